@@ -1,0 +1,32 @@
+/* What the launcher tells the engine. The launcher finds the symbol by name in pythonx_engine.so,
+ * after it has loaded the wanted libpython. */
+#ifndef PYTHONX_ENGINE_API_H
+#define PYTHONX_ENGINE_API_H
+
+#include <stddef.h>
+
+#define ENGINE_MAIN_SYMBOL "pythonx_engine_main"
+
+/* Exit statuses of the port program besides 0 and those that Python code asks for itself (os._exit). */
+enum engine_exit {
+    ENGINE_EXIT_OK = 0,
+    ENGINE_EXIT_FAILURE = 1,   /* something that is named on stderr */
+    ENGINE_EXIT_USAGE = 2,     /* bad options */
+    ENGINE_EXIT_CUT_INPUT = 3, /* end of input in mid-frame, or a read error */
+    ENGINE_EXIT_ABANDONED = 4, /* the other end went away while a request was running */
+};
+
+struct engine_options {
+    const char *program; /* becomes sys.executable; the interpreter as the user named it */
+    int input_fd;
+    int output_fd;
+    size_t max_frame;       /* bytes */
+    unsigned spin_us;       /* how long to poll for a next frame before sleeping; 0: not at all */
+    unsigned linger_ms;     /* how long requests may go on after the end of input */
+    const char *crash_file; /* where faulthandler writes at a fatal signal; NULL: stderr */
+};
+
+/* Serves until the input ends or a stop request; returns the exit status. Everything in options is borrowed. */
+typedef int engine_main_function(const struct engine_options *options);
+
+#endif

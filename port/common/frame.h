@@ -1,0 +1,47 @@
+/* Frames: 4 bytes of length, big-endian, then that many bytes ({packet, 4}).
+ * A frame_reader turns whatever pieces a descriptor gives into whole frames. */
+#ifndef PYTHONX_FRAME_H
+#define PYTHONX_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_HEADER 4
+#define FRAME_LENGTH_MAX UINT32_MAX
+
+struct frame {
+    unsigned char *bytes; /* malloc; whoever holds the frame frees it with frame_free */
+    size_t length;
+};
+
+enum frame_status {
+    FRAME_READY,   /* *frame is whole, and the caller's */
+    FRAME_WAIT,    /* what came does not end a frame yet: read again when the descriptor is readable */
+    FRAME_REFUSED, /* over the limit, or no memory for it: it was read past; *frame holds its first bytes */
+    FRAME_END,     /* end of input between two frames */
+    FRAME_CUT,     /* end of input inside a frame */
+    FRAME_FAILED,  /* read(2) failed: errno tells */
+};
+
+struct frame_reader;
+
+/* NULL where memory is short. `limit` is the longest frame that is accepted. */
+struct frame_reader *frame_reader_new(int fd, size_t limit);
+void frame_reader_free(struct frame_reader *reader);
+
+/* Returns a frame that was read ahead, else reads once from the descriptor (blocking where the descriptor
+ * does) and looks again. */
+enum frame_status frame_reader_next(struct frame_reader *reader, struct frame *frame);
+
+/* True where a whole frame was read ahead, so that the next call takes it without a read. */
+int frame_reader_has_frame(const struct frame_reader *reader);
+
+/* The length that the last refused or cut frame announced, for messages. */
+size_t frame_reader_announced(const struct frame_reader *reader);
+
+void frame_free(struct frame *frame);
+
+/* Writes the length in front of a payload, big-endian. */
+void frame_put_length(unsigned char header[FRAME_HEADER], size_t length);
+
+#endif

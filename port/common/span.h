@@ -1,0 +1,70 @@
+/* A run of bytes that is read from front to back. Every read of outside data goes
+ * through a span, so that no length is believed before it was held against what is there. */
+#ifndef PYTHONX_SPAN_H
+#define PYTHONX_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct span {
+    const unsigned char *bytes; /* borrowed */
+    size_t length;
+    size_t position; /* never beyond length */
+};
+
+static inline struct span span_of(const void *bytes, size_t length)
+{
+    return (struct span){.bytes = bytes, .length = length, .position = 0};
+}
+
+static inline size_t span_left(const struct span *span)
+{
+    return span->length - span->position;
+}
+
+static inline const unsigned char *span_here(const struct span *span)
+{
+    return span->bytes + span->position;
+}
+
+/* Passes over `count` bytes and returns the first of them; NULL, and no move, where fewer are left. */
+static inline const unsigned char *span_take(struct span *span, size_t count)
+{
+    if (count > span_left(span))
+        return NULL;
+    const unsigned char *start = span_here(span);
+    span->position += count;
+    return start;
+}
+
+/* The big-endian integers of the wire; false, and no move, where too few bytes are left. */
+static inline bool span_take_u8(struct span *span, uint8_t *value)
+{
+    const unsigned char *at = span_take(span, 1);
+    if (at == NULL)
+        return false;
+    *value = at[0];
+    return true;
+}
+
+static inline bool span_take_u16(struct span *span, uint16_t *value)
+{
+    const unsigned char *at = span_take(span, 2);
+    if (at == NULL)
+        return false;
+    *value = (uint16_t)(at[0] << 8 | at[1]);
+    return true;
+}
+
+static inline bool span_take_u32(struct span *span, uint32_t *value)
+{
+    const unsigned char *at = span_take(span, 4);
+    if (at == NULL)
+        return false;
+    *value = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    return true;
+}
+
+#endif

@@ -1,0 +1,11 @@
+/* The protocol's descriptors, out of everybody's reach. */
+#ifndef PYTHONX_DESCRIPTORS_H
+#define PYTHONX_DESCRIPTORS_H
+
+#include <stdbool.h>
+
+/* Moves *input and *output (usually 0 and 1) to private descriptors that no child inherits, puts fd 0 on /dev/null and
+ * fd 1 on stderr, and enlarges the pipes. False, with errno, where that cannot be done. */
+bool descriptors_claim(int *input, int *output);
+
+#endif

@@ -1,0 +1,68 @@
+/* A frame on its way out: a reply or an event, built term by term in a buffer that grows. Large bytes are not
+ * copied into it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
+#ifndef PYTHONX_MESSAGE_H
+#define PYTHONX_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "span.h"
+
+struct message_pin {
+    size_t offset;     /* where in the buffer the bytes belong */
+    const void *bytes; /* stay valid until release */
+    size_t length;
+    void (*release)(void *owner);
+    void *owner;
+};
+
+struct message {
+    unsigned char *bytes; /* begins with the frame's length, filled in by message_finish */
+    size_t length;
+    size_t capacity;
+    struct message_pin *pins;
+    size_t pin_count;
+    bool failed; /* memory ran short: what follows is ignored, and message_finish says so */
+};
+
+/* All-zero is a message that owns nothing yet; message_begin starts it afresh and keeps its buffer. */
+void message_begin(struct message *message);
+
+/* Frees buffer and pins (whose releases may need the GIL). */
+void message_free(struct message *message);
+
+/* Drops the pins alone, once they were written. */
+void message_release_pins(struct message *message);
+
+enum message_status { MESSAGE_OK, MESSAGE_NO_MEMORY, MESSAGE_TOO_LONG };
+
+/* Writes the frame's length in front. */
+enum message_status message_finish(struct message *message);
+
+/* Room for `size` more bytes, which the caller fills and then counts with message_advance; NULL, and failed, where
+ * memory is short. */
+unsigned char *message_reserve(struct message *message, size_t size);
+void message_advance(struct message *message, size_t size);
+
+/* The rest append one term or the head of one. */
+void message_put_raw(struct message *message, const void *bytes, size_t length);
+void message_put_term(struct message *message, struct span term);
+void message_put_tuple(struct message *message, uint32_t arity);
+void message_put_list(struct message *message, uint32_t length);
+void message_put_nil_list(struct message *message);
+void message_put_map(struct message *message, uint32_t pairs);
+void message_put_atom(struct message *message, const char *utf8, size_t length);
+void message_put_atom_text(struct message *message, const char *ascii);
+void message_put_integer(struct message *message, long long value);
+void message_put_unsigned(struct message *message, unsigned long long value);
+void message_put_float(struct message *message, double value);
+void message_put_binary(struct message *message, const void *bytes, size_t length);
+void message_put_text(struct message *message, const char *text);
+
+/* A binary whose bytes are pinned rather than copied. On success the message owns `owner` and releases it once;
+ * false (nothing is owned) where memory is short. */
+bool message_pin_binary(struct message *message, const void *bytes, size_t length, void (*release)(void *),
+                        void *owner);
+
+#endif
