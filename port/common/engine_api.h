@@ -23,6 +23,7 @@ struct engine_options {
     size_t max_frame;       /* bytes */
     unsigned spin_us;       /* how long to poll for a next frame before sleeping; 0: not at all */
     unsigned linger_ms;     /* how long requests may go on after the end of input */
+    long mapset_version;    /* of the client's %MapSet{}; negative where its structs have no such field */
     const char *crash_file; /* where faulthandler writes at a fatal signal; NULL: stderr */
 };
 
