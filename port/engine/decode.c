@@ -1,0 +1,384 @@
+/* Terms to objects, in one pass over the frame. Every head is checked by term_read_head before its bytes are used. */
+#include "decode.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <ei.h>
+
+#include "interned.h"
+#include "refs.h"
+#include "structs.h"
+#include "term.h"
+#include "types.h"
+
+/* Of a map that may be a struct, as many terms are looked at in search of its __struct__ key. */
+#define STRUCT_SEARCH 64
+/* Larger maps are no struct that has a form of its own. */
+#define STRUCT_PAIRS_MAX 16
+
+static struct interned atoms, texts;
+static PyObject *struct_key; /* the atom __struct__ */
+
+static PyObject *decode(struct decoder *decoder);
+
+int decode_start(void)
+{
+    struct_key = types_atom("__struct__", 10);
+    return struct_key == NULL ? -1 : 0;
+}
+
+/* -- failures ---------------------------------------------------------------------------------------------------- */
+
+static PyObject *fail_at(const struct decoder *decoder, const unsigned char *at, const char *what)
+{
+    PyErr_Format(types_DecodeError, "%s (byte %zu of the frame)", what, (size_t)(at - decoder->span.bytes));
+    return NULL;
+}
+
+static PyObject *fail_status(const struct decoder *decoder, enum term_status status)
+{
+    return fail_at(decoder, span_here(&decoder->span), term_status_text(status));
+}
+
+/* -- leaves ------------------------------------------------------------------------------------------------------ */
+
+static PyObject *big_integer(const struct term_head *head)
+{
+    PyObject *magnitude = PyObject_CallMethod((PyObject *)&PyLong_Type, "from_bytes", "y#s", (const char *)head->data,
+                                              (Py_ssize_t)head->length, "little");
+    if (magnitude == NULL || head->detail == 0)
+        return magnitude;
+    PyObject *negative = PyNumber_Negative(magnitude);
+    Py_DECREF(magnitude);
+    return negative;
+}
+
+static PyObject *integer(const struct term_head *head)
+{
+    long long value;
+    int index = 0;
+    if (head->length == 1 && head->start + 1 == head->data)
+        return PyLong_FromLong(head->data[0]);
+    if (head->length <= sizeof value && ei_decode_longlong((const char *)head->start, &index, &value) == 0)
+        return PyLong_FromLongLong(value);
+    return big_integer(head);
+}
+
+static PyObject *floating(const struct decoder *decoder, const struct term_head *head)
+{
+    /* The old form is text that ei reads up to a NUL byte, which the frame need not hold. */
+    char copy[1 + 31 + 1] = {0};
+    double value;
+    int index = 0;
+    memcpy(copy, head->start, 1 + head->length);
+    if (ei_decode_double(copy, &index, &value) != 0 || !isfinite(value))
+        return fail_at(decoder, head->start, "not a finite float");
+    return PyFloat_FromDouble(value);
+}
+
+static PyObject *make_atom(const unsigned char *bytes, size_t length)
+{
+    static const struct {
+        const char *name;
+        double value;
+    } floats[] = {{"nan", NAN}, {"infinity", INFINITY}, {"neg_infinity", -INFINITY}};
+    const struct term_head head = {.kind = TERM_ATOM, .data = bytes, .length = length};
+    if (term_is_atom(&head, "nil"))
+        return Py_NewRef(Py_None);
+    if (term_is_atom(&head, "true"))
+        return Py_NewRef(Py_True);
+    if (term_is_atom(&head, "false"))
+        return Py_NewRef(Py_False);
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
+        if (term_is_atom(&head, floats[i].name))
+            return PyFloat_FromDouble(floats[i].value);
+    return types_atom((const char *)bytes, (Py_ssize_t)length);
+}
+
+static PyObject *latin1_atom(const struct term_head *head)
+{
+    PyObject *text = PyUnicode_DecodeLatin1((const char *)head->data, (Py_ssize_t)head->length, NULL);
+    Py_ssize_t length;
+    const char *utf8 = text == NULL ? NULL : PyUnicode_AsUTF8AndSize(text, &length);
+    PyObject *atom = utf8 == NULL ? NULL : make_atom((const unsigned char *)utf8, (size_t)length);
+    Py_XDECREF(text);
+    return atom;
+}
+
+static PyObject *atom(const struct decoder *decoder, const struct term_head *head)
+{
+    PyObject *object =
+        term_atom_is_latin1(head) ? latin1_atom(head) : interned_get(&atoms, head->data, head->length, make_atom);
+    if (object == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        return fail_at(decoder, head->start, "an atom that is not UTF-8");
+    }
+    return object;
+}
+
+static PyObject *make_text(const unsigned char *bytes, size_t length)
+{
+    return PyUnicode_DecodeUTF8((const char *)bytes, (Py_ssize_t)length, NULL);
+}
+
+static PyObject *binary(const struct decoder *decoder, const struct term_head *head, bool is_key)
+{
+    if (decoder->bytes)
+        return PyBytes_FromStringAndSize((const char *)head->data, (Py_ssize_t)head->length);
+    PyObject *text =
+        is_key ? interned_get(&texts, head->data, head->length, make_text) : make_text(head->data, head->length);
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        return fail_at(decoder, head->start,
+                       "a binary that is not UTF-8: send it as %PythonxPort.Bytes{}, or with binaries => bytes");
+    }
+    return text;
+}
+
+static PyObject *string(const struct term_head *head)
+{
+    PyObject *list = PyList_New((Py_ssize_t)head->length);
+    for (size_t i = 0; list != NULL && i < head->length; i++)
+        PyList_SetItem(list, (Py_ssize_t)i, PyLong_FromLong(head->data[i]));
+    return list;
+}
+
+static PyObject *opaque(const struct decoder *decoder, const struct term_head *head)
+{
+    return types_opaque(head->kind, head->start, (size_t)(span_here(&decoder->span) - head->start));
+}
+
+/* -- lists and tuples -------------------------------------------------------------------------------------------- */
+
+static PyObject *list(struct decoder *decoder, const struct term_head *head)
+{
+    Py_ssize_t length = (Py_ssize_t)head->children - 1;
+    PyObject *items = PyList_New(length);
+    for (Py_ssize_t i = 0; items != NULL && i < length; i++) {
+        PyObject *item = decode(decoder);
+        if (item == NULL) {
+            path_prepend_index(&decoder->path, i);
+            Py_CLEAR(items);
+        } else {
+            PyList_SetItem(items, i, item);
+        }
+    }
+    if (items == NULL)
+        return NULL;
+    struct term_head tail;
+    enum term_status status = term_read_head(&decoder->span, &tail);
+    if (status == TERM_OK && tail.kind == TERM_NIL)
+        return items;
+    Py_DECREF(items);
+    return status != TERM_OK ? fail_status(decoder, status)
+                             : fail_at(decoder, tail.start, "an improper list has no form in Python");
+}
+
+/* {'$ref', N}: the object that the session keeps under N. */
+static PyObject *resolve_reference(PyObject *tuple)
+{
+    PyObject *first = PyTuple_GetItem(tuple, 0), *number = PyTuple_GetItem(tuple, 1);
+    if (!types_is_atom(first) || PyUnicode_CompareWithASCIIString(first, "$ref") != 0 || !PyLong_CheckExact(number))
+        return tuple;
+    PyObject *object = refs_get(number);
+    Py_DECREF(tuple);
+    return object;
+}
+
+static PyObject *tuple(struct decoder *decoder, const struct term_head *head)
+{
+    Py_ssize_t length = (Py_ssize_t)head->children;
+    PyObject *items = PyTuple_New(length);
+    for (Py_ssize_t i = 0; items != NULL && i < length; i++) {
+        PyObject *item = decode(decoder);
+        if (item == NULL) {
+            path_prepend_index(&decoder->path, i);
+            Py_CLEAR(items);
+        } else {
+            PyTuple_SetItem(items, i, item);
+        }
+    }
+    return items != NULL && length == 2 ? resolve_reference(items) : items;
+}
+
+/* -- maps and structs -------------------------------------------------------------------------------------------- */
+
+static PyObject *map_key(struct decoder *decoder)
+{
+    struct span before = decoder->span;
+    struct term_head head;
+    if (term_read_head(&decoder->span, &head) == TERM_OK && head.kind == TERM_BINARY)
+        return binary(decoder, &head, true);
+    decoder->span = before;
+    bool outer = decoder->hashable;
+    decoder->hashable = true;
+    PyObject *key = decode(decoder);
+    decoder->hashable = outer;
+    return key;
+}
+
+static int set_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_before)
+{
+    const unsigned char *at = span_here(&decoder->span);
+    PyObject *key = map_key(decoder);
+    if (key == NULL) {
+        path_prepend(&decoder->path, "[key]");
+        return -1;
+    }
+    PyObject *value = decode(decoder);
+    int failed = -1;
+    if (value == NULL) {
+        path_prepend_key(&decoder->path, key);
+    } else if ((failed = PyDict_SetItem(dict, key, value)) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Clear();
+            fail_at(decoder, at, "a map key that Python cannot hash (a list or a map)");
+        }
+        path_prepend_key(&decoder->path, key);
+    } else if (PyDict_Size(dict) == pairs_before) {
+        fail_at(decoder, at, "a map key that is equal to an earlier one in Python");
+        path_prepend_key(&decoder->path, key);
+        failed = -1;
+    }
+    Py_DECREF(key);
+    Py_XDECREF(value);
+    return failed;
+}
+
+static PyObject *pairs(struct decoder *decoder, size_t count)
+{
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < count; i++)
+        if (set_pair(decoder, dict, (Py_ssize_t)i) < 0)
+            Py_CLEAR(dict);
+    return dict;
+}
+
+/* Passes over one term, counting its heads against the budget; false where it runs out. */
+static bool skip_within(struct span *span, unsigned *budget)
+{
+    struct term_head head;
+    for (size_t open = 1; open > 0; open--) {
+        if (*budget == 0 || term_read_head(span, &head) != TERM_OK)
+            return false;
+        --*budget;
+        open += head.children;
+    }
+    return true;
+}
+
+/* The struct's name, as the head of its atom, where the map that follows is a struct. A struct has atoms for keys and
+ * few of them; its name stands anywhere among them. */
+static bool find_struct_name(struct span span, size_t count, struct term_head *name)
+{
+    unsigned budget = STRUCT_SEARCH;
+    if (count > STRUCT_PAIRS_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct term_head key;
+        if (term_read_head(&span, &key) != TERM_OK || key.kind != TERM_ATOM)
+            return false;
+        if (term_is_atom(&key, "__struct__"))
+            return term_read_head(&span, name) == TERM_OK && name->kind == TERM_ATOM;
+        if (!skip_within(&span, &budget))
+            return false;
+    }
+    return false;
+}
+
+static PyObject *structure(struct decoder *decoder, size_t count, const struct term_head *name)
+{
+    const unsigned char *at = span_here(&decoder->span);
+    bool outer_bytes = decoder->bytes, outer_hashable = decoder->hashable;
+    if (term_is_atom(name, STRUCTS_BYTES))
+        decoder->bytes = true;
+    PyObject *dict = pairs(decoder, count);
+    decoder->bytes = outer_bytes;
+    decoder->hashable = outer_hashable;
+    if (dict == NULL)
+        return NULL;
+    PyObject *object = structs_build(dict, struct_key, decoder->hashable);
+    Py_DECREF(dict);
+    if (object == NULL && !PyErr_ExceptionMatches(types_DecodeError) && PyErr_ExceptionMatches(PyExc_Exception)) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        PyErr_NormalizeException(&type, &value, &traceback);
+        PyErr_Format(types_DecodeError, "%.*s that Python cannot hold: %S (byte %zu of the frame)", (int)name->length,
+                     (const char *)name->data, value, (size_t)(at - decoder->span.bytes));
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+    }
+    return object;
+}
+
+static PyObject *map(struct decoder *decoder, const struct term_head *head)
+{
+    struct term_head name;
+    size_t count = head->children / 2;
+    if (find_struct_name(decoder->span, count, &name))
+        return structure(decoder, count, &name);
+    return pairs(decoder, count);
+}
+
+/* -- any term ---------------------------------------------------------------------------------------------------- */
+
+static PyObject *nested(struct decoder *decoder, const struct term_head *head)
+{
+    if (decoder->depth >= NESTING_LIMIT)
+        return fail_at(decoder, head->start, "nested too deeply");
+    decoder->depth++;
+    PyObject *object = NULL;
+    if (head->kind == TERM_LIST)
+        object = list(decoder, head);
+    else if (head->kind == TERM_TUPLE)
+        object = tuple(decoder, head);
+    else
+        object = map(decoder, head);
+    decoder->depth--;
+    return object;
+}
+
+static PyObject *decode(struct decoder *decoder)
+{
+    struct term_head head;
+    enum term_status status = term_read_head(&decoder->span, &head);
+    if (status != TERM_OK)
+        return fail_status(decoder, status);
+    switch (head.kind) {
+    case TERM_INTEGER:
+        return integer(&head);
+    case TERM_FLOAT:
+        return floating(decoder, &head);
+    case TERM_ATOM:
+        return atom(decoder, &head);
+    case TERM_BINARY:
+        return binary(decoder, &head, false);
+    case TERM_NIL:
+        return PyList_New(0);
+    case TERM_STRING:
+        return string(&head);
+    case TERM_TUPLE:
+    case TERM_LIST:
+    case TERM_MAP:
+        return nested(decoder, &head);
+    case TERM_BITSTRING:
+    case TERM_PID:
+    case TERM_PORT:
+    case TERM_REFERENCE:
+    case TERM_FUN:
+        return opaque(decoder, &head);
+    }
+    return fail_status(decoder, TERM_UNKNOWN);
+}
+
+PyObject *decode_term(struct decoder *decoder, const char *name)
+{
+    PyObject *object = decode(decoder);
+    if (object == NULL) {
+        path_prepend(&decoder->path, name);
+        path_raise(&decoder->path, types_DecodeError);
+    }
+    return object;
+}

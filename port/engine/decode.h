@@ -1,0 +1,33 @@
+/* Terms to objects. The table is in PROTOCOL.md. All functions need the GIL. */
+#ifndef PYTHONX_DECODE_H
+#define PYTHONX_DECODE_H
+
+#include <stdbool.h>
+
+#include "path.h"
+#include "python.h"
+#include "span.h"
+
+/* How deep a term or an object may nest, here and in encode.c: both recurse on the C stack. */
+#define NESTING_LIMIT 10000
+
+struct decoder {
+    struct span span; /* the whole frame, at the term to decode */
+    bool bytes;       /* binaries become bytes, not str */
+    bool hashable;    /* inside a key or a set: sets become frozensets */
+    unsigned depth;
+    struct path path;
+};
+
+int decode_start(void);
+
+static inline struct decoder decoder_of(struct span span, bool bytes)
+{
+    return (struct decoder){.span = span, .bytes = bytes};
+}
+
+/* New reference to the object of the term at the span's position, which moves past it. NULL with an error set: a
+ * DecodeError, whose message names the place after `name`, or what Python raised. Owns no bytes of the span. */
+PyObject *decode_term(struct decoder *decoder, const char *name);
+
+#endif

@@ -1,0 +1,456 @@
+/* Objects to terms: exact built-in types first, then what structs.py knows of the type. */
+#include "encode.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode.h"
+#include "frame.h"
+#include "path.h"
+#include "structs.h"
+#include "types.h"
+
+/* A binary of this size or more is written from the object's own memory. */
+#define PIN_SIZE ((Py_ssize_t)64 * 1024)
+/* As much of an object's repr goes along with a reference to it. */
+#define REPR_SHOWN 200
+
+enum { SMALL_BIG_EXT = 110, LARGE_BIG_EXT = 111 };
+
+struct encoder {
+    struct message *message;
+    unsigned depth;
+    struct path path;
+};
+
+static int encode(struct encoder *encoder, PyObject *object);
+
+int encode_start(void)
+{
+    return 0;
+}
+
+static int fail(const char *what)
+{
+    PyErr_SetString(types_EncodeError, what);
+    return -1;
+}
+
+/* -- leaves ------------------------------------------------------------------------------------------------------ */
+
+/* Integers over 64 bits: their digits, little-endian, as int.to_bytes gives them. */
+static int big_integer(struct encoder *encoder, PyObject *object, int negative)
+{
+    int result = -1;
+    PyObject *bits = NULL, *digits = NULL;
+    PyObject *magnitude = PyNumber_Absolute(object);
+    if (magnitude == NULL)
+        goto done;
+    bits = PyObject_CallMethod(magnitude, "bit_length", NULL);
+    Py_ssize_t length = bits == NULL ? -1 : PyLong_AsSsize_t(bits);
+    if (length < 0)
+        goto done;
+    length = (length + 7) / 8;
+    digits = PyObject_CallMethod(magnitude, "to_bytes", "ns", length, "little");
+    if (digits == NULL)
+        goto done;
+    if ((size_t)length > UINT32_MAX) {
+        fail("an integer too large for the term format");
+        goto done;
+    }
+    unsigned char head[6];
+    size_t head_length = 0;
+    if (length <= UINT8_MAX) {
+        head[head_length++] = SMALL_BIG_EXT;
+        head[head_length++] = (unsigned char)length;
+    } else {
+        head[head_length++] = LARGE_BIG_EXT;
+        frame_put_length(head + head_length, (size_t)length);
+        head_length += 4;
+    }
+    head[head_length++] = (unsigned char)negative;
+    message_put_raw(encoder->message, head, head_length);
+    message_put_raw(encoder->message, PyBytes_AsString(digits), (size_t)length);
+    result = 0;
+done:
+    Py_XDECREF(magnitude);
+    Py_XDECREF(bits);
+    Py_XDECREF(digits);
+    return result;
+}
+
+static int integer(struct encoder *encoder, PyObject *object)
+{
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow != 0)
+        return big_integer(encoder, object, overflow < 0);
+    if (value == -1 && PyErr_Occurred())
+        return -1;
+    message_put_integer(encoder->message, value);
+    return 0;
+}
+
+static int floating(struct encoder *encoder, PyObject *object)
+{
+    double value = PyFloat_AsDouble(object);
+    if (value == -1.0 && PyErr_Occurred())
+        return -1;
+    if (isfinite(value))
+        message_put_float(encoder->message, value);
+    else
+        message_put_atom_text(encoder->message, isnan(value) ? "nan" : value > 0 ? "infinity" : "neg_infinity");
+    return 0;
+}
+
+static const char *utf8_of(PyObject *object, Py_ssize_t *length)
+{
+    const char *text = PyUnicode_AsUTF8AndSize(object, length);
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+        PyErr_Clear();
+        fail("a str with lone surrogates is no UTF-8 (send its bytes)");
+    }
+    return text;
+}
+
+static void release_object(void *owner)
+{
+    Py_DECREF((PyObject *)owner);
+}
+
+static int put_bytes(struct encoder *encoder, PyObject *owner, const char *bytes, Py_ssize_t length)
+{
+    if ((size_t)length > FRAME_LENGTH_MAX)
+        return fail("a binary of 4 GiB or more does not fit a frame");
+    if (length < PIN_SIZE)
+        message_put_binary(encoder->message, bytes, (size_t)length);
+    else if (message_pin_binary(encoder->message, bytes, (size_t)length, release_object, owner))
+        Py_INCREF(owner);
+    return 0;
+}
+
+static int text(struct encoder *encoder, PyObject *object)
+{
+    Py_ssize_t length;
+    const char *utf8 = utf8_of(object, &length);
+    return utf8 == NULL ? -1 : put_bytes(encoder, object, utf8, length);
+}
+
+static int atom(struct encoder *encoder, PyObject *object)
+{
+    Py_ssize_t length, characters = PyUnicode_GetLength(object);
+    if (characters > 255)
+        return fail("an atom of more than 255 characters");
+    const char *utf8 = utf8_of(object, &length);
+    if (utf8 != NULL)
+        message_put_atom(encoder->message, utf8, (size_t)length);
+    return utf8 == NULL ? -1 : 0;
+}
+
+static int bytes(struct encoder *encoder, PyObject *object)
+{
+    char *data;
+    Py_ssize_t length;
+    if (PyBytes_AsStringAndSize(object, &data, &length) < 0)
+        return -1;
+    return put_bytes(encoder, object, data, length);
+}
+
+/* A bytearray may change and a memoryview may be strided: both are copied. */
+static int buffer(struct encoder *encoder, PyObject *object)
+{
+    PyObject *copy = PyObject_CallFunctionObjArgs((PyObject *)&PyBytes_Type, object, NULL);
+    if (copy == NULL)
+        return -1;
+    int failed = bytes(encoder, copy);
+    Py_DECREF(copy);
+    return failed;
+}
+
+/* -- lists, tuples, maps ----------------------------------------------------------------------------------------- */
+
+/* The object is held while it is encoded: an encoder written in Python may drop it from where it stands. */
+static int encode_held(struct encoder *encoder, PyObject *object)
+{
+    Py_INCREF(object);
+    int failed = encode(encoder, object);
+    Py_DECREF(object);
+    return failed;
+}
+
+static int list(struct encoder *encoder, PyObject *object)
+{
+    Py_ssize_t length = PyList_Size(object);
+    if ((size_t)length > UINT32_MAX)
+        return fail("a list too long for the term format");
+    if (length > 0)
+        message_put_list(encoder->message, (uint32_t)length);
+    for (Py_ssize_t i = 0; i < length; i++) {
+        if (PyList_Size(object) != length)
+            return fail("the list changed while it was encoded");
+        if (encode_held(encoder, PyList_GetItem(object, i)) < 0) {
+            path_prepend_index(&encoder->path, i);
+            return -1;
+        }
+    }
+    message_put_nil_list(encoder->message);
+    return 0;
+}
+
+static int tuple(struct encoder *encoder, PyObject *object)
+{
+    Py_ssize_t length = PyTuple_Size(object);
+    if ((size_t)length > UINT32_MAX)
+        return fail("a tuple too long for the term format");
+    message_put_tuple(encoder->message, (uint32_t)length);
+    for (Py_ssize_t i = 0; i < length; i++) {
+        if (encode(encoder, PyTuple_GetItem(object, i)) < 0) {
+            path_prepend_index(&encoder->path, i);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+struct key_place {
+    size_t offset, length;
+};
+
+static const unsigned char *sorting; /* qsort has no argument for it; guarded by the GIL, which nothing here releases */
+
+static int compare_keys(const void *left, const void *right)
+{
+    const struct key_place *a = left, *b = right;
+    size_t shorter = a->length < b->length ? a->length : b->length;
+    int order = memcmp(sorting + a->offset, sorting + b->offset, shorter);
+    if (order != 0)
+        return order;
+    return a->length < b->length ? -1 : a->length > b->length;
+}
+
+/* Keys that differ in Python, such as "a" and b"a", may be one term. The term format has no place for both. */
+static int check_keys(const struct encoder *encoder, struct key_place *keys, size_t count)
+{
+    sorting = encoder->message->bytes;
+    qsort(keys, count, sizeof *keys, compare_keys);
+    for (size_t i = 1; i < count; i++)
+        if (compare_keys(&keys[i - 1], &keys[i]) == 0)
+            return fail("two keys that are the same Erlang term");
+    return 0;
+}
+
+static int is_plain_key(PyObject *key)
+{
+    return PyUnicode_CheckExact(key);
+}
+
+/* `keys`, where not NULL, takes the place of each key in the buffer. */
+static int pairs(struct encoder *encoder, PyObject *dict, struct key_place *keys, Py_ssize_t size)
+{
+    Py_ssize_t position = 0, count = 0;
+    PyObject *key, *value;
+    while (PyDict_Next(dict, &position, &key, &value)) {
+        if (count == size || PyDict_Size(dict) != size)
+            return fail("the dict changed while it was encoded");
+        Py_INCREF(key);
+        Py_INCREF(value);
+        size_t start = encoder->message->length;
+        int failed = encode(encoder, key);
+        if (failed)
+            path_prepend(&encoder->path, "[key]");
+        if (keys != NULL && !failed)
+            keys[count] = (struct key_place){start, encoder->message->length - start};
+        count++;
+        if (!failed && (failed = encode(encoder, value)) < 0)
+            path_prepend_key(&encoder->path, key);
+        Py_DECREF(key);
+        Py_DECREF(value);
+        if (failed)
+            return -1;
+    }
+    return count == size ? 0 : fail("the dict changed while it was encoded");
+}
+
+static int has_plain_keys(PyObject *dict)
+{
+    Py_ssize_t position = 0;
+    PyObject *key;
+    while (PyDict_Next(dict, &position, &key, NULL))
+        if (!is_plain_key(key))
+            return 0;
+    return 1;
+}
+
+static int map(struct encoder *encoder, PyObject *dict)
+{
+    Py_ssize_t size = PyDict_Size(dict);
+    if (size < 0 || (size_t)size > UINT32_MAX)
+        return fail("a dict too large for the term format");
+    struct key_place *keys = NULL;
+    if (size > 1 && !has_plain_keys(dict)) {
+        keys = malloc((size_t)size * sizeof *keys);
+        if (keys == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    message_put_map(encoder->message, (uint32_t)size);
+    int failed = pairs(encoder, dict, keys, size);
+    if (!failed && keys != NULL && !encoder->message->failed)
+        failed = check_keys(encoder, keys, (size_t)size);
+    free(keys);
+    return failed;
+}
+
+/* -- everything else --------------------------------------------------------------------------------------------- */
+
+static int as_base(struct encoder *encoder, PyObject *object, const PyTypeObject *base)
+{
+    if (base == &PyLong_Type)
+        return integer(encoder, object);
+    if (base == &PyFloat_Type)
+        return floating(encoder, object);
+    if (base == &PyUnicode_Type)
+        return text(encoder, object);
+    if (base == &PyBytes_Type)
+        return bytes(encoder, object);
+    if (base == &PyByteArray_Type || base == &PyMemoryView_Type)
+        return buffer(encoder, object);
+    if (base == &PyList_Type)
+        return list(encoder, object);
+    if (base == &PyTuple_Type)
+        return tuple(encoder, object);
+    return map(encoder, object);
+}
+
+static int simplified(struct encoder *encoder, PyObject *object)
+{
+    PyTypeObject *base;
+    PyObject *simple = structs_simplify(object, &base);
+    if (simple == NULL)
+        return -1;
+    int failed = base != NULL ? as_base(encoder, simple, base) : encode(encoder, simple);
+    Py_DECREF(simple);
+    return failed;
+}
+
+static int nested(struct encoder *encoder, PyObject *object, const PyTypeObject *type)
+{
+    if (encoder->depth >= NESTING_LIMIT)
+        return fail("nested too deeply, or without end");
+    encoder->depth++;
+    int failed;
+    if (type == &PyList_Type)
+        failed = list(encoder, object);
+    else if (type == &PyDict_Type)
+        failed = map(encoder, object);
+    else if (type == &PyTuple_Type)
+        failed = tuple(encoder, object);
+    else
+        failed = simplified(encoder, object);
+    encoder->depth--;
+    return failed;
+}
+
+static int singleton(struct encoder *encoder, const char *name)
+{
+    message_put_atom_text(encoder->message, name);
+    return 0;
+}
+
+static int encode(struct encoder *encoder, PyObject *object)
+{
+    const PyTypeObject *type = Py_TYPE(object);
+    if (type == &PyUnicode_Type)
+        return text(encoder, object);
+    if (type == &PyLong_Type)
+        return integer(encoder, object);
+    if (type == &PyFloat_Type)
+        return floating(encoder, object);
+    if (object == Py_None)
+        return singleton(encoder, "nil");
+    if (type == &PyBool_Type)
+        return singleton(encoder, object == Py_True ? "true" : "false");
+    if (type == &PyBytes_Type)
+        return bytes(encoder, object);
+    if (types_is_atom(object))
+        return atom(encoder, object);
+    PyObject *term = types_opaque_term(object);
+    if (term != NULL) {
+        message_put_raw(encoder->message, PyBytes_AsString(term), (size_t)PyBytes_Size(term));
+        return 0;
+    }
+    return nested(encoder, object, type);
+}
+
+int encode_object(struct message *message, PyObject *object, const char *name)
+{
+    struct encoder encoder = {.message = message};
+    if (encode(&encoder, object) == 0)
+        return 0;
+    path_prepend(&encoder.path, name);
+    path_raise(&encoder.path, types_EncodeError);
+    return -1;
+}
+
+/* -- references -------------------------------------------------------------------------------------------------- */
+
+static PyObject *type_name(PyObject *object)
+{
+    PyObject *type = (PyObject *)Py_TYPE(object);
+    PyObject *module = PyObject_GetAttrString(type, "__module__");
+    PyObject *name = PyObject_GetAttrString(type, "__qualname__");
+    PyObject *whole = NULL;
+    if (module != NULL && name != NULL)
+        whole = PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins") == 0
+                    ? Py_NewRef(name)
+                    : PyUnicode_FromFormat("%S.%S", module, name);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return whole;
+}
+
+/* A repr that fails is no reason to withhold the reference. */
+static PyObject *short_repr(PyObject *object)
+{
+    PyObject *whole = PyObject_Repr(object);
+    if (whole == NULL) {
+        PyErr_Clear();
+        return PyUnicode_FromString("<repr failed>");
+    }
+    PyObject *start = PyUnicode_GetLength(whole) > REPR_SHOWN ? PyUnicode_Substring(whole, 0, REPR_SHOWN) : NULL;
+    PyObject *shown = start == NULL ? Py_NewRef(whole) : PyUnicode_FromFormat("%U\xe2\x80\xa6", start);
+    PyErr_Clear();
+    Py_DECREF(whole);
+    Py_XDECREF(start);
+    return shown;
+}
+
+static void put_lossy(struct message *message, PyObject *string)
+{
+    PyObject *utf8 = string == NULL ? NULL : PyUnicode_AsEncodedString(string, "utf-8", "backslashreplace");
+    if (utf8 != NULL)
+        message_put_binary(message, PyBytes_AsString(utf8), (size_t)PyBytes_Size(utf8));
+    else
+        message_put_text(message, "?");
+    PyErr_Clear();
+    Py_XDECREF(utf8);
+}
+
+int encode_reference(struct message *message, unsigned long long number, PyObject *object)
+{
+    PyObject *type = type_name(object), *repr = short_repr(object);
+    message_put_map(message, 4);
+    message_put_atom_text(message, "__struct__");
+    message_put_atom_text(message, "Elixir.PythonxPort.Object");
+    message_put_atom_text(message, "ref");
+    message_put_unsigned(message, number);
+    message_put_atom_text(message, "type");
+    put_lossy(message, type);
+    message_put_atom_text(message, "repr");
+    put_lossy(message, repr);
+    Py_XDECREF(type);
+    Py_XDECREF(repr);
+    return 0;
+}

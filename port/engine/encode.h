@@ -1,0 +1,17 @@
+/* Objects to terms. The table is in PROTOCOL.md. All functions need the GIL. */
+#ifndef PYTHONX_ENCODE_H
+#define PYTHONX_ENCODE_H
+
+#include "message.h"
+#include "python.h"
+
+int encode_start(void);
+
+/* Appends the object's term. -1 with an error set: an EncodeError, whose message names the place after `name`, or what
+ * Python raised; the message then holds half a term and is to be begun anew. */
+int encode_object(struct message *message, PyObject *object, const char *name);
+
+/* Appends `%PythonxPort.Object{}` for the object kept under `number`. */
+int encode_reference(struct message *message, unsigned long long number, PyObject *object);
+
+#endif
