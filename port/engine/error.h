@@ -1,0 +1,12 @@
+/* Python's exceptions as error replies. */
+#ifndef PYTHONX_ERROR_H
+#define PYTHONX_ERROR_H
+
+#include "message.h"
+#include "python.h"
+#include "span.h"
+
+/* Writes the reply for the current error, which it clears: `{error, Id, Map}` with the given kind. Needs the GIL. */
+void error_put(struct message *message, struct span id, const char *kind);
+
+#endif

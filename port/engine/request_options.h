@@ -1,0 +1,27 @@
+/* The option map of a request. */
+#ifndef PYTHONX_REQUEST_OPTIONS_H
+#define PYTHONX_REQUEST_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "python.h"
+#include "source.h"
+#include "span.h"
+
+struct request_options {
+    struct span bindings;      /* the map's term, or empty */
+    bool bytes;                /* binaries => bytes */
+    bool return_ref;           /* return => ref */
+    struct source_place place; /* owns place.file */
+};
+
+/* Reads the map at the span's position and moves past it. -1 with a DecodeError or a BadRequest set. The result is to
+ * be freed with request_options_free either way. */
+int request_options_read(struct span *span, struct request_options *options);
+void request_options_free(struct request_options *options);
+
+/* Raised for requests that decode but ask for what is not to be had. */
+extern PyObject *request_options_BadRequest;
+int request_options_start(void);
+
+#endif

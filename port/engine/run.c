@@ -1,0 +1,367 @@
+/* Decode, run, encode: the middle of a request's way. Which of them failed decides the kind of the error reply. */
+#include "run.h"
+
+#include "decode.h"
+#include "encode.h"
+#include "error.h"
+#include "frame.h"
+#include "interrupt.h"
+#include "output.h"
+#include "protocol.h"
+#include "refs.h"
+#include "request_options.h"
+#include "source.h"
+#include "target.h"
+#include "term.h"
+#include "types.h"
+
+enum stage { STAGE_DECODE, STAGE_COMPILE, STAGE_RUN, STAGE_ENCODE };
+
+struct run {
+    const struct request *request;
+    struct span span; /* the arguments not yet decoded */
+    struct request_options options;
+    enum stage stage;
+};
+
+static PyObject *globals;
+static PyObject *flush_output;
+
+int run_start(PyObject *flush)
+{
+    PyObject *main_module = PyImport_AddModule("__main__");
+    if (main_module == NULL)
+        return -1;
+    globals = Py_NewRef(PyModule_GetDict(main_module));
+    flush_output = Py_NewRef(flush);
+    return 0;
+}
+
+/* -- arguments --------------------------------------------------------------------------------------------------- */
+
+static PyObject *bad_request(const char *what)
+{
+    PyErr_SetString(request_options_BadRequest, what);
+    return NULL;
+}
+
+static PyObject *decode_argument(struct run *run, const char *name, bool bytes)
+{
+    struct decoder decoder = decoder_of(run->span, bytes);
+    PyObject *object = decode_term(&decoder, name);
+    run->span = decoder.span;
+    return object;
+}
+
+static int read_options(struct run *run, bool given)
+{
+    run->options.place.line = 1;
+    if (given && request_options_read(&run->span, &run->options) < 0)
+        return -1;
+    if (span_left(&run->span) == 0)
+        return 0;
+    PyErr_Format(types_DecodeError, "%zu bytes are left behind the request's term", span_left(&run->span));
+    return -1;
+}
+
+static PyObject *decode_code(struct run *run)
+{
+    struct span before = run->span;
+    struct term_head head;
+    if (term_read_head(&before, &head) == TERM_OK && head.kind != TERM_BINARY)
+        return bad_request("code is a binary");
+    return decode_argument(run, "code", false);
+}
+
+static int bind(PyObject *name, PyObject *value)
+{
+    if (!PyUnicode_Check(name) || PyUnicode_IsIdentifier(name) != 1) {
+        PyErr_Format(request_options_BadRequest, "bindings: %R is no Python name", name);
+        return -1;
+    }
+    /* Names are plain strings, also where they came as atoms. */
+    PyObject *plain = PyUnicode_FromObject(name);
+    int failed = plain == NULL ? -1 : PyDict_SetItem(globals, plain, value);
+    Py_XDECREF(plain);
+    return failed;
+}
+
+static int assign_bindings(struct run *run)
+{
+    if (run->options.bindings.length == 0)
+        return 0;
+    struct decoder decoder = decoder_of(run->options.bindings, run->options.bytes);
+    PyObject *bindings = decode_term(&decoder, "bindings");
+    if (bindings == NULL)
+        return -1;
+    int failed = 0;
+    Py_ssize_t position = 0;
+    PyObject *name, *value;
+    if (!PyDict_Check(bindings)) {
+        bad_request("options: bindings is a map");
+        failed = -1;
+    }
+    while (!failed && PyDict_Next(bindings, &position, &name, &value))
+        failed = bind(name, value);
+    Py_DECREF(bindings);
+    return failed;
+}
+
+/* -- the operations ---------------------------------------------------------------------------------------------- */
+
+static PyObject *evaluate(PyObject *block)
+{
+    PyObject *body = PyTuple_GetItem(block, 0), *expression = PyTuple_GetItem(block, 1);
+    PyObject *value = Py_NewRef(Py_None);
+    if (!Py_IsNone(body))
+        Py_SETREF(value, PyEval_EvalCode(body, globals, globals));
+    if (value != NULL && !Py_IsNone(expression))
+        Py_SETREF(value, PyEval_EvalCode(expression, globals, globals));
+    return value;
+}
+
+static PyObject *run_code(struct run *run, int keep_value)
+{
+    PyObject *text = decode_code(run), *block = NULL, *value = NULL;
+    if (text == NULL || read_options(run, run->request->argument_count > 1) < 0 || assign_bindings(run) < 0)
+        goto done;
+    run->stage = STAGE_COMPILE;
+    block = source_compile(text, &run->options.place, keep_value);
+    if (block == NULL)
+        goto done;
+    run->stage = STAGE_RUN;
+    value = evaluate(block);
+    if (value != NULL && !keep_value)
+        Py_SETREF(value, Py_NewRef(Py_None));
+done:
+    Py_XDECREF(block);
+    Py_XDECREF(text);
+    return value;
+}
+
+/* Keyword names come as binaries or atoms; what is called sees plain strings. */
+static PyObject *plain_keywords(PyObject *keywords)
+{
+    PyObject *plain = PyDict_New(), *name, *value;
+    Py_ssize_t position = 0;
+    while (plain != NULL && PyDict_Next(keywords, &position, &name, &value)) {
+        PyObject *text = PyUnicode_Check(name) ? PyUnicode_FromObject(name) : bad_request("kwargs: the keys are names");
+        if (text == NULL || PyDict_SetItem(plain, text, value) < 0)
+            Py_CLEAR(plain);
+        Py_XDECREF(text);
+    }
+    return plain;
+}
+
+static PyObject *decode_arguments(struct run *run)
+{
+    PyObject *list = decode_argument(run, "args", run->options.bytes);
+    if (list == NULL)
+        return NULL;
+    PyObject *arguments = PyList_Check(list) ? PyList_AsTuple(list) : bad_request("args is a list");
+    Py_DECREF(list);
+    return arguments;
+}
+
+static PyObject *decode_keywords(struct run *run)
+{
+    if (run->request->argument_count < 3)
+        return PyDict_New();
+    PyObject *map = decode_argument(run, "kwargs", run->options.bytes);
+    if (map == NULL)
+        return NULL;
+    PyObject *keywords = PyDict_Check(map) ? plain_keywords(map) : bad_request("kwargs is a map");
+    Py_DECREF(map);
+    return keywords;
+}
+
+/* The options stand last but say how to decode what stands before them. */
+static int read_options_ahead(struct run *run)
+{
+    struct span arguments = run->span;
+    bool given = run->request->argument_count == 4;
+    for (int i = 0; i < (given ? 2 : (int)run->request->argument_count - 1); i++) {
+        enum term_status status = term_skip(&run->span);
+        if (status != TERM_OK) {
+            PyErr_Format(types_DecodeError, "%s: %s (byte %zu of the frame)", i == 0 ? "args" : "kwargs",
+                         term_status_text(status), run->span.position);
+            return -1;
+        }
+    }
+    int failed = read_options(run, given);
+    run->span = arguments;
+    return failed;
+}
+
+static PyObject *run_call(struct run *run)
+{
+    PyObject *function = NULL, *arguments = NULL, *keywords = NULL, *value = NULL;
+    PyObject *target = decode_argument(run, "target", false);
+    if (target == NULL || read_options_ahead(run) < 0)
+        goto done;
+    arguments = decode_arguments(run);
+    keywords = arguments == NULL ? NULL : decode_keywords(run);
+    if (keywords == NULL || assign_bindings(run) < 0)
+        goto done;
+    run->stage = STAGE_RUN;
+    function = target_resolve(target, globals);
+    if (function != NULL)
+        value = PyObject_Call(function, arguments, keywords);
+done:
+    Py_XDECREF(target);
+    Py_XDECREF(function);
+    Py_XDECREF(arguments);
+    Py_XDECREF(keywords);
+    return value;
+}
+
+static void run_release(struct run *run)
+{
+    struct decoder decoder = decoder_of(run->span, false);
+    struct term_head head;
+    /* Read by hand: decoding a reference gives its object, not its number. */
+    if (term_read_head(&decoder.span, &head) != TERM_OK || head.kind == TERM_NIL)
+        return;
+    for (size_t i = 1; i < head.children; i++) {
+        struct term_head item;
+        struct span before = decoder.span;
+        if (term_read_head(&decoder.span, &item) != TERM_OK)
+            return;
+        if (item.kind == TERM_TUPLE && item.children == 2 && term_skip(&decoder.span) == TERM_OK)
+            before = decoder.span;
+        else
+            decoder.span = before;
+        PyObject *number = decode_term(&decoder, "refs");
+        if (number == NULL)
+            PyErr_Clear();
+        else
+            refs_drop(number);
+        Py_XDECREF(number);
+    }
+}
+
+static PyObject *run_operation(struct run *run)
+{
+    switch (run->request->operation) {
+    case OPERATION_eval:
+        return run_code(run, 1);
+    case OPERATION_exec:
+        return run_code(run, 0);
+    case OPERATION_call:
+        return run_call(run);
+    case OPERATION_stop:
+        return read_options(run, false) < 0 ? NULL : Py_NewRef(Py_None);
+    case OPERATION_release:
+        run_release(run);
+        return NULL;
+    case OPERATION_info:
+        break; /* answered as it was read */
+    }
+    return NULL;
+}
+
+/* -- the reply --------------------------------------------------------------------------------------------------- */
+
+static int put_value(struct run *run, struct message *reply, PyObject *value)
+{
+    run->stage = STAGE_ENCODE;
+    message_put_tuple(reply, 3);
+    message_put_atom_text(reply, PROTOCOL_OK);
+    request_put_id(reply, run->request->id);
+    if (!run->options.return_ref)
+        return encode_object(reply, value, "result");
+    unsigned long long number = refs_keep(value);
+    return number == 0 ? -1 : encode_reference(reply, number, value);
+}
+
+static const char *error_kind(enum stage stage)
+{
+    if (PyErr_ExceptionMatches(interrupt_Shutdown))
+        return "shutdown";
+    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(request_options_BadRequest))
+        return "bad_request";
+    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(types_DecodeError))
+        return "undecodable";
+    if (stage == STAGE_COMPILE && PyErr_ExceptionMatches(PyExc_SyntaxError))
+        return "syntax";
+    if (stage == STAGE_ENCODE)
+        return "unencodable";
+    return "exception";
+}
+
+/* What is wrong with a request has no traceback; what Python raised has. */
+static void put_refusal(struct message *reply, struct span id, const char *kind)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *text = value == NULL ? NULL : PyObject_Str(value);
+    PyObject *utf8 = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    request_put_error(reply, id, kind, utf8 == NULL ? "" : PyBytes_AsString(utf8));
+    PyErr_Clear();
+    Py_XDECREF(utf8);
+    Py_XDECREF(text);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
+static bool is_refusal(enum stage stage)
+{
+    return (stage == STAGE_DECODE &&
+            (PyErr_ExceptionMatches(request_options_BadRequest) || PyErr_ExceptionMatches(types_DecodeError))) ||
+           (stage == STAGE_ENCODE && PyErr_ExceptionMatches(types_EncodeError));
+}
+
+static void put_error(struct run *run, struct message *reply)
+{
+    const char *kind = error_kind(run->stage);
+    message_begin(reply);
+    if (is_refusal(run->stage))
+        put_refusal(reply, run->request->id, kind);
+    else
+        error_put(reply, run->request->id, kind);
+}
+
+/* The error that the request may have ended with is kept. */
+static void flush(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *done = PyObject_CallNoArgs(flush_output);
+    if (done == NULL)
+        PyErr_Clear();
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback);
+}
+
+static bool finish(struct run *run, struct message *reply)
+{
+    enum message_status status = message_finish(reply);
+    if (status == MESSAGE_OK)
+        return true;
+    const char *what = status == MESSAGE_TOO_LONG ? "the result does not fit a frame of 4 GiB"
+                                                  : "there is no memory for the result's term";
+    message_begin(reply);
+    request_put_error(reply, run->request->id, "unencodable", what);
+    return message_finish(reply) == MESSAGE_OK;
+}
+
+bool run_request(const struct request *request, struct message *reply)
+{
+    struct run run = {.request = request, .span = request->arguments};
+    output_attribute(request->id);
+    message_begin(reply);
+    PyObject *value = run_operation(&run);
+    bool replies = request->operation != OPERATION_release;
+    flush();
+    if (replies && (value == NULL || put_value(&run, reply, value) < 0)) {
+        put_error(&run, reply);
+        flush();
+    }
+    PyErr_Clear();
+    Py_XDECREF(value);
+    request_options_free(&run.options);
+    output_attribute((struct span){0});
+    return replies && finish(&run, reply);
+}

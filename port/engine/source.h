@@ -1,0 +1,21 @@
+/* Code texts to code objects, each compiled once. All functions need the GIL. */
+#ifndef PYTHONX_SOURCE_H
+#define PYTHONX_SOURCE_H
+
+#include "python.h"
+
+int source_start(void);
+
+struct source_place {
+    PyObject *file; /* str, or NULL: a name is made up */
+    long line;      /* of the first line, from 1; without a file it is not looked at */
+};
+
+/* New reference to a tuple (body, expression) of code objects, either of which may be None: the statements to execute
+ * first, and the expression whose value is the block's. With `keep_value` 0 all is body. NULL with an error set. */
+PyObject *source_compile(PyObject *text, const struct source_place *place, int keep_value);
+
+/* The module traces.py, borrowed, with the sources of what was compiled; NULL with an error set. */
+PyObject *source_traces(void);
+
+#endif

@@ -1,0 +1,48 @@
+"""Exceptions as people read them: message, type and traceback, with the source lines of evaluated code."""
+
+import linecache
+import traceback
+
+# Sources of evaluated code by file name; the engine puts them in, and bounds them.
+sources = {}
+
+
+shown = {}
+
+
+def show_sources():
+    """Gives linecache the lines of evaluated code, unless they stand in a file that is there."""
+    for file, source in sources.items():
+        if shown.get(file) is source or (file not in shown and linecache.getlines(file)):
+            continue
+        lines = [line + "\n" for line in source.splitlines()]
+        linecache.cache[file] = (len(source), None, lines, file)
+        shown[file] = source
+
+
+def forget(file):
+    if shown.pop(file, None) is not None:
+        linecache.cache.pop(file, None)
+
+
+def type_name(exception):
+    kind = type(exception)
+    if kind.__module__ in ("builtins", "__main__"):
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def message(exception):
+    try:
+        return str(exception)
+    except Exception as failure:
+        return f"<str() of the exception raised {type_name(failure)}>"
+
+
+def describe(exception):
+    try:
+        show_sources()
+        text = "".join(traceback.format_exception(exception))
+    except Exception as failure:
+        text = f"<no traceback: {type_name(failure)}: {message(failure)}>\n"
+    return message(exception), type_name(exception), text
