@@ -4,11 +4,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 /* What an unprivileged process may ask for by default: fcntl(2), F_SETPIPE_SZ. */
 #define PIPE_SIZE (1024 * 1024)
 #define FIRST_PRIVATE 3
+
+static int private_input = -1, private_output = -1;
+static atomic_bool forked;
+
+/* In the child of a fork: close(2) alone. */
+static void on_fork(void)
+{
+    atomic_store(&forked, true);
+    close(private_input);
+    close(private_output);
+}
+
+bool descriptors_forked(void)
+{
+    return atomic_load(&forked);
+}
 
 static int move_out(int fd)
 {
@@ -50,7 +68,8 @@ bool descriptors_claim(int *input, int *output)
         return false;
     enlarge(in);
     enlarge(out);
-    *input = in;
-    *output = out;
-    return true;
+    *input = private_input = in;
+    *output = private_output = out;
+    errno = pthread_atfork(NULL, NULL, on_fork);
+    return errno == 0;
 }

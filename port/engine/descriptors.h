@@ -8,4 +8,8 @@
  * fd 1 on stderr, and enlarges the pipes. False, with errno, where that cannot be done. */
 bool descriptors_claim(int *input, int *output);
 
+/* True in a child that was forked since then. Its copies of the private descriptors are closed already: a child that
+ * outlives the session must not keep the stream open. */
+bool descriptors_forked(void);
+
 #endif

@@ -1,0 +1,227 @@
+/* From the launcher's call to the exit status: Python is started, says that it is ready, and serves requests. */
+#include "engine_api.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crash.h"
+#include "decode.h"
+#include "descriptors.h"
+#include "embedded.h"
+#include "encode.h"
+#include "info.h"
+#include "input.h"
+#include "interrupt.h"
+#include "modules.h"
+#include "output.h"
+#include "protocol.h"
+#include "python.h"
+#include "refs.h"
+#include "request_options.h"
+#include "run.h"
+#include "source.h"
+#include "structs.h"
+#include "writer.h"
+
+__attribute__((visibility("default"))) engine_main_function pythonx_engine_main;
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "pythonx_port: %s: %s\n", what, strerror(errno));
+    return -1;
+}
+
+/* -- starting Python --------------------------------------------------------------------------------------------- */
+
+/* As the python program does (PEP 540): a BEAM without a locale, as in many containers, is no reason for ASCII. The
+ * variable stands outside of the stable ABI, so it is looked up. */
+static void prefer_utf8(void)
+{
+    const char *locale = setlocale(LC_CTYPE, "");
+    const char *wish = getenv("PYTHONUTF8");
+    bool plain = locale == NULL || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0;
+    int *utf8_mode = dlsym(RTLD_DEFAULT, "Py_UTF8Mode");
+    if (utf8_mode != NULL && (wish == NULL || *wish == '\0' ? plain : *wish == '1'))
+        *utf8_mode = 1;
+}
+
+/* The path configuration derives prefix, venv and site-packages from the program's name (PEP 405). The function is
+ * deprecated in favour of a structure that the stable ABI does not have. */
+static int name_program(const char *program)
+{
+    wchar_t *name = Py_DecodeLocale(program, NULL);
+    if (name == NULL)
+        return -1;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    Py_SetProgramName(name); /* keeps the pointer for good */
+#pragma GCC diagnostic pop
+    return 0;
+}
+
+/* Without Python's own signal handlers: an interrupt from a terminal ends the process as it ends others. */
+static int start_python(const struct engine_options *options)
+{
+    prefer_utf8();
+    if (modules_announce() < 0 || name_program(options->program) < 0)
+        return fail("Python could not be set up");
+    signal(SIGPIPE, SIG_IGN);
+    Py_InitializeEx(0);
+    return 0;
+}
+
+static int run_bootstrap(void)
+{
+    PyObject *bootstrap = embedded_load("bootstrap");
+    PyObject *flush = bootstrap == NULL ? NULL : PyObject_GetAttrString(bootstrap, "flush");
+    int failed = flush == NULL ? -1 : run_start(flush);
+    Py_XDECREF(flush);
+    Py_XDECREF(bootstrap);
+    return failed;
+}
+
+static int start_parts(const struct engine_options *options)
+{
+    PyObject *erlang = PyImport_ImportModule("erlang");
+    if (erlang == NULL)
+        return -1;
+    Py_DECREF(erlang);
+    if (decode_start() < 0 || encode_start() < 0 || refs_start() < 0 || source_start() < 0 ||
+        request_options_start() < 0 || structs_start(options->mapset_version) < 0)
+        return -1;
+    return run_bootstrap();
+}
+
+/* -- ready ------------------------------------------------------------------------------------------------------- */
+
+/* "3.11.2" of "3.11.2 (main, …) [GCC …]"; made once, kept for good. */
+static const char *python_version(void)
+{
+    static char version[32];
+    const char *whole = Py_GetVersion();
+    snprintf(version, sizeof version, "%.*s", (int)strcspn(whole, " "), whole);
+    return version;
+}
+
+static void put_features(struct message *message)
+{
+    static const char *const features[] = {
+#define FEATURE(name) #name,
+        PROTOCOL_FEATURES(FEATURE)
+#undef FEATURE
+    };
+    uint32_t count = sizeof features / sizeof *features;
+    message_put_list(message, count);
+    for (uint32_t i = 0; i < count; i++)
+        message_put_atom_text(message, features[i]);
+    message_put_nil_list(message);
+}
+
+static int send_ready(struct writer *writer, const char *program)
+{
+    struct message message = {0};
+    message_begin(&message);
+    message_put_tuple(&message, 2);
+    message_put_atom_text(&message, PROTOCOL_READY);
+    message_put_map(&message, 6);
+    message_put_atom_text(&message, "protocol");
+    message_put_integer(&message, PROTOCOL_VERSION);
+    message_put_atom_text(&message, "version");
+    message_put_text(&message, PYTHONX_PORT_VERSION);
+    message_put_atom_text(&message, "python");
+    message_put_text(&message, python_version());
+    message_put_atom_text(&message, "executable");
+    message_put_text(&message, program);
+    message_put_atom_text(&message, "os_pid");
+    message_put_integer(&message, getpid());
+    message_put_atom_text(&message, "features");
+    put_features(&message);
+    bool sent = message_finish(&message) == MESSAGE_OK && writer_send(writer, &message);
+    message_free(&message);
+    return sent ? 0 : -1;
+}
+
+/* -- serving ----------------------------------------------------------------------------------------------------- */
+
+/* Code that forked and came back here is a child without a session: the parent goes on with it. */
+static void leave_if_forked(void)
+{
+    if (descriptors_forked())
+        _exit(ENGINE_EXIT_OK);
+}
+
+/* With the GIL not held. True where the session goes on. */
+static bool serve_request(struct input *input, struct writer *writer, struct request *request, struct message *reply,
+                          PyThreadState **thread)
+{
+    bool stop = request->operation == OPERATION_stop;
+    input_running(input, request);
+    PyEval_RestoreThread(*thread);
+    bool replies = run_request(request, reply);
+    *thread = PyEval_SaveThread();
+    leave_if_forked();
+    input_done(input);
+    if (stop)
+        input_close(input);
+    if (replies)
+        writer_send(writer, reply);
+    if (reply->pin_count > 0) {
+        PyEval_RestoreThread(*thread);
+        message_release_pins(reply);
+        *thread = PyEval_SaveThread();
+    }
+    request_free(request);
+    return !stop;
+}
+
+static void serve(struct input *input, struct writer *writer)
+{
+    struct request request;
+    struct message reply = {0};
+    PyThreadState *thread = PyEval_SaveThread();
+    while (input_next(input, &request))
+        if (!serve_request(input, writer, &request, &reply, &thread))
+            break;
+    PyEval_RestoreThread(thread);
+    message_free(&reply);
+}
+
+int pythonx_engine_main(const struct engine_options *options)
+{
+    struct input_options input_options = {.input_fd = options->input_fd,
+                                          .output_fd = options->output_fd,
+                                          .max_frame = options->max_frame,
+                                          .spin_us = options->spin_us,
+                                          .linger_ms = options->linger_ms};
+    if (!descriptors_claim(&input_options.input_fd, &input_options.output_fd))
+        return fail("the descriptors could not be set up"), ENGINE_EXIT_FAILURE;
+    /* Neither is ever freed: other threads may hold them until the process is gone. */
+    struct writer *writer = writer_new(input_options.output_fd);
+    if (writer == NULL || !crash_prepare(options->crash_file))
+        return fail("could not be set up"), ENGINE_EXIT_FAILURE;
+    output_start(writer);
+    if (start_python(options) < 0)
+        return ENGINE_EXIT_FAILURE;
+    info_start(python_version());
+    if (start_parts(options) < 0) {
+        PyErr_Print();
+        return ENGINE_EXIT_FAILURE;
+    }
+    if (!crash_guard())
+        return fail("the handlers for fatal signals could not be installed"), ENGINE_EXIT_FAILURE;
+    struct input *input = input_new(&input_options, writer, interrupt_shutdown);
+    if (input == NULL)
+        return fail("reading the input could not be set up"), ENGINE_EXIT_FAILURE;
+    if (send_ready(writer, options->program) == 0)
+        serve(input, writer);
+    int status = input_exit_status(input);
+    if (Py_FinalizeEx() < 0 && status == ENGINE_EXIT_OK)
+        status = ENGINE_EXIT_FAILURE;
+    return status;
+}

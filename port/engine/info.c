@@ -1,0 +1,64 @@
+/* One map, the same keys in every version; PROTOCOL.md lists them. */
+#include "info.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "request.h"
+
+static unsigned long long started_us;
+static const char *python = "";
+
+unsigned long long info_clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000;
+}
+
+void info_start(const char *python_version)
+{
+    started_us = info_clock_us();
+    python = python_version;
+}
+
+/* Resident bytes: proc(5) where there is one, else the most there ever was. */
+static unsigned long long resident_bytes(void)
+{
+    unsigned long long total = 0, resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm != NULL) {
+        int found = fscanf(statm, "%llu %llu", &total, &resident);
+        fclose(statm);
+        if (found == 2)
+            return resident * (unsigned long long)sysconf(_SC_PAGESIZE);
+    }
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (unsigned long long)usage.ru_maxrss * 1024 : 0;
+}
+
+static void put_count(struct message *message, const char *key, unsigned long long value)
+{
+    message_put_atom_text(message, key);
+    message_put_unsigned(message, value);
+}
+
+void info_put(struct message *message, const struct info *info)
+{
+    message_put_map(message, 11);
+    message_put_atom_text(message, "running");
+    request_put_id(message, info->running);
+    put_count(message, "running_us", info->running_us);
+    put_count(message, "queued", info->queued);
+    put_count(message, "requests", info->requests);
+    put_count(message, "memory", resident_bytes());
+    put_count(message, "bytes_in", info->bytes_in);
+    put_count(message, "bytes_out", info->bytes_out);
+    put_count(message, "os_pid", (unsigned long long)getpid());
+    put_count(message, "uptime_us", info_clock_us() - started_us);
+    put_count(message, "max_frame", info->max_frame);
+    message_put_atom_text(message, "python");
+    message_put_text(message, python);
+}

@@ -1,0 +1,26 @@
+/* What `info` answers: counters of the session and of the process, gathered without Python. */
+#ifndef PYTHONX_INFO_H
+#define PYTHONX_INFO_H
+
+#include "message.h"
+#include "span.h"
+
+struct info {
+    struct span running; /* id of the request under way, empty where none */
+    unsigned long long running_us;
+    unsigned long long requests; /* since the start */
+    size_t queued;
+    size_t max_frame;
+    unsigned long long bytes_in, bytes_out;
+};
+
+/* Remembers when the session began and which Python it runs (borrowed for good). */
+void info_start(const char *python_version);
+
+/* Microseconds on a clock that never goes back. */
+unsigned long long info_clock_us(void);
+
+/* Appends the map. */
+void info_put(struct message *message, const struct info *info);
+
+#endif

@@ -1,0 +1,41 @@
+/* Where requests come from. The main thread reads for itself while it is idle; while it is busy the reader thread
+ * does, answers what must not wait for Python, queues the rest, and sees to it that the process ends when its
+ * input has ended. */
+#ifndef PYTHONX_INPUT_H
+#define PYTHONX_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "request.h"
+#include "writer.h"
+
+struct input;
+
+struct input_options {
+    int input_fd, output_fd;
+    size_t max_frame;   /* bytes */
+    unsigned spin_us;   /* how long input_next polls before it sleeps */
+    unsigned linger_ms; /* how long requests may go on after the end of input */
+};
+
+/* What to call from the reader thread when the input has ended and the main thread is to stop what it does. */
+typedef void input_interrupt(void);
+
+/* Starts the reader thread. The writer is borrowed. NULL, with errno, on failure. */
+struct input *input_new(const struct input_options *options, struct writer *writer, input_interrupt *interrupt);
+
+/* Waits for the next request, in order; without the GIL. False where the input has ended and all was taken. */
+bool input_next(struct input *input, struct request *request);
+
+/* Tells `info` what the main thread does: the request stays valid until input_done. */
+void input_running(struct input *input, const struct request *request);
+void input_done(struct input *input);
+
+/* After a `stop`: what still waits, and what comes later, is refused with an error of kind `shutdown`. */
+void input_close(struct input *input);
+
+/* The exit status that the end of input asks for (enum engine_exit). */
+int input_exit_status(const struct input *input);
+
+#endif
