@@ -1,0 +1,108 @@
+# `make help` prints what one can do here.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+CFLAGS ?= -O2 -g
+WERROR ?= -Werror
+SANITIZE ?=
+
+VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
+
+# What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
+CONFIG := $(BUILD)/config.mk
+GOALS_WITHOUT_CONFIG := help setup clean format
+ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
+include $(CONFIG)
+endif
+
+# Where Debian keeps libraries of this architecture, below lib/.
+MULTIARCH := $(or $(shell $(CC) -print-multiarch 2>/dev/null),unknown)
+
+WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wnull-dereference
+SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE_FLAGS) \
+	-fPIC -fvisibility=hidden -fstack-protector-strong -pthread -MMD -MP -Iport/common -isystem $(EI_INCLUDE)
+# CPython's stable ABI from 3.11 on: one build serves every later version.
+PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -Iport/engine -I$(BUILD)/generated
+LINK_FLAGS = $(CFLAGS) $(SANITIZE_FLAGS) $(LDFLAGS) -pthread
+
+COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/common/*.c))
+ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/engine/*.c))
+LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/launcher/*.c))
+PROGRAM := $(BUILD)/pythonx_port
+ENGINE_SO := $(BUILD)/pythonx_engine.so
+
+.PHONY: all
+all: $(PROGRAM) $(ENGINE_SO) ## build the port program and its engine
+	@mkdir -p priv && for file in $(PROGRAM) $(ENGINE_SO); do \
+		cmp -s $$file priv/$$(basename $$file) || cp -f $$file priv/; done
+
+$(CONFIG): port/configure.sh
+	@mkdir -p $(@D)
+	@sh port/configure.sh > $@.new && mv $@.new $@ || { rm -f $@.new; exit 1; }
+
+$(PROGRAM): $(LAUNCHER) $(COMMON)
+	@echo '  LD $@'
+	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei -ldl
+
+# Python's symbols stay undefined: they come from the libpython that the launcher has loaded.
+$(ENGINE_SO): $(ENGINE) $(COMMON)
+	@echo '  LD $@'
+	@$(CC) $(LINK_FLAGS) -shared -Wl,--exclude-libs,ALL -o $@ $^ -L$(EI_LIBDIR) -lei
+
+$(BUILD)/obj/common/%.o: port/common/%.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) -c -o $@ $<
+
+$(BUILD)/obj/launcher/%.o: port/launcher/%.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -Iport/launcher -c -o $@ $<
+
+$(BUILD)/obj/engine/%.o: port/engine/%.c $(CONFIG) | $(BUILD)/generated/embedded_files.h
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -c -o $@ $<
+
+$(BUILD)/obj/engine/embedded.o: $(BUILD)/generated/embedded_files.h
+
+# Each .py file of the engine as a row of name and text.
+$(BUILD)/generated/embedded_files.h: $(sort $(wildcard port/engine/*.py)) port/embed.sh
+	@mkdir -p $(@D)
+	@sh port/embed.sh $(filter %.py,$^) > $@.new && mv $@.new $@
+
+# -- tests ------------------------------------------------------------------------------------------------------------
+
+# The Check tests link all of the port but its main function, and Python itself.
+CHECKS := $(patsubst tests/port/%.c,$(BUILD)/obj/tests/%.o,$(wildcard tests/port/*.c))
+CHECK_PORT := $(BUILD)/check_port
+
+$(BUILD)/obj/tests/%.o: tests/port/%.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Iport/launcher -Itests/port -Wno-format-nonliteral -c -o $@ $<
+
+$(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
+	@echo '  LD $@'
+	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(shell pkg-config --libs check) -ldl
+
+.PHONY: test-port
+test-port: all $(CHECK_PORT) ## run the Check tests of port/
+	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS="$$(sh tests/pythons.sh)" $(CHECK_PORT)
+
+.PHONY: setup
+setup: ## install what building and testing need, where it is missing
+	@sh tests/setup.sh
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf build _build priv
+
+.PHONY: help
+help: ## print this
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+-include $(wildcard $(BUILD)/obj/*/*.d)

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Prints what the Makefile must know of this machine: which Python to build and test with, and where ei is.
+# Variables that are set already (PYTHON, ERL_EI_INCLUDE_DIR, ERL_EI_LIBDIR) are taken as they are.
+set -u
+
+fail() {
+    echo "configure: $*" >&2
+    exit 1
+}
+
+has_headers='
+import os, sys, sysconfig
+assert sys.version_info >= (3, 11) and sysconfig.get_config_var("Py_ENABLE_SHARED")
+assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
+'
+
+# The first Python that can do all; NumPy is for the demo and the tests, the build alone does without.
+find_python() {
+    for code in "$has_headers
+import numpy" "$has_headers"; do
+        for python in python3 /usr/bin/python3 /usr/local/bin/python3; do
+            if command -v "$python" >/dev/null 2>&1 && "$python" -c "$code" 2>/dev/null; then
+                "$python" -c 'import sys; print(sys.executable)'
+                return
+            fi
+        done
+    done
+}
+
+PYTHON=${PYTHON:-$(find_python)}
+[ -n "$PYTHON" ] || fail "no Python 3.11 or later with headers and a shared libpython was found (try: make setup)"
+
+if [ -z "${ERL_EI_INCLUDE_DIR:-}" ] || [ -z "${ERL_EI_LIBDIR:-}" ]; then
+    command -v erl >/dev/null 2>&1 || fail "Erlang was not found (try: make setup)"
+    ei=$(erl -noshell -eval 'io:format("~ts", [code:lib_dir(erl_interface)]), halt().') || fail "erl could not be run"
+    ERL_EI_INCLUDE_DIR=${ERL_EI_INCLUDE_DIR:-$ei/include}
+    ERL_EI_LIBDIR=${ERL_EI_LIBDIR:-$ei/lib}
+fi
+[ -f "$ERL_EI_INCLUDE_DIR/ei.h" ] || fail "$ERL_EI_INCLUDE_DIR has no ei.h (try: make setup)"
+
+"$PYTHON" - "$ERL_EI_INCLUDE_DIR" "$ERL_EI_LIBDIR" <<'END'
+import sys, sysconfig
+var = sysconfig.get_config_var
+print(f"PYTHON := {sys.executable}")
+print(f"PYTHON_INCLUDE := {sysconfig.get_path('include')}")
+print(f"PYTHON_EMBED := -L{var('LIBDIR')} -Wl,-rpath,{var('LIBDIR')} -lpython{var('LDVERSION')}")
+print(f"EI_INCLUDE := {sys.argv[1]}")
+print(f"EI_LIBDIR := {sys.argv[2]}")
+END

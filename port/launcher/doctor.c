@@ -1,0 +1,109 @@
+/* Finds what a session would find, and tries a session out in a process of its own, where nothing can go wrong that
+ * would not be seen. */
+#include "doctor.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "interpreter.h"
+#include "library.h"
+
+extern char **environ;
+
+static void row(FILE *out, const char *label, const char *value)
+{
+    fprintf(out, "%-12s %s\n", label, value);
+}
+
+static int verdict(FILE *out, const char *problem)
+{
+    if (problem == NULL)
+        row(out, "verdict:", "all is well: sessions can start");
+    else
+        row(out, "problem:", problem);
+    return problem == NULL ? ENGINE_EXIT_OK : ENGINE_EXIT_FAILURE;
+}
+
+/* Where the wish for this interpreter came from. */
+static const char *chosen_by(const struct options *options)
+{
+    const char *environment = getenv("PYTHONX_PYTHON"), *venv = getenv("VIRTUAL_ENV");
+    if (options->python != NULL)
+        return "--python";
+    if (environment != NULL && *environment != '\0')
+        return "$PYTHONX_PYTHON";
+    return venv != NULL && *venv != '\0' ? "$VIRTUAL_ENV" : "PATH";
+}
+
+/* Runs `program -c code` with its output on ours; the exit status, or -1. */
+static int run_python(const char *program, const char *code)
+{
+    pid_t pid;
+    int status;
+    char *const arguments[] = {strdup(program), strdup("-c"), strdup(code), NULL};
+    int error = arguments[0] == NULL || arguments[1] == NULL || arguments[2] == NULL;
+    if (!error)
+        error = posix_spawn(&pid, program, NULL, NULL, arguments, environ);
+    for (int i = 0; i < 3; i++)
+        free(arguments[i]);
+    if (error)
+        return -1;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static const char describe_python[] = "import sys\n"
+                                      "print('version:    ', sys.version.split()[0])\n"
+                                      "print('prefix:     ', sys.prefix)\n"
+                                      "try:\n"
+                                      "    import numpy\n"
+                                      "    print('numpy:      ', numpy.__version__)\n"
+                                      "except Exception as error:\n"
+                                      "    print('numpy:       none (%s)' % error)\n";
+
+static bool loads(const struct interpreter *interpreter, const char *engine)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(library_load(interpreter->library, engine) == NULL ? 1 : 0);
+    int status;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int doctor_run(const struct options *options, FILE *out)
+{
+    struct interpreter interpreter;
+    char *engine = library_engine_path();
+    int status;
+    row(out, "launcher:", "pythonx_port " PYTHONX_PORT_VERSION);
+    row(out, "engine:", engine == NULL ? "none" : engine);
+    if (!interpreter_find(options->python, &interpreter)) {
+        status = verdict(out, "out of memory");
+        goto done;
+    }
+    row(out, "chosen by:", chosen_by(options));
+    row(out, "python:", interpreter.program == NULL ? "none" : interpreter.program);
+    row(out, "libpython:", interpreter.library == NULL ? "none" : interpreter.library);
+    fflush(out);
+    if (interpreter.problem != NULL)
+        status = verdict(out, interpreter.problem);
+    else if (engine == NULL)
+        status = verdict(out, "the engine is missing: run make, or reinstall");
+    else if (run_python(interpreter.program, describe_python) != 0)
+        status = verdict(out, "the interpreter does not run a simple script");
+    else if (!loads(&interpreter, engine))
+        status = verdict(out, "libpython or the engine cannot be loaded: see above");
+    else
+        status = verdict(out, NULL);
+done:
+    interpreter_free(&interpreter);
+    free(engine);
+    return status;
+}

@@ -1,0 +1,267 @@
+/* The answer is read off the usual layouts where they tell: an interpreter named python3.X, or a venv's pyvenv.cfg
+ * (PEP 405), with libpython in the lib directory beside its bin. Where they do not, as for pyenv's shim scripts, the
+ * interpreter is run and asked. */
+#include "interpreter.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ask.h"
+
+#define OLDEST_MINOR 11
+
+/* -- strings and files ------------------------------------------------------------------------------------------- */
+
+static char *format(const char *first, const char *second, const char *third)
+{
+    char *text;
+    return asprintf(&text, "%s%s%s", first, second, third) < 0 ? NULL : text;
+}
+
+/* The directory part, without the slash; "/" for what stands in the root. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return strdup(".");
+    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+static bool is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static bool is_executable_file(const char *path)
+{
+    return is_file(path) && access(path, X_OK) == 0;
+}
+
+/* -- which interpreter ------------------------------------------------------------------------------------------- */
+
+static char *search_path(const char *name)
+{
+    const char *path = getenv("PATH");
+    for (const char *at = path == NULL ? "/usr/local/bin:/usr/bin:/bin" : path; *at != '\0';) {
+        size_t length = strcspn(at, ":");
+        char *candidate;
+        if (asprintf(&candidate, "%.*s/%s", length > 0 ? (int)length : 1, length > 0 ? at : ".", name) < 0)
+            return NULL;
+        if (is_executable_file(candidate))
+            return candidate;
+        free(candidate);
+        at += length;
+        if (*at == ':')
+            at++;
+    }
+    errno = ENOENT;
+    return NULL;
+}
+
+/* Not resolved through symbolic links: a venv is known by where its python3 stands. */
+static char *absolute(char *path)
+{
+    char directory[PATH_MAX];
+    if (path == NULL || path[0] == '/' || getcwd(directory, sizeof directory) == NULL)
+        return path;
+    char *whole = format(directory, "/", path);
+    free(path);
+    return whole;
+}
+
+static char *wanted_program(const char *python)
+{
+    const char *environment = getenv("PYTHONX_PYTHON"), *venv = getenv("VIRTUAL_ENV");
+    if (python == NULL && environment != NULL && *environment != '\0')
+        python = environment;
+    if (python == NULL && venv != NULL && *venv != '\0')
+        return format(venv, "/bin/python3", "");
+    if (python == NULL)
+        return search_path("python3");
+    return strchr(python, '/') == NULL ? search_path(python) : strdup(python);
+}
+
+/* -- the usual layouts ------------------------------------------------------------------------------------------- */
+
+/* The value of `key = value` in a pyvenv.cfg; NULL where there is none. */
+static char *read_setting(const char *file, const char *key)
+{
+    char *line = NULL, *value = NULL;
+    size_t room = 0, length = strlen(key);
+    FILE *settings = fopen(file, "re");
+    while (settings != NULL && value == NULL && getline(&line, &room, settings) >= 0) {
+        char *at = line + strspn(line, " \t");
+        if (strncmp(at, key, length) != 0)
+            continue;
+        at += length;
+        at += strspn(at, " \t");
+        if (*at++ != '=')
+            continue;
+        at += strspn(at, " \t");
+        at[strcspn(at, "\r\n")] = '\0';
+        value = strdup(at);
+    }
+    free(line);
+    if (settings != NULL)
+        fclose(settings);
+    return value;
+}
+
+/* For a venv's interpreter the directory with the interpreter that it was made from, else its own, resolved. */
+static char *base_directory(const char *program)
+{
+    char *directory = directory_of(program), *home = NULL;
+    for (int level = 0; directory != NULL && home == NULL && level < 2; level++) {
+        char *settings = format(directory, level == 0 ? "/" : "/../", "pyvenv.cfg");
+        home = settings == NULL ? NULL : read_setting(settings, "home");
+        free(settings);
+    }
+    free(directory);
+    if (home != NULL)
+        return home;
+    char *resolved = realpath(program, NULL);
+    char *base = resolved == NULL ? NULL : directory_of(resolved);
+    free(resolved);
+    return base;
+}
+
+/* The X of "…/python3.X". */
+static int minor_in_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    int minor = 0, end = 0;
+    if (sscanf(slash == NULL ? path : slash + 1, "python3.%d%n", &minor, &end) == 1 &&
+        (slash == NULL ? path : slash + 1)[end] == '\0')
+        return minor;
+    return 0;
+}
+
+static bool is_script(const char *path)
+{
+    char start[2] = {0};
+    FILE *file = fopen(path, "re");
+    bool script = file != NULL && fread(start, 1, 2, file) == 2 && start[0] == '#' && start[1] == '!';
+    if (file != NULL)
+        fclose(file);
+    return script;
+}
+
+/* The first of the places where distributions put it. Debian has a directory for each architecture. */
+static char *library_in(const char *prefix, int minor)
+{
+    static const char *const directories[] = {"lib", "lib64", "lib/" PYTHONX_MULTIARCH};
+    static const char *const endings[] = {".so.1.0", ".so", ".dylib"};
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
+            char *path;
+            if (asprintf(&path, "%s/%s/libpython3.%d%s", prefix, directories[i], minor, endings[k]) < 0)
+                return NULL;
+            if (is_file(path))
+                return path;
+            free(path);
+        }
+    }
+    return NULL;
+}
+
+/* True where the layout told all. */
+static bool read_layout(struct interpreter *found)
+{
+    bool told = false;
+    char *directory = base_directory(found->program);
+    char *base = directory == NULL ? NULL : format(directory, "/python3", "");
+    char *resolved = base == NULL ? NULL : realpath(base, NULL);
+    char *program = realpath(found->program, NULL);
+    char *bin = resolved == NULL ? NULL : directory_of(resolved);
+    char *prefix = bin == NULL ? NULL : directory_of(bin);
+    if (prefix == NULL || program == NULL || is_script(found->program) || is_script(resolved))
+        goto done;
+    /* The interpreter that was named may be another version than its directory's python3. */
+    int minor = minor_in_name(program) != 0 ? minor_in_name(program) : minor_in_name(resolved);
+    if (minor < OLDEST_MINOR)
+        goto done;
+    found->library = library_in(prefix, minor);
+    found->minor = minor;
+    told = found->library != NULL;
+done:
+    free(directory);
+    free(base);
+    free(resolved);
+    free(program);
+    free(bin);
+    free(prefix);
+    return told;
+}
+
+/* -- all together ------------------------------------------------------------------------------------------------ */
+
+static bool has_problem(struct interpreter *found, char *problem)
+{
+    found->problem = problem;
+    return problem != NULL;
+}
+
+static bool apply_answer(struct interpreter *found, const struct ask_answer *answer)
+{
+    free(found->program);
+    found->program = strdup(answer->executable);
+    free(found->library);
+    found->library = answer->library[0] != '\0' ? strdup(answer->library) : NULL;
+    found->minor = answer->major == 3 ? answer->minor : 0;
+    found->asked = true;
+    if (found->program == NULL)
+        return false;
+    char *text = NULL;
+    int made = 0;
+    if (answer->major != 3 || answer->minor < OLDEST_MINOR)
+        made = asprintf(&text, "%s is Python %d.%d: CPython 3.%d or later is needed", found->program, answer->major,
+                        answer->minor, OLDEST_MINOR);
+    else if (answer->free_threaded)
+        made =
+            asprintf(&text, "%s is a free-threaded build, which is not supported: use the usual build of Python 3.%d",
+                     found->program, answer->minor);
+    else if (found->library == NULL || !is_file(found->library))
+        made = asprintf(&text,
+                        "%s has no shared libpython3.%d: install it (Debian: libpython3.%d, Fedora: python3-libs), or "
+                        "use a Python that was built with --enable-shared",
+                        found->program, answer->minor, answer->minor);
+    found->problem = text;
+    return made >= 0;
+}
+
+bool interpreter_find(const char *python, struct interpreter *found)
+{
+    *found = (struct interpreter){0};
+    found->program = absolute(wanted_program(python));
+    if (found->program == NULL && errno == ENOENT)
+        return has_problem(found, format(python == NULL ? "python3" : python,
+                                         " was not found on PATH: install Python 3.11 or later, or name one", ""));
+    if (found->program == NULL)
+        return false;
+    if (!is_executable_file(found->program))
+        return has_problem(found, format(found->program, " is not there, or not an executable file", ""));
+    if (read_layout(found))
+        return true;
+    struct ask_answer answer;
+    char *complaint = ask_interpreter(found->program, &answer);
+    if (complaint != NULL)
+        return has_problem(found, complaint);
+    bool whole = apply_answer(found, &answer);
+    ask_free(&answer);
+    return whole;
+}
+
+void interpreter_free(struct interpreter *interpreter)
+{
+    free(interpreter->program);
+    free(interpreter->library);
+    free(interpreter->problem);
+    *interpreter = (struct interpreter){0};
+}

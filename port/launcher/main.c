@@ -1,0 +1,97 @@
+/* The port program: finds Python, loads it and the engine, and hands over. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "interpreter.h"
+#include "library.h"
+#include "options.h"
+#include "text.h"
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "pythonx_port: %s\n", what);
+    return ENGINE_EXIT_FAILURE;
+}
+
+/* Somebody typed the name to see what it does: frames are not for typing. */
+static bool is_at_terminal(const struct options *options)
+{
+    return isatty(options->engine.input_fd) || isatty(options->engine.output_fd);
+}
+
+static int explain(void)
+{
+    fputs("pythonx_port speaks frames of Erlang terms, and this is a terminal.\n\n", stderr);
+    options_print_help(stderr);
+    return ENGINE_EXIT_USAGE;
+}
+
+static bool limit_memory(unsigned long long bytes)
+{
+    struct rlimit limit = {.rlim_cur = (rlim_t)bytes, .rlim_max = (rlim_t)bytes};
+    return bytes == 0 || setrlimit(RLIMIT_AS, &limit) == 0;
+}
+
+static int serve(struct options *options)
+{
+    struct interpreter interpreter;
+    char *engine = NULL;
+    int status = ENGINE_EXIT_FAILURE;
+    if (is_at_terminal(options))
+        return explain();
+    if (!interpreter_find(options->python, &interpreter)) {
+        fail("out of memory");
+        goto done;
+    }
+    if (interpreter.problem != NULL) {
+        fail(interpreter.problem);
+        goto done;
+    }
+    engine = library_engine_path();
+    if (engine == NULL) {
+        fail(
+            "pythonx_engine.so is neither beside the program nor in ../lib/pythonx_port of it: run make, or reinstall");
+        goto done;
+    }
+    if (!limit_memory(options->memory_limit)) {
+        perror("pythonx_port: --memory-limit");
+        goto done;
+    }
+    engine_main_function *engine_main = library_load(interpreter.library, engine);
+    if (engine_main != NULL) {
+        options->engine.program = interpreter.program;
+        status = engine_main(&options->engine);
+    }
+done:
+    interpreter_free(&interpreter);
+    free(engine);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    if (!options_read(argc, argv, &options))
+        return ENGINE_EXIT_USAGE;
+    switch (options.command) {
+    case COMMAND_SERVE:
+        return serve(&options);
+    case COMMAND_ENCODE:
+        return text_encode(stdin, STDOUT_FILENO);
+    case COMMAND_DECODE:
+        return text_decode(STDIN_FILENO, stdout);
+    case COMMAND_DOCTOR:
+        return doctor_run(&options, stdout);
+    case COMMAND_HELP:
+        options_print_help(stdout);
+        return ENGINE_EXIT_OK;
+    case COMMAND_VERSION:
+        puts("pythonx_port " PYTHONX_PORT_VERSION);
+        return ENGINE_EXIT_OK;
+    }
+    return ENGINE_EXIT_USAGE;
+}

@@ -1,0 +1,31 @@
+/* The command line. */
+#ifndef PYTHONX_OPTIONS_H
+#define PYTHONX_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "engine_api.h"
+
+enum command {
+    COMMAND_SERVE,
+    COMMAND_ENCODE,
+    COMMAND_DECODE,
+    COMMAND_DOCTOR,
+    COMMAND_HELP,
+    COMMAND_VERSION,
+};
+
+struct options {
+    enum command command;
+    const char *python;              /* as the user named it, or NULL */
+    unsigned long long memory_limit; /* bytes of address space; 0: none */
+    struct engine_options engine;    /* its program is filled in once the interpreter is found */
+};
+
+/* Everything in *options is borrowed from argv. False where the arguments are not understood: stderr tells. */
+bool options_read(int argc, char **argv, struct options *options);
+
+void options_print_help(FILE *out);
+
+#endif
