@@ -1,0 +1,4 @@
+[
+  inputs: ["*.exs", "{lib,tests,examples}/**/*.{ex,exs}"],
+  line_length: 110
+]

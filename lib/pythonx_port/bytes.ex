@@ -1,0 +1,26 @@
+defmodule PythonxPort.Bytes do
+  @moduledoc """
+  Marks a binary that Python is to see as `bytes`.
+
+  A plain binary becomes a `str` and must be UTF-8. For other data say so, one value at a time:
+
+      PythonxPort.eval(session, "data[0]", bindings: [data: PythonxPort.Bytes.new(<<255, 0>>)])
+
+  or for a whole request with the option `binaries: :bytes`. Python's `bytes` come back as plain binaries.
+  """
+
+  @enforce_keys [:data]
+  defstruct [:data]
+
+  @typedoc "A binary that becomes `bytes` in Python."
+  @type t :: %__MODULE__{data: binary()}
+
+  @doc """
+  Wraps a binary.
+
+      iex> PythonxPort.Bytes.new(<<255>>)
+      %PythonxPort.Bytes{data: <<255>>}
+  """
+  @spec new(binary()) :: t()
+  def new(data) when is_binary(data), do: %__MODULE__{data: data}
+end

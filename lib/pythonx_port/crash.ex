@@ -1,0 +1,88 @@
+defmodule PythonxPort.Crash do
+  @moduledoc false
+  # How a Python process ended, as an error.
+
+  alias PythonxPort.Error
+
+  # A process that a signal killed has 128 more than the signal's number as its exit status.
+  @signal_base 128
+  @signals %{
+    1 => :sighup,
+    2 => :sigint,
+    3 => :sigquit,
+    4 => :sigill,
+    5 => :sigtrap,
+    6 => :sigabrt,
+    8 => :sigfpe,
+    9 => :sigkill,
+    11 => :sigsegv,
+    13 => :sigpipe,
+    14 => :sigalrm,
+    15 => :sigterm,
+    24 => :sigxcpu,
+    25 => :sigxfsz
+  }
+
+  @typedoc "An exit status, or the reason that the port was closed with before one was known."
+  @type exit :: non_neg_integer() | {:closed, term()}
+
+  @doc "A name for a crash report that no other process can guess, or nil where there is no place for one."
+  @spec report_path() :: Path.t() | nil
+  def report_path do
+    if directory = System.tmp_dir() do
+      name = Base.encode32(:rand.bytes(15), case: :lower)
+      Path.join(directory, "pythonx_port-#{name}.crash")
+    end
+  end
+
+  @doc "The error for an exit; takes the report that Python may have left, and removes it."
+  @spec error(exit(), Path.t() | nil) :: Error.t()
+  def error(exit, report_path) do
+    status = if is_integer(exit), do: exit
+    signal = signal(status)
+
+    %Error{
+      kind: :crashed,
+      message: message(exit, signal),
+      exit_status: status,
+      signal: signal,
+      traceback: take_report(report_path)
+    }
+  end
+
+  defp message({:closed, reason}, _signal), do: "the Python process closed its end (#{inspect(reason)})"
+  defp message(status, nil), do: "the Python process exited with status #{status}"
+
+  defp message(_status, signal) do
+    "the Python process was killed by #{signal |> Atom.to_string() |> String.upcase()}#{hint(signal)}"
+  end
+
+  defp hint(:sigkill), do: " (the system does this where memory is short)"
+  defp hint(_signal), do: ""
+
+  defp signal(status) when is_integer(status) and status > @signal_base do
+    number = status - @signal_base
+    @signals[number] || system_signal(:os.type(), number)
+  end
+
+  defp signal(_status), do: nil
+
+  defp system_signal({:unix, :linux}, 7), do: :sigbus
+  defp system_signal({:unix, :linux}, 31), do: :sigsys
+  defp system_signal({:unix, :darwin}, 10), do: :sigbus
+  defp system_signal({:unix, :darwin}, 12), do: :sigsys
+  defp system_signal(_system, _number), do: nil
+
+  defp take_report(nil), do: nil
+
+  defp take_report(path) do
+    case File.read(path) do
+      {:ok, report} ->
+        File.rm(path)
+        if String.trim(report) != "", do: report
+
+      {:error, _reason} ->
+        nil
+    end
+  end
+end

@@ -1,0 +1,111 @@
+defmodule PythonxPort.Launcher do
+  @moduledoc false
+  # The port program: where it is, how it is started, how it is killed.
+
+  alias PythonxPort.{Error, SessionOptions}
+
+  @name "pythonx_port"
+
+  @spec open(SessionOptions.t(), Path.t() | nil) :: {:ok, port()} | {:error, Error.t()}
+  def open(options, crash_file) do
+    with {:ok, executable} <- find(options.executable) do
+      try do
+        {:ok, Port.open({:spawn_executable, executable}, port_options(options, crash_file))}
+      rescue
+        error in [ErlangError, ArgumentError] ->
+          {:error, start_failed("#{executable} could not be started: #{Exception.message(error)}")}
+      end
+    end
+  end
+
+  @doc "The error for a port program that ended before it was ready, with what its own diagnosis says."
+  @spec ended_early(SessionOptions.t(), PythonxPort.Crash.exit()) :: Error.t()
+  def ended_early(options, exit) do
+    crash = PythonxPort.Crash.error(exit, nil)
+    message = "no Python was started: #{crash.message}#{diagnosis(options, crash.exit_status)}"
+    %{start_failed(message) | exit_status: crash.exit_status, signal: crash.signal}
+  end
+
+  @doc "Kills a port program that does not end by itself."
+  @spec kill(port()) :: :ok
+  def kill(port) do
+    # While the port is open its process has not been reaped, so that the pid is no other's.
+    with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: :os.cmd('kill -KILL #{os_pid}')
+    :ok
+  end
+
+  defp find(nil) do
+    candidates = [in_priv(), System.get_env("PYTHONX_PORT"), System.find_executable(@name)]
+
+    case Enum.find(candidates, &(&1 && File.regular?(&1))) do
+      nil ->
+        {:error,
+         start_failed(
+           "#{@name} was found neither in the priv directory of the application, nor by $PYTHONX_PORT, " <>
+             "nor on PATH: run `make`, or give the option :executable"
+         )}
+
+      path ->
+        {:ok, Path.expand(path)}
+    end
+  end
+
+  defp find(executable) do
+    case System.find_executable(executable) do
+      nil -> {:error, start_failed("#{executable} is not an executable file")}
+      path -> {:ok, Path.expand(path)}
+    end
+  end
+
+  defp in_priv do
+    case :code.priv_dir(:pythonx_port) do
+      {:error, :bad_name} -> nil
+      directory -> Path.join(directory, @name)
+    end
+  end
+
+  defp port_options(options, crash_file) do
+    [
+      :binary,
+      :exit_status,
+      :hide,
+      packet: 4,
+      args: arguments(options, crash_file),
+      env: Enum.map(options.env, &variable/1)
+    ] ++ if(options.cd, do: [cd: options.cd], else: [])
+  end
+
+  defp arguments(options, crash_file) do
+    # MapSet had a version field up to Elixir 1.14; the port makes sets as this Elixir does.
+    mapset_version = Map.get(MapSet.new(), :version)
+
+    for {flag, value} <- [
+          {"--python", options.python},
+          {"--memory-limit", options.memory_limit},
+          {"--max-frame", options.max_frame},
+          {"--spin", options.spin},
+          {"--crash-file", crash_file},
+          {"--mapset-version", mapset_version}
+        ],
+        value != nil,
+        argument <- [flag, to_string(value)],
+        do: argument
+  end
+
+  defp variable({name, value}) when is_binary(value), do: {to_charlist(name), to_charlist(value)}
+  defp variable({name, _unset}), do: {to_charlist(name), false}
+
+  # Status 1 means that the port program found something wrong, which it said on standard error.
+  defp diagnosis(options, 1) do
+    with {:ok, executable} <- find(options.executable) do
+      python = if options.python, do: ["--python", options.python], else: []
+      env = Enum.map(options.env, fn {name, value} -> {name, value || nil} end)
+      {report, _status} = System.cmd(executable, ["doctor" | python], env: env, stderr_to_stdout: true)
+      "\n\n" <> report
+    end
+  end
+
+  defp diagnosis(_options, _status), do: ""
+
+  defp start_failed(message), do: %Error{kind: :start_failed, message: message}
+end

@@ -1,0 +1,69 @@
+defmodule PythonxPort.Output do
+  @moduledoc """
+  Where the text that Python writes to `sys.stdout` and `sys.stderr` goes.
+
+  Sessions and requests take an option `:output`:
+
+    * `:stdio` – the group leader of the process that gives the option. This is the default: of a request for what
+      it writes, of the session for what is written outside of any request (by a thread, or at exit)
+    * `:stderr` – standard error
+    * `{:device, device}` – an IO device, such as a file opened with `File.open!/2` or a `StringIO`
+    * a pid – receives `{:pythonx_output, session, :stdout | :stderr, text}` messages
+    * a function of two arguments – called with `:stdout | :stderr` and the text
+    * `:ignore` – nowhere
+
+  Text is delivered before the result of the request that wrote it. A function runs in the session's process, which
+  waits for it: it should be quick, and must not use the session itself.
+  """
+
+  require Logger
+
+  @typedoc "A value of the option `:output`."
+  @type t :: :stdio | :stderr | :ignore | {:device, IO.device()} | pid() | (stream(), String.t() -> term())
+
+  @typedoc "Which of Python's streams a text was written to."
+  @type stream :: :stdout | :stderr
+
+  @typedoc false
+  @type target :: :ignore | {:device, IO.device()} | {:process, pid()} | {:function, (stream(), binary() -> term())}
+
+  @doc false
+  # To be called in the process that gives the option: its group leader is meant. `nil` is the default.
+  @spec target(t() | nil) :: target()
+  def target(output) when output in [nil, :stdio], do: {:device, Process.group_leader()}
+  def target(:stderr), do: {:device, :standard_error}
+  def target(:ignore), do: :ignore
+  def target({:device, :stdio}), do: target(:stdio)
+  def target({:device, :stderr}), do: target(:stderr)
+  def target({:device, device}) when is_pid(device) or is_atom(device), do: {:device, device}
+  def target(pid) when is_pid(pid), do: {:process, pid}
+  def target(function) when is_function(function, 2), do: {:function, function}
+  def target(other), do: raise(ArgumentError, "invalid value for option :output: #{inspect(other)}")
+
+  @doc false
+  # Delivers text, in the session's process. A receiver that fails is logged: it must not end the session.
+  @spec deliver(target(), stream(), binary()) :: :ok
+  def deliver(:ignore, _stream, _text), do: :ok
+
+  def deliver({:process, pid}, stream, text) do
+    send(pid, {:pythonx_output, self(), stream, text})
+    :ok
+  end
+
+  def deliver({:device, device}, _stream, text) do
+    # What is not UTF-8 was written to sys.stdout.buffer: its bytes are shown as Latin-1. A device that is gone
+    # has no reader to miss the text.
+    if String.valid?(text), do: IO.write(device, text), else: IO.binwrite(device, text)
+    :ok
+  rescue
+    _error in [ArgumentError, ErlangError] -> :ok
+  end
+
+  def deliver({:function, function}, stream, text) do
+    function.(stream, text)
+    :ok
+  catch
+    kind, reason ->
+      Logger.error("a function given as :output failed: " <> Exception.format(kind, reason, __STACKTRACE__))
+  end
+end
