@@ -11,7 +11,8 @@ VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
-GOALS_WITHOUT_CONFIG := help setup clean format
+# These make the other goals by a make of their own, after setup.
+GOALS_WITHOUT_CONFIG := help setup clean format uninstall test demo asan
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(CONFIG)
 endif
@@ -92,6 +93,56 @@ $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 .PHONY: test-port
 test-port: all $(CHECK_PORT) ## run the Check tests of port/
 	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS="$$(sh tests/pythons.sh)" $(CHECK_PORT)
+
+# The library's tests run the port program that was just built, under a Python that has NumPy.
+MIX = PYTHONX_PORT_SKIP_MAKE=1 PYTHONX_PYTHON=$(PYTHON) mix
+
+.PHONY: test-lib
+test-lib: all ## run the ExUnit tests of lib/ and the examples
+	$(MIX) test $(TESTS)
+
+.PHONY: test
+test: setup ## run all tests
+	@$(MAKE) --no-print-directory test-port test-lib
+
+.PHONY: demo
+demo: setup ## see it work: Python from Elixir, in a process of its own
+	@$(MAKE) --no-print-directory -s all
+	@$(MIX) run examples/demo.exs
+
+.PHONY: asan
+asan: ## run the Check tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' test-port
+
+SOURCES := $(wildcard port/*/*.[ch] tests/*/*.[ch])
+
+.PHONY: check
+check: all ## check formats, and read the code with clang-tidy and cppcheck
+	clang-format --dry-run -Werror $(SOURCES)
+	mix format --check-formatted
+	clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c) -- -std=c11 -D_GNU_SOURCE \
+		-DPYTHONX_PORT_VERSION='"$(VERSION)"' -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' \
+		-Iport/common -Iport/launcher -isystem $(EI_INCLUDE) $(PYTHON_FLAGS)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+		--enable=warning,performance,portability -D__linux__ -Iport/common -Iport/engine -Iport/launcher \
+		-I$(BUILD)/generated port
+
+.PHONY: format
+format: ## format the sources
+	clang-format -i $(SOURCES)
+	mix format
+
+# -- installing ------------------------------------------------------------------------------------------------------
+
+.PHONY: install
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pythonx_port
+	install -D -m 755 $(ENGINE_SO) $(DESTDIR)$(PREFIX)/lib/pythonx_port/pythonx_engine.so
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/pythonx_port
+	rm -rf $(DESTDIR)$(PREFIX)/lib/pythonx_port
 
 .PHONY: setup
 setup: ## install what building and testing need, where it is missing

@@ -8,6 +8,7 @@
 
 #include "interned.h"
 #include "refs.h"
+#include "stack.h"
 #include "structs.h"
 #include "term.h"
 #include "types.h"
@@ -179,7 +180,9 @@ static PyObject *list(struct decoder *decoder, const struct term_head *head)
 static PyObject *resolve_reference(PyObject *tuple)
 {
     PyObject *first = PyTuple_GetItem(tuple, 0), *number = PyTuple_GetItem(tuple, 1);
-    if (!types_is_atom(first) || PyUnicode_CompareWithASCIIString(first, "$ref") != 0 || !PyLong_CheckExact(number))
+    if (!PyLong_CheckExact(number))
+        return tuple;
+    if (!types_is_atom(first) || PyUnicode_CompareWithASCIIString(first, "$ref") != 0)
         return tuple;
     PyObject *object = refs_get(number);
     Py_DECREF(tuple);
@@ -199,7 +202,7 @@ static PyObject *tuple(struct decoder *decoder, const struct term_head *head)
             PyTuple_SetItem(items, i, item);
         }
     }
-    return items != NULL && length == 2 ? resolve_reference(items) : items;
+    return items != NULL && length == 2 && !decoder->keep_references ? resolve_reference(items) : items;
 }
 
 /* -- maps and structs -------------------------------------------------------------------------------------------- */
@@ -287,6 +290,19 @@ static bool find_struct_name(struct span span, size_t count, struct term_head *n
     return false;
 }
 
+static PyObject *build(const struct decoder *decoder, const struct term_head *name, PyObject *dict)
+{
+    if (!term_is_atom(name, STRUCTS_OBJECT))
+        return structs_build(dict, struct_key, decoder->hashable);
+    PyObject *number = PyDict_GetItemString(dict, "ref");
+    if (decoder->keep_references)
+        return Py_NewRef(dict);
+    if (number != NULL && PyLong_CheckExact(number))
+        return refs_get(number);
+    PyErr_SetString(types_DecodeError, "ref is the number of an object");
+    return NULL;
+}
+
 static PyObject *structure(struct decoder *decoder, size_t count, const struct term_head *name)
 {
     const unsigned char *at = span_here(&decoder->span);
@@ -298,7 +314,7 @@ static PyObject *structure(struct decoder *decoder, size_t count, const struct t
     decoder->hashable = outer_hashable;
     if (dict == NULL)
         return NULL;
-    PyObject *object = structs_build(dict, struct_key, decoder->hashable);
+    PyObject *object = build(decoder, name, dict);
     Py_DECREF(dict);
     if (object == NULL && !PyErr_ExceptionMatches(types_DecodeError) && PyErr_ExceptionMatches(PyExc_Exception)) {
         PyObject *type, *value, *traceback;
@@ -326,7 +342,7 @@ static PyObject *map(struct decoder *decoder, const struct term_head *head)
 
 static PyObject *nested(struct decoder *decoder, const struct term_head *head)
 {
-    if (decoder->depth >= NESTING_LIMIT)
+    if (stack_is_too_deep(decoder->depth))
         return fail_at(decoder, head->start, "nested too deeply");
     decoder->depth++;
     PyObject *object = NULL;

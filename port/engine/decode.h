@@ -8,13 +8,11 @@
 #include "python.h"
 #include "span.h"
 
-/* How deep a term or an object may nest, here and in encode.c: both recurse on the C stack. */
-#define NESTING_LIMIT 10000
-
 struct decoder {
-    struct span span; /* the whole frame, at the term to decode */
-    bool bytes;       /* binaries become bytes, not str */
-    bool hashable;    /* inside a key or a set: sets become frozensets */
+    struct span span;     /* the whole frame, at the term to decode */
+    bool bytes;           /* binaries become bytes, not str */
+    bool keep_references; /* {'$ref', N} stays a tuple, and %PythonxPort.Object{} a dict */
+    bool hashable;        /* inside a key or a set: sets become frozensets */
     unsigned depth;
     struct path path;
 };

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode.h"
 #include "frame.h"
 #include "path.h"
+#include "stack.h"
 #include "structs.h"
 #include "types.h"
 
@@ -337,7 +337,7 @@ static int simplified(struct encoder *encoder, PyObject *object)
 
 static int nested(struct encoder *encoder, PyObject *object, const PyTypeObject *type)
 {
-    if (encoder->depth >= NESTING_LIMIT)
+    if (stack_is_too_deep(encoder->depth))
         return fail("nested too deeply, or without end");
     encoder->depth++;
     int failed;
@@ -443,7 +443,7 @@ int encode_reference(struct message *message, unsigned long long number, PyObjec
     PyObject *type = type_name(object), *repr = short_repr(object);
     message_put_map(message, 4);
     message_put_atom_text(message, "__struct__");
-    message_put_atom_text(message, "Elixir.PythonxPort.Object");
+    message_put_atom_text(message, STRUCTS_OBJECT);
     message_put_atom_text(message, "ref");
     message_put_unsigned(message, number);
     message_put_atom_text(message, "type");

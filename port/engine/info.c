@@ -1,7 +1,9 @@
 /* One map, the same keys in every version; PROTOCOL.md lists them. */
 #include "info.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,13 +29,15 @@ void info_start(const char *python_version)
 /* Resident bytes: proc(5) where there is one, else the most there ever was. */
 static unsigned long long resident_bytes(void)
 {
-    unsigned long long total = 0, resident = 0;
+    char line[128];
     FILE *statm = fopen("/proc/self/statm", "re");
-    if (statm != NULL) {
-        int found = fscanf(statm, "%llu %llu", &total, &resident);
+    bool told = statm != NULL && fgets(line, sizeof line, statm) != NULL;
+    if (statm != NULL)
         fclose(statm);
-        if (found == 2)
-            return resident * (unsigned long long)sysconf(_SC_PAGESIZE);
+    if (told) {
+        char *end_of_total;
+        (void)strtoull(line, &end_of_total, 10);
+        return strtoull(end_of_total, NULL, 10) * (unsigned long long)sysconf(_SC_PAGESIZE);
     }
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (unsigned long long)usage.ru_maxrss * 1024 : 0;

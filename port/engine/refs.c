@@ -31,8 +31,27 @@ PyObject *refs_get(PyObject *number)
     return Py_XNewRef(object);
 }
 
-void refs_drop(PyObject *number)
+/* Borrowed; NULL where the item is no reference. */
+static PyObject *number_of(PyObject *item)
 {
-    if (PyDict_DelItem(kept, number) < 0)
-        PyErr_Clear();
+    PyObject *number = item;
+    if (PyTuple_CheckExact(item) && PyTuple_Size(item) == 2)
+        number = PyTuple_GetItem(item, 1);
+    else if (PyDict_CheckExact(item))
+        number = PyDict_GetItemString(item, "ref");
+    return number != NULL && PyLong_CheckExact(number) ? number : NULL;
+}
+
+int refs_release(PyObject *list)
+{
+    if (!PyList_CheckExact(list))
+        return -1;
+    Py_ssize_t length = PyList_Size(list);
+    for (Py_ssize_t i = 0; i < length; i++)
+        if (number_of(PyList_GetItem(list, i)) == NULL)
+            return -1;
+    for (Py_ssize_t i = 0; i < length; i++)
+        if (PyDict_DelItem(kept, number_of(PyList_GetItem(list, i))) < 0)
+            PyErr_Clear();
+    return 0;
 }

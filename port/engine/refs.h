@@ -12,7 +12,8 @@ unsigned long long refs_keep(PyObject *object);
 /* New reference to the object kept under `number` (a Python int); NULL with a DecodeError where there is none. */
 PyObject *refs_get(PyObject *number);
 
-/* Lets go of it; a number that is not kept is ignored. */
-void refs_drop(PyObject *number);
+/* Lets go of objects: each item of the list is a number, ('$ref', number) or a dict with the key "ref". What is not
+ * kept is ignored. -1, with no error set and nothing let go, where it is not such a list. */
+int refs_release(PyObject *list);
 
 #endif

@@ -104,7 +104,7 @@ static bool has_arity(enum operation operation, size_t arity, struct request_ref
 bool request_read(struct frame *frame, struct request *request, struct request_refusal *refusal)
 {
     struct span span = span_of(frame->bytes, frame->length);
-    struct term_head tuple, name;
+    struct term_head tuple = {0}, name = {0};
     *request = (struct request){0};
     *refusal = (struct request_refusal){0};
     if (!read_tuple(&span, &tuple, refusal))

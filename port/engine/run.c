@@ -215,29 +215,19 @@ done:
     return value;
 }
 
-static void run_release(struct run *run)
+static PyObject *run_release(struct run *run)
 {
     struct decoder decoder = decoder_of(run->span, false);
-    struct term_head head;
-    /* Read by hand: decoding a reference gives its object, not its number. */
-    if (term_read_head(&decoder.span, &head) != TERM_OK || head.kind == TERM_NIL)
-        return;
-    for (size_t i = 1; i < head.children; i++) {
-        struct term_head item;
-        struct span before = decoder.span;
-        if (term_read_head(&decoder.span, &item) != TERM_OK)
-            return;
-        if (item.kind == TERM_TUPLE && item.children == 2 && term_skip(&decoder.span) == TERM_OK)
-            before = decoder.span;
-        else
-            decoder.span = before;
-        PyObject *number = decode_term(&decoder, "refs");
-        if (number == NULL)
-            PyErr_Clear();
-        else
-            refs_drop(number);
-        Py_XDECREF(number);
+    decoder.keep_references = true;
+    PyObject *list = decode_term(&decoder, "refs");
+    run->span = decoder.span;
+    if (list == NULL || read_options(run, false) < 0) {
+        Py_XDECREF(list);
+        return NULL;
     }
+    int failed = refs_release(list);
+    Py_DECREF(list);
+    return failed ? bad_request("release takes a list of references") : Py_NewRef(Py_None);
 }
 
 static PyObject *run_operation(struct run *run)
@@ -252,8 +242,7 @@ static PyObject *run_operation(struct run *run)
     case OPERATION_stop:
         return read_options(run, false) < 0 ? NULL : Py_NewRef(Py_None);
     case OPERATION_release:
-        run_release(run);
-        return NULL;
+        return run_release(run);
     case OPERATION_info:
         break; /* answered as it was read */
     }
@@ -353,7 +342,8 @@ bool run_request(const struct request *request, struct message *reply)
     output_attribute(request->id);
     message_begin(reply);
     PyObject *value = run_operation(&run);
-    bool replies = request->operation != OPERATION_release;
+    /* A release that was understood is not answered. */
+    bool replies = value == NULL || request->operation != OPERATION_release;
     flush();
     if (replies && (value == NULL || put_value(&run, reply, value) < 0)) {
         put_error(&run, reply);

@@ -7,6 +7,8 @@
 
 /* The struct whose binary is decoded to bytes. */
 #define STRUCTS_BYTES "Elixir.PythonxPort.Bytes"
+/* The struct that stands for an object in the session. */
+#define STRUCTS_OBJECT "Elixir.PythonxPort.Object"
 
 /* `mapset_version`: the value of %MapSet{}'s version field in the client's Elixir; negative where it has none. */
 int structs_start(long mapset_version);
