@@ -31,7 +31,7 @@ LINK_FLAGS = $(CFLAGS) $(SANITIZE_FLAGS) $(LDFLAGS) -pthread
 
 COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/common/*.c))
 ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/engine/*.c))
-LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/launcher/*.c))
+LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/launcher/*.c port/text/*.c))
 PROGRAM := $(BUILD)/pythonx_port
 ENGINE_SO := $(BUILD)/pythonx_engine.so
 
@@ -61,7 +61,12 @@ $(BUILD)/obj/common/%.o: port/common/%.c $(CONFIG)
 $(BUILD)/obj/launcher/%.o: port/launcher/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -Iport/launcher -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -Iport/launcher -Iport/text -c -o $@ $<
+
+$(BUILD)/obj/text/%.o: port/text/%.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) -Iport/text -c -o $@ $<
 
 $(BUILD)/obj/engine/%.o: port/engine/%.c $(CONFIG) | $(BUILD)/generated/embedded_files.h
 	@mkdir -p $(@D)
@@ -84,7 +89,7 @@ CHECK_PORT := $(BUILD)/check_port
 $(BUILD)/obj/tests/%.o: tests/port/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Iport/launcher -Itests/port -Wno-format-nonliteral -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Iport/launcher -Iport/text -Itests/port -Wno-format-nonliteral -c -o $@ $<
 
 $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 	@echo '  LD $@'
@@ -111,20 +116,39 @@ demo: setup ## see it work: Python from Elixir, in a process of its own
 	@$(MIX) run examples/demo.exs
 
 .PHONY: asan
+# Leaks are those of Python itself; fatal signals are what some tests are about.
+asan: export ASAN_OPTIONS = detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 asan: ## run the Check tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' test-port
+
+# -- benchmarks -------------------------------------------------------------------------------------------------------
+
+$(BUILD)/bench/echo: tests/bench/echo.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -o $@ $<
+
+$(BUILD)/bench/codec: tests/bench/codec.c $(COMMON) $(ENGINE)
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) -ldl
+
+.PHONY: bench
+bench: all $(BUILD)/bench/echo $(BUILD)/bench/codec ## measure speed and memory, each beside a baseline of the same run
+	$(PYTHON) tests/bench/run.py $(BUILD)
 
 SOURCES := $(wildcard port/*/*.[ch] tests/*/*.[ch])
 
 .PHONY: check
 check: all ## check formats, and read the code with clang-tidy and cppcheck
-	clang-format --dry-run -Werror $(SOURCES)
-	mix format --check-formatted
-	clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c) -- -std=c11 -D_GNU_SOURCE \
+	@clang-format --dry-run -Werror $(SOURCES)
+	@mix format --check-formatted
+	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c) -- -std=c11 -D_GNU_SOURCE \
 		-DPYTHONX_PORT_VERSION='"$(VERSION)"' -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' \
-		-Iport/common -Iport/launcher -isystem $(EI_INCLUDE) $(PYTHON_FLAGS)
-	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
-		--enable=warning,performance,portability -D__linux__ -Iport/common -Iport/engine -Iport/launcher \
+		-Iport/common -Iport/launcher -Iport/text -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
+		2>&1 | { ! grep -v 'warnings generated'; }
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 -Iport/common -Iport/engine -Iport/launcher -Iport/text \
 		-I$(BUILD)/generated port
 
 .PHONY: format

@@ -229,14 +229,22 @@ void message_put_float(struct message *message, double value)
 
 void message_put_binary(struct message *message, const void *bytes, size_t length)
 {
-    unsigned char *at = message_reserve(message, 5 + length);
+    message_put_binary_of_two(message, bytes, length, NULL, 0);
+}
+
+void message_put_binary_of_two(struct message *message, const void *first, size_t first_length, const void *second,
+                               size_t second_length)
+{
+    unsigned char *at = message_reserve(message, 5 + first_length + second_length);
     if (at == NULL)
         return;
     at[0] = BINARY;
-    frame_put_length(at + 1, length);
-    if (length > 0)
-        memcpy(at + 5, bytes, length);
-    message_advance(message, 5 + length);
+    frame_put_length(at + 1, first_length + second_length);
+    if (first_length > 0)
+        memcpy(at + 5, first, first_length);
+    if (second_length > 0)
+        memcpy(at + 5 + first_length, second, second_length);
+    message_advance(message, 5 + first_length + second_length);
 }
 
 void message_put_text(struct message *message, const char *text)

@@ -58,6 +58,9 @@ void message_put_integer(struct message *message, long long value);
 void message_put_unsigned(struct message *message, unsigned long long value);
 void message_put_float(struct message *message, double value);
 void message_put_binary(struct message *message, const void *bytes, size_t length);
+/* The binary of one run of bytes behind another. */
+void message_put_binary_of_two(struct message *message, const void *first, size_t first_length, const void *second,
+                               size_t second_length);
 void message_put_text(struct message *message, const char *text);
 
 /* A binary whose bytes are pinned rather than copied. On success the message owns `owner` and releases it once;

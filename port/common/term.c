@@ -92,13 +92,18 @@ static enum term_status bitstring(struct span *span, struct term_head *head)
     return leaf(span, head, TERM_BITSTRING, length);
 }
 
+static bool is_atom_tag(uint8_t tag)
+{
+    return tag == ATOM_EXT || tag == SMALL_ATOM_EXT || tag == ATOM_UTF8_EXT || tag == SMALL_ATOM_UTF8_EXT;
+}
+
+/* The tag is looked at first: a pid for a node's name would lead down to a further node, without end. */
 static enum term_status atom_inside(struct span *span)
 {
     struct term_head atom;
-    enum term_status status = term_read_head(span, &atom);
-    if (status == TERM_OK && atom.kind != TERM_ATOM)
-        status = TERM_MALFORMED;
-    return status;
+    if (span_left(span) > 0 && !is_atom_tag(*span_here(span)))
+        return TERM_MALFORMED;
+    return term_read_head(span, &atom);
 }
 
 /* Pids, ports and references: a node name and `length` bytes after it. */
@@ -131,16 +136,18 @@ static enum term_status closure(struct span *span, struct term_head *head)
 /* fun Module:Function/Arity: two atoms and a small integer. */
 static enum term_status exported(struct span *span, struct term_head *head)
 {
-    struct term_head arity;
+    uint8_t tag, arity;
     head->kind = TERM_FUN;
     enum term_status status = atom_inside(span);
     if (status == TERM_OK)
         status = atom_inside(span);
-    if (status == TERM_OK)
-        status = term_read_head(span, &arity);
-    if (status == TERM_OK && arity.tag != SMALL_INTEGER_EXT)
-        status = TERM_MALFORMED;
-    return status;
+    if (status != TERM_OK)
+        return status;
+    if (!span_take_u8(span, &tag))
+        return TERM_TRUNCATED;
+    if (tag != SMALL_INTEGER_EXT)
+        return TERM_MALFORMED;
+    return span_take_u8(span, &arity) ? TERM_OK : TERM_TRUNCATED;
 }
 
 static enum term_status counted(struct span *span, struct term_head *head)

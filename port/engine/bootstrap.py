@@ -4,7 +4,7 @@ import faulthandler
 import io
 import sys
 
-from _pythonx import crash_descriptor, output
+from _pythonx import crash_descriptor, flush_output, output
 
 
 class Output(io.RawIOBase):
@@ -26,26 +26,20 @@ class Output(io.RawIOBase):
     def write(self, data):
         return output(self._fd, data)
 
+    def flush(self, flush_output=flush_output):
+        # A default, since Python flushes once more when this module is gone.
+        super().flush()
+        flush_output()
+
 
 def text_output(fd, name):
     raw = Output(fd)
     raw.name = name
-    # No lone surrogate may raise where somebody only wants to print.
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True)
+    # Lines are put together in C. No lone surrogate may raise where somebody only wants to print.
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
 
 
 sys.stdout = sys.__stdout__ = text_output(1, "<stdout>")
 sys.stderr = sys.__stderr__ = text_output(2, "<stderr>")
 sys.argv = [""]
 faulthandler.enable(file=crash_descriptor())
-
-streams = (sys.stdout, sys.stderr)
-
-
-def flush():
-    """Sends what was printed without a line end; before each reply."""
-    for stream in streams:
-        try:
-            stream.flush()
-        except ValueError:
-            pass  # closed by the application

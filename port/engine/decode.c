@@ -2,6 +2,7 @@
 #include "decode.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <ei.h>
@@ -207,7 +208,7 @@ static PyObject *tuple(struct decoder *decoder, const struct term_head *head)
 
 /* -- maps and structs -------------------------------------------------------------------------------------------- */
 
-static PyObject *map_key(struct decoder *decoder)
+static PyObject *any_key(struct decoder *decoder)
 {
     struct span before = decoder->span;
     struct term_head head;
@@ -221,10 +222,19 @@ static PyObject *map_key(struct decoder *decoder)
     return key;
 }
 
-static int set_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_before)
+static PyObject *map_key(struct decoder *decoder, bool is_name)
+{
+    bool outer = decoder->bytes;
+    decoder->bytes = outer && !is_name;
+    PyObject *key = any_key(decoder);
+    decoder->bytes = outer;
+    return key;
+}
+
+static int set_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_before, bool is_name)
 {
     const unsigned char *at = span_here(&decoder->span);
-    PyObject *key = map_key(decoder);
+    PyObject *key = map_key(decoder, is_name);
     if (key == NULL) {
         path_prepend(&decoder->path, "[key]");
         return -1;
@@ -252,8 +262,10 @@ static int set_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_be
 static PyObject *pairs(struct decoder *decoder, size_t count)
 {
     PyObject *dict = PyDict_New();
+    bool names = decoder->names;
+    decoder->names = false;
     for (size_t i = 0; dict != NULL && i < count; i++)
-        if (set_pair(decoder, dict, (Py_ssize_t)i) < 0)
+        if (set_pair(decoder, dict, (Py_ssize_t)i, names) < 0)
             Py_CLEAR(dict);
     return dict;
 }
@@ -303,6 +315,21 @@ static PyObject *build(const struct decoder *decoder, const struct term_head *na
     return NULL;
 }
 
+/* Puts what the conversion raised into an error that names the struct. */
+static void fail_struct(const struct decoder *decoder, const unsigned char *at, const struct term_head *name)
+{
+    char shown[64]; /* PyErr_Format has no %.*s before Python 3.12 */
+    PyObject *type, *value, *traceback;
+    snprintf(shown, sizeof shown, "%.*s", (int)name->length, (const char *)name->data);
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyErr_Format(types_DecodeError, "%s that Python cannot hold: %S (byte %zu of the frame)", shown, value,
+                 (size_t)(at - decoder->span.bytes));
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
 static PyObject *structure(struct decoder *decoder, size_t count, const struct term_head *name)
 {
     const unsigned char *at = span_here(&decoder->span);
@@ -316,16 +343,8 @@ static PyObject *structure(struct decoder *decoder, size_t count, const struct t
         return NULL;
     PyObject *object = build(decoder, name, dict);
     Py_DECREF(dict);
-    if (object == NULL && !PyErr_ExceptionMatches(types_DecodeError) && PyErr_ExceptionMatches(PyExc_Exception)) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        PyErr_NormalizeException(&type, &value, &traceback);
-        PyErr_Format(types_DecodeError, "%.*s that Python cannot hold: %S (byte %zu of the frame)", (int)name->length,
-                     (const char *)name->data, value, (size_t)(at - decoder->span.bytes));
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(traceback);
-    }
+    if (object == NULL && !PyErr_ExceptionMatches(types_DecodeError) && PyErr_ExceptionMatches(PyExc_Exception))
+        fail_struct(decoder, at, name);
     return object;
 }
 

@@ -10,6 +10,7 @@
 
 struct decoder {
     struct span span;     /* the whole frame, at the term to decode */
+    bool names;           /* at the map to decode: its keys are names, str whatever binaries become */
     bool bytes;           /* binaries become bytes, not str */
     bool keep_references; /* {'$ref', N} stays a tuple, and %PythonxPort.Object{} a dict */
     bool hashable;        /* inside a key or a set: sets become frozensets */

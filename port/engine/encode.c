@@ -21,6 +21,7 @@ enum { SMALL_BIG_EXT = 110, LARGE_BIG_EXT = 111 };
 struct encoder {
     struct message *message;
     unsigned depth;
+    bool unpinned; /* inside a key that is compared in the buffer */
     struct path path;
 };
 
@@ -123,7 +124,7 @@ static int put_bytes(struct encoder *encoder, PyObject *owner, const char *bytes
 {
     if ((size_t)length > FRAME_LENGTH_MAX)
         return fail("a binary of 4 GiB or more does not fit a frame");
-    if (length < PIN_SIZE)
+    if (length < PIN_SIZE || encoder->unpinned)
         message_put_binary(encoder->message, bytes, (size_t)length);
     else if (message_pin_binary(encoder->message, bytes, (size_t)length, release_object, owner))
         Py_INCREF(owner);
@@ -245,6 +246,21 @@ static int is_plain_key(PyObject *key)
     return PyUnicode_CheckExact(key);
 }
 
+/* `place`, where not NULL, takes where the key stands in the buffer, all of it. */
+static int pair_key(struct encoder *encoder, PyObject *key, struct key_place *place)
+{
+    size_t start = encoder->message->length;
+    bool outer = encoder->unpinned;
+    encoder->unpinned = outer || place != NULL;
+    int failed = encode(encoder, key);
+    encoder->unpinned = outer;
+    if (failed)
+        path_prepend(&encoder->path, "[key]");
+    else if (place != NULL)
+        *place = (struct key_place){start, encoder->message->length - start};
+    return failed;
+}
+
 /* `keys`, where not NULL, takes the place of each key in the buffer. */
 static int pairs(struct encoder *encoder, PyObject *dict, struct key_place *keys, Py_ssize_t size)
 {
@@ -255,12 +271,7 @@ static int pairs(struct encoder *encoder, PyObject *dict, struct key_place *keys
             return fail("the dict changed while it was encoded");
         Py_INCREF(key);
         Py_INCREF(value);
-        size_t start = encoder->message->length;
-        int failed = encode(encoder, key);
-        if (failed)
-            path_prepend(&encoder->path, "[key]");
-        if (keys != NULL && !failed)
-            keys[count] = (struct key_place){start, encoder->message->length - start};
+        int failed = pair_key(encoder, key, keys == NULL ? NULL : &keys[count]);
         count++;
         if (!failed && (failed = encode(encoder, value)) < 0)
             path_prepend_key(&encoder->path, key);

@@ -79,11 +79,8 @@ static int start_python(const struct engine_options *options)
 static int run_bootstrap(void)
 {
     PyObject *bootstrap = embedded_load("bootstrap");
-    PyObject *flush = bootstrap == NULL ? NULL : PyObject_GetAttrString(bootstrap, "flush");
-    int failed = flush == NULL ? -1 : run_start(flush);
-    Py_XDECREF(flush);
     Py_XDECREF(bootstrap);
-    return failed;
+    return bootstrap == NULL ? -1 : run_start();
 }
 
 static int start_parts(const struct engine_options *options)

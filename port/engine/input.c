@@ -214,22 +214,40 @@ static void spin(const struct input *input)
         ;
 }
 
+/* The first reason for a status other than 0 is the one that counts. */
+static void give_up(struct input *input)
+{
+    int ok = ENGINE_EXIT_OK;
+    atomic_compare_exchange_strong(&input->exit_status, &ok, ENGINE_EXIT_ABANDONED);
+}
+
+/* Then the session is over, whatever may still be asked. */
+static bool nobody_reads(struct input *input)
+{
+    bool broken = writer_is_broken(input->writer);
+    if (broken)
+        give_up(input);
+    return broken;
+}
+
 static bool read_while_idle(struct input *input, struct request *request)
 {
     if (input->options.spin_us > 0)
         spin(input);
-    while (!atomic_load(&input->ended))
+    while (!atomic_load(&input->ended) && !nobody_reads(input))
         if (read_request(input, request))
             return true;
     return false;
 }
 
-/* Requests that will not be run any more get their one reply all the same. */
-static void refuse_queued(struct input *input, const char *text)
+/* Requests that will not be run any more get their one reply all the same. True where there were any. */
+static bool refuse_queued(struct input *input, const char *text)
 {
     struct request request;
-    while (queue_take(input->queue, &request))
+    bool any = false;
+    for (; queue_take(input->queue, &request); any = true)
         refuse_request(input, &request, "shutdown", text);
+    return any;
 }
 
 void input_close(struct input *input)
@@ -244,20 +262,22 @@ void input_close(struct input *input)
 bool input_next(struct input *input, struct request *request)
 {
     if (atomic_load(&input->stopping)) {
-        atomic_store(&input->exit_status, ENGINE_EXIT_ABANDONED);
-        refuse_queued(input, "the input ended before this request was run");
+        if (refuse_queued(input, "the input ended before this request was run"))
+            give_up(input);
         return false;
     }
+    if (nobody_reads(input))
+        return false;
     if (queue_take(input->queue, request))
         return true;
-    watch_disarm(&input->watch);
+    watch_idle(&input->watch);
     pthread_mutex_lock(&input->reading);
     /* The reader thread may have queued something between the two lines above. */
     bool found = queue_take(input->queue, request) || read_while_idle(input, request);
     if (found)
         queue_read_ahead(input);
     pthread_mutex_unlock(&input->reading);
-    watch_arm(&input->watch);
+    watch_busy(&input->watch);
     return found;
 }
 
@@ -267,6 +287,14 @@ int input_exit_status(const struct input *input)
 }
 
 /* -- the reader thread ------------------------------------------------------------------------------------------- */
+
+static bool is_running(struct input *input)
+{
+    pthread_mutex_lock(&input->telling);
+    bool running = input->requests != atomic_load(&input->finished);
+    pthread_mutex_unlock(&input->telling);
+    return running;
+}
 
 /* The other end has gone, or will ask nothing more: what runs is interrupted, then the process ends. Runs even while
  * some C call holds the GIL for ever. Where somebody still reads, requests may go on as long as each of them ends
@@ -280,13 +308,17 @@ __attribute__((noreturn)) static void end_process(struct input *input)
         gone = watch_peer_gone(input->options.output_fd, (int)input->options.linger_ms);
     } while (!gone && atomic_load(&input->finished) != finished);
     atomic_store(&input->stopping, true);
-    input->interrupt();
+    /* Not while Python is being shut down already: that is on its way out by itself. */
+    if (is_running(input)) {
+        give_up(input);
+        input->interrupt();
+    }
     if (gone)
         usleep(GRACE_MS * 1000);
     else
         watch_peer_gone(input->options.output_fd, GRACE_MS);
-    int status = atomic_load(&input->exit_status);
-    _exit(status != ENGINE_EXIT_OK ? status : ENGINE_EXIT_ABANDONED);
+    give_up(input);
+    _exit(atomic_load(&input->exit_status));
 }
 
 static void wait_for_room(struct input *input)

@@ -24,6 +24,25 @@ static PyObject *on_signal(PyObject *self, PyObject *arguments)
 
 static PyMethodDef on_signal_method = {"on_signal", on_signal, METH_VARARGS, NULL};
 
+/* Importing _signal installs a handler that turns SIGINT into a KeyboardInterrupt, at some later request if none runs.
+ * Here an interrupt from a terminal is to end the process, as it ends others. */
+static PyObject *import_signals(void)
+{
+    struct sigaction before;
+    bool ends = sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL;
+    PyObject *signals = PyImport_ImportModule("_signal");
+    if (signals == NULL || !ends)
+        return signals;
+    PyObject *default_action = PyObject_GetAttrString(signals, "SIG_DFL");
+    PyObject *done =
+        default_action == NULL ? NULL : PyObject_CallMethod(signals, "signal", "iO", SIGINT, default_action);
+    Py_XDECREF(default_action);
+    if (done == NULL)
+        Py_CLEAR(signals);
+    Py_XDECREF(done);
+    return signals;
+}
+
 int interrupt_start(PyObject *module)
 {
     int result = -1;
@@ -31,7 +50,7 @@ int interrupt_start(PyObject *module)
     interrupt_Shutdown = PyErr_NewExceptionWithDoc("erlang.Shutdown", "Nobody waits for the result any more.",
                                                    PyExc_BaseException, NULL);
     PyObject *handler = PyCFunction_New(&on_signal_method, NULL);
-    PyObject *signals = PyImport_ImportModule("_signal");
+    PyObject *signals = import_signals();
     PyObject *done = NULL;
     if (interrupt_Shutdown != NULL && handler != NULL && signals != NULL)
         done = PyObject_CallMethod(signals, "signal", "iO", INTERRUPT_SIGNAL, handler);

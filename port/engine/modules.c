@@ -38,7 +38,8 @@ static PyObject *crash_descriptor_function(PyObject *self, PyObject *unused)
 
 static PyMethodDef private_functions[] = {
     {"crash_descriptor", crash_descriptor_function, METH_NOARGS, NULL},
-    {"output", output_write, METH_VARARGS, NULL},
+    {"output", output_write_function, METH_VARARGS, NULL},
+    {"flush_output", output_flush_function, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -128,6 +128,9 @@ bool request_read(struct frame *frame, struct request *request, struct request_r
         return false;
     request->arguments = span;
     request->argument_count = tuple.children - (has_id ? 2 : 1);
+    /* Behind arguments, whoever decodes them looks. */
+    if (request->argument_count == 0 && span_left(&span) > 0)
+        return refuse(refusal, "undecodable", "%zu bytes are left behind the request's term", span_left(&span));
     request->frame = *frame;
     *frame = (struct frame){0};
     return true;

@@ -25,15 +25,13 @@ struct run {
 };
 
 static PyObject *globals;
-static PyObject *flush_output;
 
-int run_start(PyObject *flush)
+int run_start(void)
 {
     PyObject *main_module = PyImport_AddModule("__main__");
     if (main_module == NULL)
         return -1;
     globals = Py_NewRef(PyModule_GetDict(main_module));
-    flush_output = Py_NewRef(flush);
     return 0;
 }
 
@@ -43,6 +41,16 @@ static PyObject *bad_request(const char *what)
 {
     PyErr_SetString(request_options_BadRequest, what);
     return NULL;
+}
+
+/* A map whose keys are names. */
+static PyObject *decode_named(struct span *span, const char *name, bool bytes)
+{
+    struct decoder decoder = decoder_of(*span, bytes);
+    decoder.names = true;
+    PyObject *object = decode_term(&decoder, name);
+    *span = decoder.span;
+    return object;
 }
 
 static PyObject *decode_argument(struct run *run, const char *name, bool bytes)
@@ -66,19 +74,30 @@ static int read_options(struct run *run, bool given)
 
 static PyObject *decode_code(struct run *run)
 {
-    struct span before = run->span;
     struct term_head head;
-    if (term_read_head(&before, &head) == TERM_OK && head.kind != TERM_BINARY)
+    enum term_status status = term_read_head(&run->span, &head);
+    if (status != TERM_OK)
+        return PyErr_Format(types_DecodeError, "code: %s", term_status_text(status));
+    if (head.kind != TERM_BINARY)
         return bad_request("code is a binary");
-    return decode_argument(run, "code", false);
+    PyObject *text = PyUnicode_DecodeUTF8((const char *)head.data, (Py_ssize_t)head.length, NULL);
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        PyErr_SetString(types_DecodeError, "code: not UTF-8 (in Erlang, write <<\"...\"/utf8>>)");
+    }
+    return text;
+}
+
+static int check_name(PyObject *name)
+{
+    if (PyUnicode_Check(name) && PyUnicode_IsIdentifier(name) == 1)
+        return 0;
+    PyErr_Format(request_options_BadRequest, "bindings: %R is no Python name", name);
+    return -1;
 }
 
 static int bind(PyObject *name, PyObject *value)
 {
-    if (!PyUnicode_Check(name) || PyUnicode_IsIdentifier(name) != 1) {
-        PyErr_Format(request_options_BadRequest, "bindings: %R is no Python name", name);
-        return -1;
-    }
     /* Names are plain strings, also where they came as atoms. */
     PyObject *plain = PyUnicode_FromObject(name);
     int failed = plain == NULL ? -1 : PyDict_SetItem(globals, plain, value);
@@ -90,8 +109,7 @@ static int assign_bindings(struct run *run)
 {
     if (run->options.bindings.length == 0)
         return 0;
-    struct decoder decoder = decoder_of(run->options.bindings, run->options.bytes);
-    PyObject *bindings = decode_term(&decoder, "bindings");
+    PyObject *bindings = decode_named(&run->options.bindings, "bindings", run->options.bytes);
     if (bindings == NULL)
         return -1;
     int failed = 0;
@@ -101,6 +119,10 @@ static int assign_bindings(struct run *run)
         bad_request("options: bindings is a map");
         failed = -1;
     }
+    /* All of them or none. */
+    while (!failed && PyDict_Next(bindings, &position, &name, NULL))
+        failed = check_name(name);
+    position = 0;
     while (!failed && PyDict_Next(bindings, &position, &name, &value))
         failed = bind(name, value);
     Py_DECREF(bindings);
@@ -167,7 +189,7 @@ static PyObject *decode_keywords(struct run *run)
 {
     if (run->request->argument_count < 3)
         return PyDict_New();
-    PyObject *map = decode_argument(run, "kwargs", run->options.bytes);
+    PyObject *map = decode_named(&run->span, "kwargs", run->options.bytes);
     if (map == NULL)
         return NULL;
     PyObject *keywords = PyDict_Check(map) ? plain_keywords(map) : bad_request("kwargs is a map");
@@ -240,7 +262,7 @@ static PyObject *run_operation(struct run *run)
     case OPERATION_call:
         return run_call(run);
     case OPERATION_stop:
-        return read_options(run, false) < 0 ? NULL : Py_NewRef(Py_None);
+        return Py_NewRef(Py_None);
     case OPERATION_release:
         return run_release(run);
     case OPERATION_info:
@@ -312,18 +334,6 @@ static void put_error(struct run *run, struct message *reply)
         error_put(reply, run->request->id, kind);
 }
 
-/* The error that the request may have ended with is kept. */
-static void flush(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyObject *done = PyObject_CallNoArgs(flush_output);
-    if (done == NULL)
-        PyErr_Clear();
-    Py_XDECREF(done);
-    PyErr_Restore(type, value, traceback);
-}
-
 static bool finish(struct run *run, struct message *reply)
 {
     enum message_status status = message_finish(reply);
@@ -344,14 +354,13 @@ bool run_request(const struct request *request, struct message *reply)
     PyObject *value = run_operation(&run);
     /* A release that was understood is not answered. */
     bool replies = value == NULL || request->operation != OPERATION_release;
-    flush();
-    if (replies && (value == NULL || put_value(&run, reply, value) < 0)) {
+    if (replies && (value == NULL || put_value(&run, reply, value) < 0))
         put_error(&run, reply);
-        flush();
-    }
     PyErr_Clear();
     Py_XDECREF(value);
     request_options_free(&run.options);
+    /* Last, as all of the above may print. */
+    output_flush();
     output_attribute((struct span){0});
     return replies && finish(&run, reply);
 }

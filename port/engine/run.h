@@ -8,8 +8,8 @@
 #include "python.h"
 #include "request.h"
 
-/* Takes the session's namespace and the flush function of bootstrap.py; 0, or -1 with an error set. */
-int run_start(PyObject *flush);
+/* Takes the session's namespace; 0, or -1 with an error set. */
+int run_start(void);
 
 /* With the GIL. True where *reply now holds a finished frame to send. Never leaves an error set. */
 bool run_request(const struct request *request, struct message *reply);

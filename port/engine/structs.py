@@ -238,7 +238,8 @@ def register_encoder(type_, function):
         raise TypeError(f"register_encoder takes a function, not {function!r}")
     if type_ in BASES or type_ in (type(None), range, Atom):
         raise TypeError(f"{type_.__name__} has a form of its own")
-    registered[type_] = function
+    # A type is called like any function; as it stands it would mean "encoded as that type".
+    registered[type_] = (lambda value: function(value)) if isinstance(function, type) else function
     found.clear()
 
 

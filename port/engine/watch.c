@@ -1,19 +1,34 @@
-/* epoll(7) where there is one. */
+/* epoll(7) over the input and a timer (timerfd_create(2)). The timer ticks while requests come; at a tick that finds
+ * the main thread busy for long enough the input is armed, and disarmed when that thread is idle again. */
 #include "watch.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
+
+#include "info.h"
+
+/* As long as the main thread is busy for less, it is left to read by itself. */
+#define TICK_US 2000
+
+static bool add(const struct watch *watch, int fd, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.fd = fd};
+    return epoll_ctl(watch->poll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
 
 bool watch_open(struct watch *watch, int input_fd)
 {
-    watch->input_fd = input_fd;
+    *watch = (struct watch){.poll_fd = -1, .timer_fd = -1, .input_fd = input_fd};
+    pthread_mutex_init(&watch->lock, NULL);
+    watch->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     watch->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (watch->poll_fd < 0)
+    if (watch->timer_fd < 0 || watch->poll_fd < 0 || !add(watch, watch->timer_fd, EPOLLIN))
         return false;
-    struct epoll_event event = {.events = 0};
-    if (epoll_ctl(watch->poll_fd, EPOLL_CTL_ADD, input_fd, &event) == 0)
+    if (add(watch, input_fd, 0))
         return true;
     bool is_file = errno == EPERM;
     watch_close(watch);
@@ -24,35 +39,78 @@ void watch_close(struct watch *watch)
 {
     if (watch->poll_fd >= 0)
         close(watch->poll_fd);
-    watch->poll_fd = -1;
+    if (watch->timer_fd >= 0)
+        close(watch->timer_fd);
+    watch->poll_fd = watch->timer_fd = -1;
 }
 
-static void listen_for(struct watch *watch, uint32_t events)
+/* With the lock held. A hang-up wakes even a disarmed watch. */
+static void listen_for(struct watch *watch, bool arm)
 {
-    struct epoll_event event = {.events = events};
-    if (watch->poll_fd >= 0)
-        (void)epoll_ctl(watch->poll_fd, EPOLL_CTL_MOD, watch->input_fd, &event);
+    struct epoll_event event = {.events = arm ? EPOLLIN : 0, .data.fd = watch->input_fd};
+    watch->armed = arm;
+    (void)epoll_ctl(watch->poll_fd, EPOLL_CTL_MOD, watch->input_fd, &event);
 }
 
-void watch_arm(struct watch *watch)
+static void tick_later(struct watch *watch)
 {
-    listen_for(watch, EPOLLIN);
+    const struct itimerspec once = {.it_value = {.tv_nsec = (long)TICK_US * 1000}};
+    watch->ticking = timerfd_settime(watch->timer_fd, 0, &once, NULL) == 0;
 }
 
-void watch_disarm(struct watch *watch)
+void watch_busy(struct watch *watch)
 {
-    listen_for(watch, 0);
+    if (watch->poll_fd < 0)
+        return;
+    pthread_mutex_lock(&watch->lock);
+    if (!watch->busy) {
+        watch->busy = true;
+        watch->busy_since = info_clock_us();
+    }
+    watch->times_busy++;
+    if (!watch->ticking && !watch->armed)
+        tick_later(watch);
+    pthread_mutex_unlock(&watch->lock);
+}
+
+void watch_idle(struct watch *watch)
+{
+    if (watch->poll_fd < 0)
+        return;
+    pthread_mutex_lock(&watch->lock);
+    watch->busy = false;
+    if (watch->armed)
+        listen_for(watch, false);
+    pthread_mutex_unlock(&watch->lock);
+}
+
+static void on_tick(struct watch *watch)
+{
+    uint64_t expirations;
+    (void)!read(watch->timer_fd, &expirations, sizeof expirations);
+    pthread_mutex_lock(&watch->lock);
+    watch->ticking = false;
+    if (watch->busy && info_clock_us() - watch->busy_since >= TICK_US)
+        listen_for(watch, true);
+    else if (watch->busy || watch->times_seen != watch->times_busy)
+        tick_later(watch);
+    watch->times_seen = watch->times_busy;
+    pthread_mutex_unlock(&watch->lock);
 }
 
 bool watch_wait(struct watch *watch)
 {
-    struct epoll_event event;
-    if (watch->poll_fd < 0)
-        return false;
-    while (epoll_wait(watch->poll_fd, &event, 1, -1) < 0)
-        if (errno != EINTR)
+    while (watch->poll_fd >= 0) {
+        struct epoll_event event;
+        int count = epoll_wait(watch->poll_fd, &event, 1, -1);
+        if (count < 0 && errno != EINTR)
             return false;
-    return true;
+        if (count > 0 && event.data.fd == watch->timer_fd)
+            on_tick(watch);
+        else if (count > 0)
+            return true;
+    }
+    return false;
 }
 
 bool watch_is_readable(const struct watch *watch)

@@ -1,24 +1,31 @@
-/* Lets the reader thread sleep until the input is readable, but only while it is armed: while the main thread is
- * idle it reads for itself, and a request then costs no hand-over between threads. */
+/* When the reader thread is to read: once the main thread has been busy for a while and there is input. Until then it
+ * sleeps, for the main thread reads by itself as soon as it is idle, and a request that is done in no time then costs
+ * neither a hand-over between threads nor a system call. */
 #ifndef PYTHONX_WATCH_H
 #define PYTHONX_WATCH_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 struct watch {
-    int poll_fd; /* -1 where the descriptor cannot be watched (a regular file): then nothing ever wakes */
+    int poll_fd;  /* -1 where the descriptor cannot be watched (a regular file): then nothing ever wakes */
+    int timer_fd; /* fires while the main thread may have been busy for long enough */
     int input_fd;
+    pthread_mutex_t lock; /* guards what follows */
+    bool busy, armed, ticking;
+    unsigned long long busy_since; /* microseconds */
+    unsigned long long times_busy, times_seen;
 };
 
-/* False, with errno, where no watch can be had. Starts disarmed. */
+/* False, with errno, where no watch can be had. Starts idle. */
 bool watch_open(struct watch *watch, int input_fd);
 void watch_close(struct watch *watch);
 
-/* From the main thread. A hang-up wakes even a disarmed watch. */
-void watch_arm(struct watch *watch);
-void watch_disarm(struct watch *watch);
+/* From the main thread: it has something to do, or has nothing and reads by itself. */
+void watch_busy(struct watch *watch);
+void watch_idle(struct watch *watch);
 
-/* From the reader thread: sleeps until armed and readable. False where nothing can ever be watched. */
+/* From the reader thread: sleeps until it is its turn, or the input hung up. False where nothing can be watched. */
 bool watch_wait(struct watch *watch);
 
 /* True where a read would not block now. */

@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* INSTSONAME is the library that the interpreter links against; a static one has none, but its library may be
  * installed all the same. Understood by Python 2, too, so that it can be told that it is too old. */
 static const char question[] =
@@ -103,7 +101,10 @@ static bool take_apart(struct ask_answer *answer)
     answer->free_threaded = lines[1][0] == 't';
     answer->library = lines[2];
     answer->executable = lines[3];
-    return sscanf(lines[0], "%d.%d", &answer->major, &answer->minor) == 2;
+    char *dot, *end;
+    answer->major = (int)strtol(lines[0], &dot, 10);
+    answer->minor = *dot == '.' ? (int)strtol(dot + 1, &end, 10) : 0;
+    return *dot == '.' && *end == '\0';
 }
 
 char *ask_interpreter(const char *program, struct ask_answer *answer)

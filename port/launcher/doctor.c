@@ -13,8 +13,6 @@
 #include "interpreter.h"
 #include "library.h"
 
-extern char **environ;
-
 static void row(FILE *out, const char *label, const char *value)
 {
     fprintf(out, "%-12s %s\n", label, value);
@@ -45,13 +43,14 @@ static int run_python(const char *program, const char *code)
 {
     pid_t pid;
     int status;
+    if (program == NULL)
+        return -1;
     char *const arguments[] = {strdup(program), strdup("-c"), strdup(code), NULL};
-    int error = arguments[0] == NULL || arguments[1] == NULL || arguments[2] == NULL;
-    if (!error)
-        error = posix_spawn(&pid, program, NULL, NULL, arguments, environ);
+    bool whole = arguments[0] != NULL && arguments[1] != NULL && arguments[2] != NULL;
+    bool started = whole && posix_spawn(&pid, program, NULL, NULL, arguments, environ) == 0;
     for (int i = 0; i < 3; i++)
         free(arguments[i]);
-    if (error)
+    if (!started)
         return -1;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)

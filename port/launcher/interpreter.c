@@ -135,12 +135,14 @@ static char *base_directory(const char *program)
 /* The X of "…/python3.X". */
 static int minor_in_name(const char *path)
 {
+    static const char start[] = "python3.";
     const char *slash = strrchr(path, '/');
-    int minor = 0, end = 0;
-    if (sscanf(slash == NULL ? path : slash + 1, "python3.%d%n", &minor, &end) == 1 &&
-        (slash == NULL ? path : slash + 1)[end] == '\0')
-        return minor;
-    return 0;
+    const char *name = slash == NULL ? path : slash + 1;
+    if (strncmp(name, start, sizeof start - 1) != 0)
+        return 0;
+    char *end;
+    long minor = strtol(name + sizeof start - 1, &end, 10);
+    return *end == '\0' && minor > 0 && minor < 1000 ? (int)minor : 0;
 }
 
 static bool is_script(const char *path)
@@ -171,6 +173,13 @@ static char *library_in(const char *prefix, int minor)
     return NULL;
 }
 
+/* Another program that stands beside a python3 is not that one. */
+static bool is_named_python(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strncmp(slash == NULL ? path : slash + 1, "python", strlen("python")) == 0;
+}
+
 /* True where the layout told all. */
 static bool read_layout(struct interpreter *found)
 {
@@ -182,6 +191,8 @@ static bool read_layout(struct interpreter *found)
     char *bin = resolved == NULL ? NULL : directory_of(resolved);
     char *prefix = bin == NULL ? NULL : directory_of(bin);
     if (prefix == NULL || program == NULL || is_script(found->program) || is_script(resolved))
+        goto done;
+    if (!is_named_python(program))
         goto done;
     /* The interpreter that was named may be another version than its directory's python3. */
     int minor = minor_in_name(program) != 0 ? minor_in_name(program) : minor_in_name(resolved);
