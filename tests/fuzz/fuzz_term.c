@@ -1,0 +1,107 @@
+/* For libFuzzer: any bytes as the payload of a frame, through everything that reads it without running it. A frame is
+ * skipped, read as a request, decoded in both ways, and what came of it is encoded again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode.h"
+#include "encode.h"
+#include "frame.h"
+#include "message.h"
+#include "modules.h"
+#include "python.h"
+#include "refs.h"
+#include "request.h"
+#include "request_options.h"
+#include "source.h"
+#include "structs.h"
+#include "term.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length);
+
+static void require(int condition)
+{
+    if (!condition)
+        abort();
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    require(modules_announce() == 0);
+    Py_InitializeEx(0);
+    PyObject *erlang = PyImport_ImportModule("erlang");
+    require(erlang != NULL);
+    Py_DECREF(erlang);
+    require(decode_start() == 0 && encode_start() == 0 && refs_start() == 0 && source_start() == 0 &&
+            request_options_start() == 0 && structs_start(-1) == 0);
+    return 0;
+}
+
+static void read_request(const unsigned char *bytes, size_t length)
+{
+    struct frame frame = {malloc(length > 0 ? length : 1), length};
+    struct request request;
+    struct request_refusal refusal;
+    require(frame.bytes != NULL);
+    if (length > 0)
+        memcpy(frame.bytes, bytes, length);
+    if (request_read(&frame, &request, &refusal)) {
+        struct request_options options = {0};
+        struct span last = request.arguments;
+        if (request_options_read(&last, &options) < 0)
+            PyErr_Clear();
+        request_options_free(&options);
+    } else {
+        struct message message = {0};
+        message_begin(&message);
+        request_put_error(&message, refusal.id, refusal.kind, refusal.message);
+        message_free(&message);
+    }
+    frame_free(&frame);
+    request_free(&request);
+}
+
+/* What is encoded is a whole term, and nothing else. */
+static void encode(PyObject *object)
+{
+    struct message message = {0};
+    message_begin(&message);
+    if (encode_object(&message, object, "value") == 0 && message.pin_count == 0) {
+        struct span span = span_of(message.bytes + FRAME_HEADER + 1, message.length - FRAME_HEADER - 1);
+        require(term_skip(&span) == TERM_OK && span_left(&span) == 0);
+    }
+    PyErr_Clear();
+    message_free(&message);
+}
+
+/* Whatever is an object was a whole term, and failing always sets an error. */
+static void decode(struct span span, bool as_bytes)
+{
+    struct span skipped = span;
+    enum term_status status = term_skip(&skipped);
+    struct decoder decoder = decoder_of(span, as_bytes);
+    PyObject *object = decode_term(&decoder, "value");
+    require((object == NULL) == (PyErr_Occurred() != NULL));
+    PyErr_Clear();
+    if (object == NULL)
+        return;
+    require(status == TERM_OK && decoder.span.position == skipped.position);
+    encode(object);
+    PyObject *shown = PyObject_Repr(object);
+    PyErr_Clear();
+    Py_XDECREF(shown);
+    Py_DECREF(object);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length)
+{
+    struct span span = span_of(bytes, length);
+    uint8_t version;
+    read_request(bytes, length);
+    if (span_take_u8(&span, &version) && version == TERM_VERSION) {
+        decode(span, false);
+        decode(span, true);
+    }
+    return 0;
+}

@@ -1,0 +1,158 @@
+/* The program from a shell: its commands, and how it says that it cannot start. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "folder.h"
+#include "pythons.h"
+#include "suites.h"
+
+/* Both of its outputs, and its status. */
+struct run {
+    char text[20000];
+    int status;
+};
+
+/* Runs a line of sh, in which $PORT is the program and $PYTHON the interpreter of this round. */
+static struct run run(const char *line)
+{
+    struct run run = {.status = -1};
+    char command[4096];
+    snprintf(command, sizeof command, "{ %s\n} 2>&1", line);
+    FILE *out = popen(command, "re");
+    ck_assert_ptr_nonnull(out);
+    run.text[fread(run.text, 1, sizeof run.text - 1, out)] = '\0';
+    int status = pclose(out);
+    if (WIFEXITED(status))
+        run.status = WEXITSTATUS(status);
+    return run;
+}
+
+static void expect(const char *line, int status, const char *part)
+{
+    struct run got = run(line);
+    ck_assert_msg(got.status == status, "%s: status %d: %s", line, got.status, got.text);
+    ck_assert_msg(strstr(got.text, part) != NULL, "%s: expected '%s' in '%s'", line, part, got.text);
+}
+
+static void set_up(void)
+{
+    folder_make();
+    ck_assert_ptr_nonnull(getenv("PYTHONX_PORT"));
+    setenv("PORT", getenv("PYTHONX_PORT"), 1);
+    setenv("FOLDER", folder_path(""), 1);
+    unsetenv("PYTHONX_PYTHON");
+    unsetenv("VIRTUAL_ENV");
+}
+
+static void use_python(int index)
+{
+    setenv("PYTHON", pythons_path(index), 1);
+}
+
+START_TEST(helps)
+{
+    expect("$PORT --help", 0, "Usage: pythonx_port [options]");
+    expect("$PORT --version", 0, "pythonx_port " PYTHONX_PORT_VERSION "\n");
+    expect("$PORT serve", 2, "unknown command 'serve'");
+    expect("$PORT --frobnicate", 2, "--frobnicate");
+    expect("$PORT --max-frame 0", 2, "--max-frame: expected bytes");
+}
+END_TEST
+
+START_TEST(says_why_it_cannot_start)
+{
+    use_python(0);
+    expect("$PORT --python /nowhere </dev/null", 1, "pythonx_port: /nowhere is not there, or not an executable file\n");
+    expect("PYTHONX_PYTHON=/nowhere $PORT </dev/null", 1, "/nowhere is not there");
+    expect("VIRTUAL_ENV=/nowhere $PORT </dev/null", 1, "/nowhere/bin/python3 is not there");
+    expect("PATH=$FOLDER $PORT </dev/null", 1, "python3 was not found on PATH");
+    expect("$PORT --python /bin/cat </dev/null", 1, "did not run a simple script: is it a Python interpreter?");
+    expect("$PORT --python $PYTHON --fds 77,78", 1, "the descriptors could not be set up: Bad file descriptor");
+    expect("$PORT --python $PYTHON <&-", 1, "the descriptors could not be set up: Bad file descriptor");
+}
+END_TEST
+
+/* Frames are not for typing. */
+START_TEST(explains_itself_on_a_terminal)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    ck_assert(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    setenv("TERMINAL", ptsname(terminal), 1);
+    expect("$PORT <$TERMINAL", 2, "speaks frames of Erlang terms, and this is a terminal.");
+    expect("$PORT </dev/null >$TERMINAL", 2, "Usage: pythonx_port [options]");
+    close(terminal);
+}
+END_TEST
+
+START_TEST(serves_in_a_pipe)
+{
+    use_python(_i);
+    expect("echo '{eval, 1, <<\"1+1\">>}. {stop, 2}.' | $PORT encode | $PORT --python $PYTHON | $PORT decode", 0,
+           "{ok,1,2}\n{ok,2,nil}\n");
+    expect("echo '{eval, 1, <<\"1+1\">>}.' | $PORT encode > $FOLDER/requests\n"
+           "$PORT --python $PYTHON < $FOLDER/requests > $FOLDER/replies\n"
+           "$PORT decode < $FOLDER/replies",
+           0, "{ok,1,2}\n");
+    expect("$PORT --python $PYTHON </dev/null | $PORT decode", 0, "{ready,");
+    /* Endless input, and a reader that goes away. */
+    expect("$PORT --python $PYTHON </dev/zero 2>/dev/null | head -c 100000 | tail -c 1000", 0, "frame holds no term");
+}
+END_TEST
+
+START_TEST(examines_a_python)
+{
+    use_python(_i);
+    expect("$PORT doctor --python $PYTHON", 0, "verdict:     all is well: sessions can start");
+    expect("$PORT doctor --python $PYTHON", 0, "chosen by:   --python");
+    expect("PYTHONX_PYTHON=$PYTHON $PORT doctor", 0, "chosen by:   $PYTHONX_PYTHON");
+    expect("$PORT --python $PYTHON doctor", 0, pythons_path(_i));
+}
+END_TEST
+
+START_TEST(examines_what_is_wrong)
+{
+    expect("$PORT doctor --python /nowhere", 1, "problem:     /nowhere is not there");
+    expect("$PORT doctor --python /bin/cat", 1, "did not run a simple script");
+}
+END_TEST
+
+/* Installed, the engine stands in ../lib/pythonx_port of the program. */
+START_TEST(finds_its_engine)
+{
+    use_python(_i);
+    expect("mkdir -p $FOLDER/bin $FOLDER/lib/pythonx_port && cp $PORT $FOLDER/bin/ && "
+           "$FOLDER/bin/pythonx_port --python $PYTHON </dev/null",
+           1, "pythonx_engine.so is neither beside the program nor in ../lib/pythonx_port of it");
+    expect("$FOLDER/bin/pythonx_port doctor --python $PYTHON", 1, "the engine is missing: run make, or reinstall");
+    expect("cp $(dirname $PORT)/pythonx_engine.so $FOLDER/lib/pythonx_port/ && "
+           "$FOLDER/bin/pythonx_port --python $PYTHON </dev/null | $PORT decode",
+           0, "{ready,");
+    expect("echo broken > $FOLDER/lib/pythonx_port/pythonx_engine.so; "
+           "$FOLDER/bin/pythonx_port --python $PYTHON </dev/null",
+           1, "pythonx_port: ");
+}
+END_TEST
+
+Suite *program_suite(void)
+{
+    Suite *suite = suite_create("program");
+    TCase *tcase = tcase_create("commands");
+    int pythons = pythons_count();
+    tcase_add_checked_fixture(tcase, set_up, folder_remove);
+    tcase_add_test(tcase, helps);
+    tcase_add_test(tcase, says_why_it_cannot_start);
+    tcase_add_test(tcase, explains_itself_on_a_terminal);
+    tcase_add_loop_test(tcase, serves_in_a_pipe, 0, pythons);
+    tcase_add_loop_test(tcase, examines_a_python, 0, pythons);
+    tcase_add_test(tcase, examines_what_is_wrong);
+    tcase_add_loop_test(tcase, finds_its_engine, 0, pythons);
+    tcase_set_timeout(tcase, 60);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

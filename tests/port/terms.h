@@ -1,0 +1,22 @@
+/* Terms in a short notation of their own, so that a test shows what it sends and what it expects:
+ *   ok  nil  Elixir.Date   atoms          12  -3  1.5   numbers       'text'   a binary
+ *   {1, 2}  [1, 2]  #{a => 1}   tuples, lists and maps
+ * In a format, what comes from C is named as printf does: %s a binary, %a an atom (both const char *), %d an integer
+ * (long long), %b a binary (const void *, size_t), %t a term (struct span). */
+#ifndef PYTHONX_TESTS_TERMS_H
+#define PYTHONX_TESTS_TERMS_H
+
+#include <stdarg.h>
+
+#include "message.h"
+#include "span.h"
+
+/* Appends the term that the format describes; a format that cannot be read fails the test. */
+void terms_put(struct message *message, const char *format, ...);
+void terms_put_list(struct message *message, const char *format, va_list arguments);
+
+/* The term at the span's position in the notation, and then what follows it, if anything; to be freed. What the
+ * notation has no word for shows as its kind, such as <pid>. */
+char *terms_show(struct span span);
+
+#endif
