@@ -35,14 +35,16 @@ defmodule PythonxPort.MixProject do
       description: "Python in a process of its own, driven from the BEAM",
       compilers: [:pythonx_port] ++ Mix.compilers(),
       elixirc_paths: elixirc_paths(Mix.env()),
-      test_paths: ["tests/lib"],
+      test_paths: ["tests/lib", "tests/examples"],
       start_permanent: Mix.env() == :prod,
+      # Poolboy, which an example and a test use where it is there, is no dependency, but comes with the system.
+      prune_code_paths: false,
       deps: []
     ]
   end
 
   def application do
-    [extra_applications: [:logger], mod: {PythonxPort.Application, []}]
+    [extra_applications: [:logger, :crypto], mod: {PythonxPort.Application, []}]
   end
 
   defp elixirc_paths(:test), do: ["lib", "tests/lib/support"]

@@ -5,7 +5,11 @@ defmodule PythonxPort.Application do
 
   @impl true
   def start(_type, _args) do
-    children = [{DynamicSupervisor, name: PythonxPort.SessionSupervisor, strategy: :one_for_one}]
+    children = [
+      PythonxPort.CrashFiles,
+      {DynamicSupervisor, name: PythonxPort.SessionSupervisor, strategy: :one_for_one}
+    ]
+
     Supervisor.start_link(children, strategy: :one_for_one, name: PythonxPort.Supervisor)
   end
 end

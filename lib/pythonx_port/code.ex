@@ -23,4 +23,34 @@ defmodule PythonxPort.Code do
     place = Keyword.validate!(place, [:file, :line])
     %__MODULE__{source: source, file: place[:file], line: place[:line]}
   end
+
+  @doc false
+  # The source, and its place as options of a request. Both are for code as people write it: a block that is indented
+  # as a whole, which Python would refuse, loses the indentation that all of its lines share.
+  @spec split(String.t() | t()) :: {String.t(), keyword()}
+  def split(source) when is_binary(source), do: {dedent(source), []}
+
+  def split(%__MODULE__{} = code) do
+    place = Enum.reject([file: code.file, line: code.line], fn {_key, value} -> value == nil end)
+    {dedent(code.source), place}
+  end
+
+  # Most code begins in the first column and is passed on without a further look.
+  defp dedent(<<first, _rest::binary>> = source) when first in [?\s, ?\t, ?\r, ?\n] do
+    lines = String.split(source, "\n")
+    indent = lines |> Enum.find("", &(not blank?(&1))) |> indentation()
+
+    if Enum.all?(lines, &(blank?(&1) or String.starts_with?(&1, indent))) do
+      Enum.map_join(lines, "\n", &String.replace_prefix(&1, indent, ""))
+    else
+      source
+    end
+  end
+
+  defp dedent(source), do: source
+
+  defp blank?(line), do: String.trim(line) == ""
+
+  defp indentation(<<first, rest::binary>>) when first in [?\s, ?\t], do: <<first>> <> indentation(rest)
+  defp indentation(_text), do: ""
 end

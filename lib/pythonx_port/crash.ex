@@ -23,49 +23,54 @@ defmodule PythonxPort.Crash do
     25 => :sigxfsz
   }
 
+  # How Python's report of a fatal signal begins.
+  @reported [
+    {"Fatal Python error: Segmentation fault", :sigsegv},
+    {"Fatal Python error: Aborted", :sigabrt},
+    {"Fatal Python error: Bus error", :sigbus},
+    {"Fatal Python error: Floating point exception", :sigfpe},
+    {"Fatal Python error: Illegal instruction", :sigill}
+  ]
+
   @typedoc "An exit status, or the reason that the port was closed with before one was known."
   @type exit :: non_neg_integer() | {:closed, term()}
-
-  @doc "A name for a crash report that no other process can guess, or nil where there is no place for one."
-  @spec report_path() :: Path.t() | nil
-  def report_path do
-    if directory = System.tmp_dir() do
-      name = Base.encode32(:rand.bytes(15), case: :lower)
-      Path.join(directory, "pythonx_port-#{name}.crash")
-    end
-  end
 
   @doc "The error for an exit; takes the report that Python may have left, and removes it."
   @spec error(exit(), Path.t() | nil) :: Error.t()
   def error(exit, report_path) do
-    status = if is_integer(exit), do: exit
-    signal = signal(status)
+    report = take_report(report_path)
+    signal = signal(exit, report)
 
     %Error{
       kind: :crashed,
       message: message(exit, signal),
-      exit_status: status,
+      exit_status: if(is_integer(exit), do: exit),
       signal: signal,
-      traceback: take_report(report_path)
+      traceback: report
     }
   end
 
-  defp message({:closed, reason}, _signal), do: "the Python process closed its end (#{inspect(reason)})"
-  defp message(status, nil), do: "the Python process exited with status #{status}"
-
-  defp message(_status, signal) do
+  defp message(_exit, signal) when signal != nil do
     "the Python process was killed by #{signal |> Atom.to_string() |> String.upcase()}#{hint(signal)}"
   end
+
+  # A write to a process that has just ended closes the port before it can tell the status.
+  defp message({:closed, _reason}, nil), do: "the Python process ended; its exit status is not known"
+  defp message(status, nil), do: "the Python process exited with status #{status}"
 
   defp hint(:sigkill), do: " (the system does this where memory is short)"
   defp hint(_signal), do: ""
 
-  defp signal(status) when is_integer(status) and status > @signal_base do
+  defp signal(status, _report) when is_integer(status) and status > @signal_base do
     number = status - @signal_base
     @signals[number] || system_signal(:os.type(), number)
   end
 
-  defp signal(_status), do: nil
+  defp signal({:closed, _reason}, report) when is_binary(report) do
+    Enum.find_value(@reported, fn {start, signal} -> String.starts_with?(report, start) && signal end)
+  end
+
+  defp signal(_exit, _report), do: nil
 
   defp system_signal({:unix, :linux}, 7), do: :sigbus
   defp system_signal({:unix, :linux}, 31), do: :sigsys

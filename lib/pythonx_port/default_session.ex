@@ -5,6 +5,9 @@ defmodule PythonxPort.DefaultSession do
 
   alias PythonxPort.{Error, Session}
 
+  # What is written outside of requests goes to the node's own output: no caller is more its user than another.
+  @defaults [output: {:device, :user}]
+
   @spec fetch() :: {:ok, pid()} | {:error, Error.t()}
   def fetch do
     case Process.whereis(__MODULE__) do
@@ -13,10 +16,17 @@ defmodule PythonxPort.DefaultSession do
     end
   end
 
-  defp start do
-    options = Application.get_env(:pythonx_port, :default_session, [])
+  @doc "The process, where it runs."
+  @spec whereis() :: pid() | nil
+  def whereis, do: Process.whereis(__MODULE__)
 
-    case Session.start_supervised(Keyword.put(options, :name, __MODULE__), owner: nil) do
+  defp start do
+    options =
+      @defaults
+      |> Keyword.merge(Application.get_env(:pythonx_port, :default_session, []))
+      |> Keyword.put(:name, __MODULE__)
+
+    case Session.start_supervised(options, nil) do
       {:error, {:already_started, pid}} -> {:ok, pid}
       result -> result
     end

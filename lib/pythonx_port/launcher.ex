@@ -5,10 +5,13 @@ defmodule PythonxPort.Launcher do
   alias PythonxPort.{Error, SessionOptions}
 
   @name "pythonx_port"
+  # The interpreter that it asks may hang.
+  @doctor_timeout 10_000
 
   @spec open(SessionOptions.t(), Path.t() | nil) :: {:ok, port()} | {:error, Error.t()}
   def open(options, crash_file) do
-    with {:ok, executable} <- find(options.executable) do
+    with {:ok, executable} <- find(options.executable),
+         :ok <- check_directory(options.cd) do
       try do
         {:ok, Port.open({:spawn_executable, executable}, port_options(options, crash_file))}
       rescue
@@ -22,26 +25,30 @@ defmodule PythonxPort.Launcher do
   @spec ended_early(SessionOptions.t(), PythonxPort.Crash.exit()) :: Error.t()
   def ended_early(options, exit) do
     crash = PythonxPort.Crash.error(exit, nil)
-    message = "no Python was started: #{crash.message}#{diagnosis(options, crash.exit_status)}"
+    limit = if options.memory_limit, do: " (under a memory limit of #{options.memory_limit} bytes)", else: ""
+    message = "no Python was started: #{crash.message}#{limit}#{diagnosis(options, crash.exit_status)}"
     %{start_failed(message) | exit_status: crash.exit_status, signal: crash.signal}
   end
 
   @doc "Kills a port program that does not end by itself."
   @spec kill(port()) :: :ok
   def kill(port) do
-    # While the port is open its process has not been reaped, so that the pid is no other's.
-    with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: :os.cmd('kill -KILL #{os_pid}')
+    # The port is open, so that its process lives, or has ended a moment ago: the pid is no other's yet.
+    with {:os_pid, os_pid} <- Port.info(port, :os_pid) do
+      :os.cmd(String.to_charlist("kill -KILL #{os_pid}"))
+    end
+
     :ok
   end
 
   defp find(nil) do
-    candidates = [in_priv(), System.get_env("PYTHONX_PORT"), System.find_executable(@name)]
+    candidates = [System.get_env("PYTHONX_PORT"), in_priv(), System.find_executable(@name)]
 
     case Enum.find(candidates, &(&1 && File.regular?(&1))) do
       nil ->
         {:error,
          start_failed(
-           "#{@name} was found neither in the priv directory of the application, nor by $PYTHONX_PORT, " <>
+           "#{@name} was found neither by $PYTHONX_PORT, nor in the priv directory of the application, " <>
              "nor on PATH: run `make`, or give the option :executable"
          )}
 
@@ -54,6 +61,14 @@ defmodule PythonxPort.Launcher do
     case System.find_executable(executable) do
       nil -> {:error, start_failed("#{executable} is not an executable file")}
       path -> {:ok, Path.expand(path)}
+    end
+  end
+
+  defp check_directory(directory) do
+    if directory == nil or File.dir?(directory) do
+      :ok
+    else
+      {:error, start_failed("#{directory} is not a directory")}
     end
   end
 
@@ -97,15 +112,30 @@ defmodule PythonxPort.Launcher do
 
   # Status 1 means that the port program found something wrong, which it said on standard error.
   defp diagnosis(options, 1) do
-    with {:ok, executable} <- find(options.executable) do
-      python = if options.python, do: ["--python", options.python], else: []
-      env = Enum.map(options.env, fn {name, value} -> {name, value || nil} end)
-      {report, _status} = System.cmd(executable, ["doctor" | python], env: env, stderr_to_stdout: true)
-      "\n\n" <> report
+    doctor = Task.async(fn -> doctor(options) end)
+
+    case Task.yield(doctor, @doctor_timeout) || Task.shutdown(doctor, :brutal_kill) do
+      {:ok, report} -> "\n\n" <> report
+      _no_report -> ""
     end
   end
 
   defp diagnosis(_options, _status), do: ""
+
+  defp doctor(options) do
+    with {:ok, executable} <- find(options.executable) do
+      python = if options.python, do: ["--python", options.python], else: []
+      env = Enum.map(options.env, fn {name, value} -> {name, value || nil} end)
+      cd = if options.cd, do: [cd: options.cd], else: []
+
+      {report, _status} =
+        System.cmd(executable, ["doctor" | python], [env: env, stderr_to_stdout: true] ++ cd)
+
+      report
+    else
+      {:error, _error} -> ""
+    end
+  end
 
   defp start_failed(message), do: %Error{kind: :start_failed, message: message}
 end

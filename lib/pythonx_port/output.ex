@@ -7,7 +7,7 @@ defmodule PythonxPort.Output do
     * `:stdio` – the group leader of the process that gives the option. This is the default: of a request for what
       it writes, of the session for what is written outside of any request (by a thread, or at exit)
     * `:stderr` – standard error
-    * `{:device, device}` – an IO device, such as a file opened with `File.open!/2` or a `StringIO`
+    * `{:device, device}` – an IO device: a `StringIO`, or a file opened with `File.open!(path, [:write, :utf8])`
     * a pid – receives `{:pythonx_output, session, :stdout | :stderr, text}` messages
     * a function of two arguments – called with `:stdout | :stderr` and the text
     * `:ignore` – nowhere
@@ -25,7 +25,8 @@ defmodule PythonxPort.Output do
   @type stream :: :stdout | :stderr
 
   @typedoc false
-  @type target :: :ignore | {:device, IO.device()} | {:process, pid()} | {:function, (stream(), binary() -> term())}
+  @type target ::
+          :ignore | {:device, IO.device()} | {:process, pid()} | {:function, (stream(), binary() -> term())}
 
   @doc false
   # To be called in the process that gives the option: its group leader is meant. `nil` is the default.
@@ -51,12 +52,14 @@ defmodule PythonxPort.Output do
   end
 
   def deliver({:device, device}, _stream, text) do
-    # What is not UTF-8 was written to sys.stdout.buffer: its bytes are shown as Latin-1. A device that is gone
-    # has no reader to miss the text.
-    if String.valid?(text), do: IO.write(device, text), else: IO.binwrite(device, text)
+    # Not IO.write/2, which waits for the device: one that is slow would hold up every request of the session. What
+    # is not UTF-8 was written to sys.stdout.buffer: its bytes are shown as Latin-1.
+    encoding = if String.valid?(text), do: :unicode, else: :latin1
+    send(device, {:io_request, self(), make_ref(), {:put_chars, encoding, text}})
     :ok
   rescue
-    _error in [ArgumentError, ErlangError] -> :ok
+    # No device has that name (any more), so that nobody is there to miss the text.
+    ArgumentError -> :ok
   end
 
   def deliver({:function, function}, stream, text) do
@@ -65,5 +68,6 @@ defmodule PythonxPort.Output do
   catch
     kind, reason ->
       Logger.error("a function given as :output failed: " <> Exception.format(kind, reason, __STACKTRACE__))
+      :ok
   end
 end

@@ -4,7 +4,8 @@ defmodule PythonxPort.Protocol do
 
   The work is cut so that large terms are encoded and decoded by the process that has the use of them: a caller
   makes a request's `body/1`, the session puts `request/3` in front; the session looks at a reply with `read/1`
-  and hands the frame on, and the caller takes it apart with `result/1`. Neither copies what a large binary holds.
+  and hands the frame on, and the caller takes it apart with `result/1`. A body refers to the large binaries in it,
+  and a result that is a binary is a part of its frame: neither is copied.
   """
 
   alias PythonxPort.Error
@@ -13,6 +14,7 @@ defmodule PythonxPort.Protocol do
   @small_tuple 104
   @integer 98
   @small_integer 97
+  @binary_ext 109
   # Each form that an atom may come in; OTP 25 and older prefer the old ones.
   @atom_ext 100
   @small_atom_ext 115
@@ -99,6 +101,14 @@ defmodule PythonxPort.Protocol do
       {:ok, [2, 3]}
   """
   @spec result(binary()) :: {:ok, term()} | {:error, Error.t()}
+  def result(
+        <<@version, @small_tuple, 3, @small_atom_utf8_ext, 2, "ok", @integer, _id::32, @binary_ext,
+          rest::binary>>
+      ) do
+    <<size::32, value::binary-size(size)>> = rest
+    {:ok, value}
+  end
+
   def result(frame) do
     case :erlang.binary_to_term(frame) do
       {:ok, _id, value} -> {:ok, value}

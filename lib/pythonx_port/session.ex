@@ -5,32 +5,51 @@ defmodule PythonxPort.Session do
   `PythonxPort` is the module to use; this one is what a supervisor starts.
 
   Requests are sent to Python as they come, however many are under way, and Python runs them in order. When the
-  Python process dies, each caller that waits gets one `{:error, error}` of kind `:crashed`, and the session ends
-  with that error as its reason, so that its supervisor starts it anew, init code included.
+  Python process dies, the session ends with an error of kind `:crashed` as its reason. Each caller that waits gets
+  that error once, and the session's supervisor starts it anew, init code included.
   """
 
   use GenServer
 
   require Logger
 
-  alias PythonxPort.{Crash, Error, Launcher, Output, Protocol, Request, SessionOptions, Startup}
+  alias PythonxPort.{
+    Crash,
+    CrashFiles,
+    Error,
+    Launcher,
+    Output,
+    Outbox,
+    Protocol,
+    Request,
+    SessionOptions,
+    Startup
+  }
 
   # Room for the operation and the id in front of a request's body.
   @head_size 64
+  # After a frame of this size the process lets go of it at once; it would keep it for as long as it is idle.
+  @large_size 256 * 1024
 
-  defstruct [:port, :crash_file, :options, pending: %{}, last_id: 0, stoppers: []]
+  # `owner` is the monitor of the process that the session ends with, where there is one.
+  defstruct [:outbox, :crash_file, :options, :owner, pending: %{}, last_id: 0, stopping: false]
 
   @doc "As `PythonxPort.start_link/1`."
   @spec start_link(keyword()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
-  def start_link(options), do: start_process(SessionOptions.new(options), {:linked, nil})
+  def start_link(options) do
+    case start_process(SessionOptions.new(options), {:linked, self()}) do
+      {:error, {:shutdown, %Error{} = error}} -> {:error, error}
+      result -> result
+    end
+  end
 
   @doc false
   # Starts a session under the application's supervisor; it ends with its owner, where it has one.
-  @spec start_supervised(keyword(), owner: pid() | nil) ::
+  @spec start_supervised(keyword(), pid() | nil) ::
           {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
-  def start_supervised(options, owner: owner) do
-    reply_ref = make_ref()
-    start = {:supervised, owner, self(), reply_ref}
+  def start_supervised(options, owner) do
+    started = make_ref()
+    start = {:supervised, owner, self(), started}
 
     child = %{
       id: __MODULE__,
@@ -39,7 +58,7 @@ defmodule PythonxPort.Session do
     }
 
     with {:ok, pid} <- DynamicSupervisor.start_child(PythonxPort.SessionSupervisor, child) do
-      await_started(pid, reply_ref)
+      await_started(pid, started)
     end
   end
 
@@ -53,27 +72,36 @@ defmodule PythonxPort.Session do
   end
 
   @doc false
+  # Returns when the session has ended, so that its name is free again.
   @spec stop(GenServer.server(), timeout()) :: :ok
   def stop(session, timeout) do
-    GenServer.call(session, {:stop, timeout}, :infinity)
-  catch
-    # It is not there, or it crashed first: either way it has stopped.
-    :exit, _reason -> :ok
+    if process = Request.whereis(session) do
+      monitor = Process.monitor(process)
+      GenServer.cast(process, {:stop, timeout})
+
+      receive do
+        {:DOWN, ^monitor, :process, _process, _reason} -> :ok
+      end
+    else
+      :ok
+    end
   end
 
   # A supervised session starts up after init/1, for its supervisor has others to start meanwhile. What its start
-  # came to is told by a message, not a call, since the session may be gone before a call could reach it.
-  defp await_started(pid, reply_ref) do
+  # came to is told by a message, since the session may be gone before it could be asked or monitored.
+  defp await_started(pid, started) do
     monitor = Process.monitor(pid)
 
     receive do
-      {^reply_ref, :ok} ->
+      {^started, :ok} ->
         Process.demonitor(monitor, [:flush])
         {:ok, pid}
 
-      {^reply_ref, {:error, error}} ->
-        Process.demonitor(monitor, [:flush])
-        {:error, error}
+      {^started, {:error, error}} ->
+        # Until it has ended, its name is not free.
+        receive do
+          {:DOWN, ^monitor, :process, ^pid, _reason} -> {:error, error}
+        end
 
       {:DOWN, ^monitor, :process, ^pid, reason} ->
         {:error, Request.session_ended(reason)}
@@ -82,92 +110,106 @@ defmodule PythonxPort.Session do
 
   @impl true
   def init({options, start}) do
-    # A port that dies of a broken pipe must not take the session along before it has told its callers.
+    # A port that dies of a broken pipe must not take the session along before it knows how Python ended.
     Process.flag(:trap_exit, true)
-    state = %__MODULE__{options: options, crash_file: Crash.report_path()}
+    state = %__MODULE__{options: options, crash_file: CrashFiles.new()}
 
     case start do
-      {:linked, _owner} ->
-        with {:error, error} <- start_up(state), do: {:stop, error}
+      {:linked, starter} ->
+        with {:error, error} <- start_up(state) do
+          # The starter gets the error as a result: as the exit of a linked process it would end the starter, too.
+          Process.unlink(starter)
+          {:stop, {:shutdown, error}}
+        end
 
-      {:supervised, owner, _starter, _ref} ->
-        if owner, do: Process.monitor(owner)
-        {:ok, state, {:continue, start}}
+      {:supervised, owner, _starter, _started} ->
+        {:ok, %{state | owner: owner && Process.monitor(owner)}, {:continue, start}}
     end
   end
 
   @impl true
-  def handle_continue({:supervised, _owner, starter, reply_ref}, state) do
+  def handle_continue({:supervised, _owner, starter, started}, state) do
     case start_up(state) do
       {:ok, state} ->
-        send(starter, {reply_ref, :ok})
+        send(starter, {started, :ok})
         {:noreply, state}
 
       {:error, error} ->
-        send(starter, {reply_ref, {:error, error}})
+        send(starter, {started, {:error, error}})
         {:stop, {:shutdown, error}, state}
     end
   end
 
   @impl true
-  def handle_call({:request, _operation, _body, _output}, _from, %{stoppers: [_ | _]} = state) do
-    {:reply, {:error, stopped()}, state}
+  def handle_call({:request, _operation, _body, _output}, _from, %{stopping: true} = state) do
+    {:reply, {:error, Request.session_ended(:shutdown)}, state}
   end
 
   def handle_call({:request, operation, body, output}, from, state) do
-    if IO.iodata_length(body) + @head_size > state.options.max_frame do
-      {:reply, {:error, too_long(body, state)}, state}
+    size = IO.iodata_length(body)
+
+    if size + @head_size > state.options.max_frame do
+      {:reply, {:error, too_long(size, state.options)}, state}
     else
-      {:noreply, send_request(state, operation, body, {from, output})}
+      state |> send_request(operation, body, {from, output}) |> noreply(size)
     end
-  end
-
-  def handle_call({:stop, timeout}, from, %{stoppers: []} = state) do
-    state = send_request(state, :stop, [], {nil, state.options.output})
-    if timeout != :infinity, do: Process.send_after(self(), :kill, timeout)
-    {:noreply, %{state | stoppers: [from]}}
-  end
-
-  def handle_call({:stop, _timeout}, from, state) do
-    {:noreply, %{state | stoppers: [from | state.stoppers]}}
   end
 
   @impl true
   def handle_cast({:release, refs}, state) do
-    command(state.port, Protocol.release(refs))
-    {:noreply, state}
+    {:noreply, write(state, Protocol.release(refs))}
+  end
+
+  def handle_cast({:stop, timeout}, state) do
+    if timeout != :infinity, do: Process.send_after(self(), :kill, timeout)
+    # Nobody waits for the reply to this request, but for the end of this process.
+    state = if state.stopping, do: state, else: send_request(state, :stop, [], {nil, state.options.output})
+    {:noreply, %{state | stopping: true}}
   end
 
   @impl true
-  def handle_info({port, {:data, frame}}, %{port: port} = state) do
-    {:noreply, handle_frame(frame, state)}
+  def handle_info({port, {:data, frame}}, %{outbox: %{port: port}} = state) do
+    frame |> handle_frame(state) |> noreply(byte_size(frame))
   end
 
-  def handle_info({port, {:exit_status, status}}, %{port: port} = state), do: handle_exit(status, state)
-  def handle_info({:EXIT, port, reason}, %{port: port} = state), do: handle_exit({:closed, reason}, state)
+  def handle_info({port, {:exit_status, status}}, %{outbox: %{port: port}} = state), do: ended(status, state)
+
+  def handle_info({:EXIT, port, reason}, %{outbox: %{port: port}} = state),
+    do: ended({:closed, reason}, state)
+
+  def handle_info({:EXIT, helper, :normal}, %{outbox: %{helper: helper}} = state) do
+    {:noreply, %{state | outbox: Outbox.helper_ended(state.outbox)}}
+  end
+
   def handle_info({:EXIT, _pid, :normal}, state), do: {:noreply, state}
   def handle_info({:EXIT, _pid, reason}, state), do: {:stop, reason, state}
-  def handle_info({:DOWN, _monitor, :process, _owner, _reason}, state), do: {:stop, :normal, state}
+
+  def handle_info({:DOWN, owner, :process, _pid, _reason}, %{owner: owner} = state),
+    do: {:stop, :normal, state}
 
   def handle_info(:kill, state) do
-    Launcher.kill(state.port)
+    Launcher.kill(state.outbox.port)
     {:noreply, state}
   end
 
-  # Such as the late answer of an output device.
+  # Such as the answer of an output device.
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def terminate(_reason, state) do
+  def terminate(_reason, %{outbox: nil}), do: :ok
+
+  def terminate(_reason, %{outbox: %{port: port}}) do
     # The Python process takes the end of its input as its own.
-    if state.port && Port.info(state.port), do: Port.close(state.port)
-    if state.crash_file, do: File.rm(state.crash_file)
+    Port.close(port)
+  rescue
+    # It has ended, and its port with it.
+    ArgumentError -> :ok
   end
 
   defp start_up(state) do
     with {:ok, port} <- Launcher.open(state.options, state.crash_file),
-         :ok <- Startup.run(port, state.options, state.crash_file) do
-      {:ok, %{state | port: port}}
+         :ok <- Startup.run(port, state.options, state.crash_file, state.owner) do
+      {:ok, %{state | outbox: Outbox.new(port)}}
     end
   end
 
@@ -179,9 +221,14 @@ defmodule PythonxPort.Session do
   end
 
   defp reply(id, frame, state) do
-    {waiting, pending} = Map.pop(state.pending, id)
-    answer(waiting, {:frame, frame})
-    %{state | pending: pending}
+    case Map.pop(state.pending, id) do
+      {{from, _output}, pending} when from != nil ->
+        GenServer.reply(from, {:frame, frame})
+        %{state | pending: pending}
+
+      {_nobody, pending} ->
+        %{state | pending: pending}
+    end
   end
 
   defp handle_event({:output, id, stream, text}, state) do
@@ -200,30 +247,14 @@ defmodule PythonxPort.Session do
 
   defp handle_event(_unknown, state), do: state
 
-  defp handle_exit(_exit, %{stoppers: [_ | _]} = state) do
-    state = answer_all(state, {:error, stopped()})
-    Enum.each(state.stoppers, &GenServer.reply(&1, :ok))
-    {:stop, :normal, state}
-  end
-
-  defp handle_exit(exit, state) do
-    error = Crash.error(exit, state.crash_file)
-    {:stop, error, answer_all(state, {:error, error})}
-  end
-
-  defp answer_all(state, result) do
-    Enum.each(state.pending, fn {_id, waiting} -> answer(waiting, result) end)
-    %{state | pending: %{}}
-  end
-
-  # The stop request has no caller that waits for its reply: those wait for the exit.
-  defp answer(nil, _result), do: :ok
-  defp answer({nil, _output}, _result), do: :ok
-  defp answer({from, _output}, result), do: GenServer.reply(from, result)
+  # Those who wait learn of the end by the reason of this process, which comes when its name is free: a caller that
+  # goes on at once must not meet what is left of this session.
+  defp ended(_exit, %{stopping: true} = state), do: {:stop, :normal, state}
+  defp ended(exit, state), do: raise(Crash.error(exit, state.crash_file))
 
   defp send_request(state, operation, body, waiting) do
     id = free_id(state.last_id, state.pending)
-    command(state.port, Protocol.request(operation, id, body))
+    state = write(state, Protocol.request(operation, id, body))
     %{state | last_id: id, pending: Map.put(state.pending, id, waiting)}
   end
 
@@ -232,21 +263,15 @@ defmodule PythonxPort.Session do
     if Map.has_key?(pending, id), do: free_id(id, pending), else: id
   end
 
-  defp command(port, data) do
-    Port.command(port, data)
-  rescue
-    # The port is closed: the message that says so is on its way, and answers all that is pending.
-    ArgumentError -> false
-  end
+  defp write(state, frame), do: %{state | outbox: Outbox.write(state.outbox, frame)}
 
-  defp stopped do
-    %Error{kind: :shutdown, message: "the session was stopped before it came to this request"}
-  end
+  defp noreply(state, size) when size >= @large_size, do: {:noreply, state, :hibernate}
+  defp noreply(state, _size), do: {:noreply, state}
 
-  defp too_long(body, state) do
+  defp too_long(size, options) do
     %Error{
       kind: :bad_request,
-      message: "the request is #{IO.iodata_length(body)} bytes long; this session takes #{state.options.max_frame}"
+      message: "the request is #{size} bytes long; this session takes #{options.max_frame}"
     }
   end
 end

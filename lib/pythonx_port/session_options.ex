@@ -2,26 +2,29 @@ defmodule PythonxPort.SessionOptions do
   @moduledoc false
   # The options of a session, checked when they are given and not when they are first used.
 
-  alias PythonxPort.Output
+  alias PythonxPort.{Code, Output}
 
+  # What the port program takes when it is not told, and the most that {packet, 4} can say.
+  @max_frame 0xFFFF_FFFF
+  @max_spin 1_000_000
+
+  # The environment may hold secrets, and options are part of what is logged of a session that crashed.
+  @derive {Inspect, except: [:env]}
   defstruct [
     :python,
     :output,
     :memory_limit,
-    :max_frame,
     :cd,
     :executable,
     :spin,
     :name,
+    max_frame: @max_frame,
     init: [],
     init_timeout: 60_000,
     env: []
   ]
 
   @type t :: %__MODULE__{}
-
-  # What the port program takes when it is not told, and the most that {packet, 4} can say.
-  @max_frame 0xFFFF_FFFF
 
   @spec new(keyword()) :: t()
   def new(options) do
@@ -32,28 +35,42 @@ defmodule PythonxPort.SessionOptions do
     |> struct!(options)
     |> Map.update!(:init, &List.wrap/1)
     |> Map.update!(:output, &Output.target/1)
-    |> Map.update!(:max_frame, &(&1 || @max_frame))
-    |> Map.update!(:python, &(&1 || Application.get_env(:pythonx_port, :python_path)))
+    |> Map.update!(:python, &python(&1 || Application.get_env(:pythonx_port, :python_path)))
   end
 
-  defp check({key, nil}) when key in [:python, :memory_limit, :max_frame, :cd, :executable, :spin, :name], do: :ok
-  defp check({key, value}) when key in [:python, :cd, :executable] and is_binary(value), do: :ok
-  defp check({key, value}) when key in [:memory_limit, :max_frame] and is_integer(value) and value > 0, do: :ok
-  defp check({:spin, value}) when is_integer(value) and value >= 0, do: :ok
+  # A name is looked up on PATH; a path is meant from here, wherever the option :cd leads.
+  defp python(nil), do: nil
+  defp python(python), do: if(String.contains?(python, "/"), do: Path.expand(python), else: python)
+
+  defp check({key, nil}) when key in [:python, :memory_limit, :cd, :executable, :spin, :name], do: :ok
+
+  defp check({key, value}) when key in [:python, :cd, :executable] and is_binary(value) and value != "",
+    do: :ok
+
+  defp check({:memory_limit, value}) when is_integer(value) and value > 0, do: :ok
+  defp check({:max_frame, value}) when value in 1..@max_frame, do: :ok
+  defp check({:spin, value}) when value in 0..@max_spin, do: :ok
   defp check({:init_timeout, :infinity}), do: :ok
   defp check({:init_timeout, value}) when is_integer(value) and value >= 0, do: :ok
-  defp check({:env, env}) when is_list(env), do: Enum.each(env, &check_variable/1)
+  defp check({:env, env}) when is_list(env) or is_map(env), do: Enum.each(env, &check_variable/1)
   defp check({:init, init}), do: init |> List.wrap() |> Enum.each(&check_code/1)
-  defp check({key, _value}) when key in [:name, :output], do: :ok
-  defp check({key, value}), do: raise(ArgumentError, "invalid value for option #{inspect(key)}: #{inspect(value)}")
+  defp check({:name, name}) when is_atom(name) and name != :default, do: :ok
+  defp check({:name, {:global, _term}}), do: :ok
+  defp check({:name, {:via, module, _term}}) when is_atom(module), do: :ok
+  # Output.target/1 checks it.
+  defp check({:output, _value}), do: :ok
 
-  defp check_variable({name, value}) when is_binary(name) and (is_binary(value) or value in [nil, false]), do: :ok
+  defp check({key, value}),
+    do: raise(ArgumentError, "invalid value for option #{inspect(key)}: #{inspect(value)}")
+
+  defp check_variable({name, value}) when is_binary(name) and (is_binary(value) or value in [nil, false]),
+    do: :ok
 
   defp check_variable(other) do
     raise ArgumentError, "option :env takes {name, value} pairs of strings, got: #{inspect(other)}"
   end
 
-  defp check_code(code) when is_binary(code) or is_struct(code, PythonxPort.Code), do: :ok
+  defp check_code(code) when is_binary(code) or is_struct(code, Code), do: :ok
 
   defp check_code(other) do
     raise ArgumentError, "option :init takes code, or a list of it, got: #{inspect(other)}"

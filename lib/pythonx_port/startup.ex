@@ -7,87 +7,98 @@ defmodule PythonxPort.Startup do
 
   @protocol 1
 
-  @spec run(port(), SessionOptions.t(), Path.t() | nil) :: :ok | {:error, Error.t()}
-  def run(port, options, crash_file) do
-    deadline = deadline(options.init_timeout)
+  @enforce_keys [:port, :options, :crash_file, :owner, :deadline]
+  defstruct @enforce_keys
 
-    with :ok <- await_ready(port, options, deadline) do
-      run_init(port, options, crash_file, deadline)
-    end
+  @doc "`owner` is the monitor of the process that the session is for, where there is one."
+  @spec run(port(), SessionOptions.t(), Path.t() | nil, reference() | nil) :: :ok | {:error, Error.t()}
+  def run(port, options, crash_file, owner) do
+    start = %__MODULE__{
+      port: port,
+      options: options,
+      crash_file: crash_file,
+      owner: owner,
+      deadline: deadline(options.init_timeout)
+    }
+
+    with :ok <- await_ready(start), do: run_init(start)
   end
 
-  defp await_ready(port, options, deadline) do
-    case next(port, deadline) do
+  defp await_ready(%{options: options} = start) do
+    case next(start) do
       {:event, {:ready, %{protocol: @protocol}}} ->
         :ok
 
       {:event, {:ready, ready}} ->
         {:error, start_failed("the port program speaks another version of the protocol: #{inspect(ready)}")}
 
+      {:event, {:output, _id, stream, text}} ->
+        # Such as a warning of a module that Python imports by itself (sitecustomize).
+        Output.deliver(options.output, stream, text)
+        await_ready(start)
+
       {:exit, exit} ->
         {:error, Launcher.ended_early(options, exit)}
 
       :timeout ->
-        {:error, timed_out(options)}
+        {:error, timed_out(start)}
 
-      {_kind, message, _frame} ->
-        {:error, start_failed("the port program did not begin with a ready event, but with #{inspect(message)}")}
+      other ->
+        {:error,
+         start_failed("the port program did not begin with a ready event, but with #{inspect(other)}")}
     end
   end
 
-  defp run_init(port, options, crash_file, deadline) do
-    options.init
-    |> Enum.with_index()
-    |> Enum.reduce_while(:ok, fn {code, id}, :ok ->
-      send_init(port, id, code)
+  defp run_init(start) do
+    start.options.init
+    |> Enum.with_index(1)
+    |> Enum.reduce_while(:ok, fn {code, number}, :ok ->
+      send_init(start.port, number, code)
 
-      case await_reply(port, options, crash_file, deadline) do
+      case await_reply(start) do
         {:ok, _value} -> {:cont, :ok}
         {:error, error} -> {:halt, {:error, error}}
       end
     end)
   end
 
-  defp send_init(port, id, code) do
-    {source, place} = init_code(code)
-    Port.command(port, Protocol.request(:exec, id, Protocol.body([source, place])))
+  defp send_init(port, number, code) do
+    {source, place} = Code.split(code)
+    place = Map.merge(%{file: "<init #{number}>"}, Map.new(place))
+    Port.command(port, Protocol.request(:exec, number, Protocol.body([source, place])))
   rescue
     # The port is closed: why is in a message that is read next.
     ArgumentError -> false
   end
 
-  defp init_code(%Code{source: source, file: file, line: line}) do
-    {source, %{file: file || "<init>", line: line || 1}}
-  end
-
-  defp init_code(source), do: {source, %{file: "<init>"}}
-
-  defp await_reply(port, options, crash_file, deadline) do
-    case next(port, deadline) do
+  defp await_reply(start) do
+    case next(start) do
       {:reply, _id, frame} ->
         Protocol.result(frame)
 
       {:event, {:output, _id, stream, text}} ->
-        Output.deliver(options.output, stream, text)
-        await_reply(port, options, crash_file, deadline)
+        Output.deliver(start.options.output, stream, text)
+        await_reply(start)
 
       {:event, _other} ->
-        await_reply(port, options, crash_file, deadline)
+        await_reply(start)
 
       {:exit, exit} ->
-        {:error, Crash.error(exit, crash_file)}
+        {:error, Crash.error(exit, start.crash_file)}
 
       :timeout ->
-        {:error, timed_out(options)}
+        {:error, timed_out(start)}
     end
   end
 
-  defp next(port, deadline) do
+  defp next(%{port: port, owner: owner, deadline: deadline}) do
     receive do
       {^port, {:data, frame}} -> read(frame)
       {^port, {:exit_status, status}} -> {:exit, status}
       {:EXIT, ^port, reason} -> {:exit, {:closed, reason}}
+      # The supervisor wants this process to end; or its owner has ended.
       {:EXIT, _pid, reason} -> exit(reason)
+      {:DOWN, ^owner, :process, _pid, _reason} -> exit(:normal)
     after
       left(deadline) -> :timeout
     end
@@ -108,7 +119,9 @@ defmodule PythonxPort.Startup do
 
   defp start_failed(message), do: %Error{kind: :start_failed, message: message}
 
-  defp timed_out(options) do
-    %Error{kind: :timeout, message: "the session was not ready within #{options.init_timeout} ms"}
+  # What has not become ready may not look at its input either.
+  defp timed_out(start) do
+    Launcher.kill(start.port)
+    %Error{kind: :timeout, message: "the session was not ready within #{start.options.init_timeout} ms"}
   end
 end

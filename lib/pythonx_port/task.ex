@@ -4,9 +4,21 @@ defmodule PythonxPort.Task do
   process that made it.
   """
 
-  @enforce_keys [:request]
-  defstruct [:request]
+  @enforce_keys [:request, :owner]
+  defstruct [:request, :owner]
 
   @typedoc "A handle for one result."
-  @opaque t :: %__MODULE__{request: PythonxPort.Request.id()}
+  @opaque t :: %__MODULE__{request: PythonxPort.Request.id(), owner: pid()}
+
+  @doc false
+  @spec new(PythonxPort.Request.id()) :: t()
+  def new(request), do: %__MODULE__{request: request, owner: self()}
+
+  @doc false
+  @spec request(t()) :: PythonxPort.Request.id()
+  def request(%__MODULE__{owner: owner, request: request}) when owner == self(), do: request
+
+  def request(%__MODULE__{owner: owner}) do
+    raise ArgumentError, "only the process that made the request can await it: #{inspect(owner)}"
+  end
 end

@@ -1,0 +1,375 @@
+defmodule PythonxPort do
+  @moduledoc """
+  Python for Elixir, in a process of its own.
+
+      iex> PythonxPort.eval("sum(numbers) / len(numbers)", bindings: [numbers: [1, 2, 6]])
+      {:ok, 3.0}
+
+  Each *session* is an operating system process with a Python interpreter inside. Whatever happens to it, be it a
+  segmentation fault in an extension module or a loop without end, stays there: the caller gets an error, the BEAM
+  goes on, and a supervisor starts the next session.
+
+  ## Sessions
+
+  A session keeps what its code defines, such as imports, functions and loaded models, from one request to the next:
+
+      iex> session = PythonxPort.start_session()
+      iex> PythonxPort.exec(session, "import math\\ndef area(radius): return math.pi * radius ** 2")
+      {:ok, nil}
+      iex> PythonxPort.eval(session, "round(area(2.0), 2)")
+      {:ok, 12.57}
+      iex> PythonxPort.stop_session(session)
+      :ok
+
+  `start_session/1` is for a process that owns its session: they end together. `session/2` is for a session that a
+  single function needs. `start_link/1` and `child_spec/1` put a session into a supervision tree. Calls without a
+  session share the *default session*, which starts when it is first used; where a session is wanted, `:default`
+  names it. The configuration `config :pythonx_port, :default_session, [...]` holds its options.
+
+  One session runs one request at a time, in the order in which they came. For more at once, start more sessions: a
+  pool of them, such as poolboy makes it, works well.
+
+  ## Values go in as bindings
+
+  Never write a value into the code with `\#{}`: pass it in `bindings:`, or as an argument of `call/5`.
+
+      iex> text = "it's \\"quoted\\", and {braced}"
+      iex> PythonxPort.eval("text.upper()", bindings: [text: text])
+      {:ok, "IT'S \\"QUOTED\\", AND {BRACED}"}
+
+    * Text from outside that becomes code *is* code: `'); import os; os.remove('...` would run.
+    * Nothing needs to be quoted or escaped, and no escaping can be wrong.
+    * Code that stays the same is compiled once. Code with values in it is new each time.
+    * Values keep their types, binaries and floats their every bit, and dates stay dates.
+
+  ## Errors
+
+  Results are `{:ok, value}` or `{:error, error}`, with a `PythonxPort.Error` that knows the Python traceback, or how
+  the Python process ended. Functions with a `!` return the value alone, and raise the error.
+
+      iex> {:error, error} = PythonxPort.eval("1 / 0")
+      iex> {error.kind, error.type, error.message}
+      {:exception, "ZeroDivisionError", "division by zero"}
+
+  What Python prints appears where the caller's own output goes; see `PythonxPort.Output`.
+  """
+
+  alias PythonxPort.{Code, Error, Object, Request, Session, Task}
+
+  @typedoc "A session: what `start_session/1` returns, a registered name, or `:default`."
+  @type session :: GenServer.server() | :default
+
+  @typedoc "Python source."
+  @type code :: String.t() | Code.t()
+
+  @typedoc "What a request came to."
+  @type result :: {:ok, term()} | {:error, Error.t()}
+
+  @typedoc "Options of a session; `start_session/1` explains them."
+  @type session_options :: [
+          python: String.t(),
+          init: code() | [code()],
+          init_timeout: timeout(),
+          output: PythonxPort.Output.t(),
+          env: Enumerable.t(),
+          cd: Path.t(),
+          memory_limit: pos_integer(),
+          max_frame: pos_integer(),
+          spin: non_neg_integer(),
+          executable: Path.t(),
+          name: GenServer.name()
+        ]
+
+  @typedoc "Options of a request; `eval/3` explains them."
+  @type options :: [
+          bindings: keyword() | map(),
+          binaries: :str | :bytes,
+          return: :value | :ref,
+          timeout: timeout(),
+          output: PythonxPort.Output.t(),
+          file: String.t(),
+          line: pos_integer()
+        ]
+
+  @doc """
+  Starts a session that ends with the calling process, and returns it.
+
+  Raises a `PythonxPort.Error` where it cannot be started. Options:
+
+    * `:python` – the interpreter, such as a venv's `bin/python3`; else the configuration
+      `config :pythonx_port, :python_path`, the environment variables `PYTHONX_PYTHON` and `VIRTUAL_ENV`, and
+      `python3` on `PATH` are asked, in this order
+    * `:init` – code, or a list of it, that runs before the first request
+    * `:init_timeout` – how long starting may take, in milliseconds, `:init` included (60,000)
+    * `:output` – where Python's output goes; see `PythonxPort.Output`
+    * `:env` – environment variables, as `{name, value}` pairs of strings; `nil` unsets one
+    * `:cd` – the directory to run in
+    * `:memory_limit` – the most address space, in bytes, that the process may have: past it, Python raises a
+      `MemoryError`
+    * `:max_frame` – the longest request, in bytes, that is accepted (4 GiB)
+    * `:spin` – how long, in microseconds, Python watches for the next request before it sleeps (0): quicker answers
+      for a processor that is kept busy
+    * `:name` – a name to register the session under
+    * `:executable` – the port program, where it is not the one that comes with the library
+
+  ## Examples
+
+      iex> session = PythonxPort.start_session(init: "import json")
+      iex> PythonxPort.call(session, "json.dumps", [%{"a" => [1, nil]}])
+      {:ok, ~s({"a": [1, null]})}
+      iex> PythonxPort.stop_session(session)
+      :ok
+  """
+  @spec start_session(session_options()) :: pid()
+  def start_session(options \\ []) do
+    case Session.start_supervised(options, self()) do
+      {:ok, session} -> session
+      {:error, %Error{} = error} -> raise error
+      {:error, {:already_started, pid}} -> raise name_taken(options[:name], pid)
+    end
+  end
+
+  @doc """
+  Stops a session, after the requests that it already has; returns when it has ended.
+
+  Python's `atexit` functions run. What is not done after `timeout` milliseconds is killed. Stopping a session that
+  has ended is no error.
+  """
+  @spec stop_session(session(), timeout()) :: :ok
+  def stop_session(session, timeout \\ 5_000)
+      when timeout == :infinity or (is_integer(timeout) and timeout >= 0) do
+    Session.stop(if(session == :default, do: PythonxPort.DefaultSession, else: session), timeout)
+  end
+
+  @doc """
+  Runs a function with a new session, which is always stopped afterwards, and returns what the function returns.
+
+      iex> PythonxPort.session(fn session ->
+      ...>   PythonxPort.exec!(session, "total = 0")
+      ...>   for n <- 1..3, do: PythonxPort.exec!(session, "total += n", bindings: [n: n])
+      ...>   PythonxPort.eval!(session, "total")
+      ...> end)
+      6
+
+  Options are those of `start_session/1`.
+  """
+  @spec session(session_options(), (pid() -> value)) :: value when value: term()
+  def session(options \\ [], function) when is_function(function, 1) do
+    session = start_session(options)
+
+    try do
+      function.(session)
+    after
+      stop_session(session)
+    end
+  end
+
+  @doc """
+  Starts a session that is linked to the calling process, as a supervisor does.
+
+  Options are those of `start_session/1`. A session that cannot be started is an `{:error, error}` and leaves the
+  caller alive. When the Python process dies, so does the session, and the supervisor starts a new one: its `:init`
+  code runs again, whatever else was defined is gone.
+
+      children = [
+        {PythonxPort, name: MyApp.Python, init: "from my_model import predict"}
+      ]
+
+      Supervisor.start_link(children, strategy: :one_for_one)
+      PythonxPort.call(MyApp.Python, "predict", ["some text"])
+  """
+  @spec start_link(session_options()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
+  defdelegate start_link(options \\ []), to: Session
+
+  @doc "A child specification for a supervisor; see `start_link/1`. The name, where there is one, is its id."
+  @spec child_spec(session_options()) :: Supervisor.child_spec()
+  def child_spec(options) do
+    %{id: Keyword.get(options, :name, __MODULE__), start: {__MODULE__, :start_link, [options]}}
+  end
+
+  @doc """
+  Runs code and returns the value of its last expression, or `nil` where the last statement is none.
+
+  To be called as `eval(code)`, `eval(code, options)`, `eval(session, code)` or `eval(session, code, options)`.
+  Options:
+
+    * `:bindings` – variables to set first, as a keyword list or a map; they stay set in the session
+    * `:binaries` – `:bytes` has all binaries in the bindings become `bytes`, instead of `str` (see
+      `PythonxPort.Bytes` for single ones)
+    * `:return` – `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python
+    * `:timeout` – how long to wait, in milliseconds (`:infinity`). The error is of kind `:timeout` then; the request
+      itself goes on in Python, and later ones wait for it
+    * `:output` – where the output of this request goes; see `PythonxPort.Output`
+    * `:file`, `:line` – where the code stands, for tracebacks
+
+  ## Examples
+
+      iex> PythonxPort.eval("[n ** 2 for n in range(4)]")
+      {:ok, [0, 1, 4, 9]}
+
+      iex> PythonxPort.eval("a + b", bindings: [a: "x", b: "y"])
+      {:ok, "xy"}
+
+      iex> PythonxPort.eval("x = 1")
+      {:ok, nil}
+  """
+  @spec eval(session() | code(), code() | options(), options()) :: result()
+  def eval(session_or_code, code_or_options \\ [], options \\ []) do
+    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
+    Request.run(session, :eval, code, options)
+  end
+
+  @doc """
+  Runs code for its effect; as `eval/3`, but the result is always `{:ok, nil}`.
+
+      iex> PythonxPort.exec("greeting = 'hello'")
+      {:ok, nil}
+      iex> PythonxPort.eval("greeting.title()")
+      {:ok, "Hello"}
+  """
+  @spec exec(session() | code(), code() | options(), options()) :: {:ok, nil} | {:error, Error.t()}
+  def exec(session_or_code, code_or_options \\ [], options \\ []) do
+    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
+    Request.run(session, :exec, code, options)
+  end
+
+  @doc """
+  Calls a function, and returns its value. Nothing is compiled, so this is the quickest way to use Python.
+
+  `target` is a name in the session, a dotted name such as `"json.dumps"` whose module is imported when needed, or
+  a `PythonxPort.Object`. Options are those of `eval/3`, except for bindings and place.
+
+      iex> PythonxPort.call(:default, "math.sqrt", [2.25])
+      {:ok, 1.5}
+
+      iex> PythonxPort.call(:default, "sorted", [["bb", "a"]], key: nil, reverse: true)
+      {:ok, ["bb", "a"]}
+  """
+  @spec call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: result()
+  def call(session, target, args, kwargs \\ [], options \\ []) do
+    Request.call(session, target, args, kwargs, options)
+  end
+
+  @doc """
+  As `eval/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`.
+
+      iex> one = PythonxPort.async_eval("1")
+      iex> two = PythonxPort.async_eval("2")
+      iex> {PythonxPort.await(two), PythonxPort.await(one)}
+      {{:ok, 2}, {:ok, 1}}
+  """
+  @spec async_eval(session() | code(), code() | options(), options()) :: Task.t()
+  def async_eval(session_or_code, code_or_options \\ [], options \\ []) do
+    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
+    Task.new(Request.start_run(session, :eval, code, options))
+  end
+
+  @doc "As `exec/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`."
+  @spec async_exec(session() | code(), code() | options(), options()) :: Task.t()
+  def async_exec(session_or_code, code_or_options \\ [], options \\ []) do
+    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
+    Task.new(Request.start_run(session, :exec, code, options))
+  end
+
+  @doc "As `call/5`, but returns at once, with a handle for `await/2`. There is no option `:timeout`."
+  @spec async_call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: Task.t()
+  def async_call(session, target, args, kwargs \\ [], options \\ []) do
+    Task.new(Request.start_call(session, target, args, kwargs, options))
+  end
+
+  @doc """
+  Waits for the result of `async_eval/3` and its like, in the process that called it.
+
+  Where none comes in `timeout` milliseconds it is `{:error, :timeout}`, and can be awaited again. A result is given
+  out once.
+  """
+  @spec await(Task.t(), timeout()) :: result() | {:error, :timeout}
+  def await(task, timeout \\ 5_000), do: task |> Task.request() |> Request.await(timeout)
+
+  @doc """
+  What a session does and has, as a map; answered at once, also while Python computes.
+
+  `running` is the number of the request that runs or `nil`, `running_us` since when; `queued` tells how many wait,
+  `requests` how many there were; `memory` is the memory in use, in bytes; `os_pid`, `python` (the version),
+  `uptime_us`, `bytes_in`, `bytes_out` and `max_frame` say what they are called.
+
+      iex> {:ok, info} = PythonxPort.info(:default)
+      iex> info.queued
+      0
+  """
+  @spec info(session()) :: {:ok, map()} | {:error, Error.t()}
+  def info(session), do: Request.info(session)
+
+  @doc """
+  Lets go of objects that `return: :ref` had kept in Python. References to them are no longer valid.
+
+      iex> {:ok, counter} = PythonxPort.eval("iter(range(10))", return: :ref)
+      iex> PythonxPort.call(:default, "next", [counter])
+      {:ok, 0}
+      iex> PythonxPort.release(:default, counter)
+      :ok
+      iex> {:error, error} = PythonxPort.call(:default, "next", [counter])
+      iex> error.kind
+      :undecodable
+  """
+  @spec release(session(), Object.t() | [Object.t()]) :: :ok
+  def release(session, objects), do: Request.release(session, List.wrap(objects))
+
+  @doc "As `eval/3`, but returns the value alone, and raises the error."
+  @spec eval!(session() | code(), code() | options(), options()) :: term()
+  def eval!(session_or_code, code_or_options \\ [], options \\ []) do
+    session_or_code |> eval(code_or_options, options) |> value!()
+  end
+
+  @doc "As `exec/3`, but returns `nil`, and raises the error."
+  @spec exec!(session() | code(), code() | options(), options()) :: nil
+  def exec!(session_or_code, code_or_options \\ [], options \\ []) do
+    session_or_code |> exec(code_or_options, options) |> value!()
+  end
+
+  @doc "As `call/5`, but returns the value alone, and raises the error."
+  @spec call!(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: term()
+  def call!(session, target, args, kwargs \\ [], options \\ []) do
+    session |> call(target, args, kwargs, options) |> value!()
+  end
+
+  @doc "As `await/2`, but returns the value alone, and raises the error, also where it is a timeout."
+  @spec await!(Task.t(), timeout()) :: term()
+  def await!(task, timeout \\ 5_000) do
+    case await(task, timeout) do
+      {:error, :timeout} -> raise Error, kind: :timeout, message: "no result came within #{timeout} ms"
+      result -> value!(result)
+    end
+  end
+
+  @doc "As `info/1`, but returns the map alone, and raises the error."
+  @spec info!(session()) :: map()
+  def info!(session), do: session |> info() |> value!()
+
+  @doc ~S'''
+  Python source that knows the Elixir file and line where it stands, so that tracebacks name them.
+
+  Nothing is interpolated and nothing escaped: the text is Python's alone. The value is a `PythonxPort.Code`, for
+  everything that takes code. Sigils of two letters need Elixir 1.15; before that, there is
+  `PythonxPort.Code.new/2`.
+
+      import PythonxPort, only: [sigil_PY: 2]
+
+      PythonxPort.exec(session, ~PY"""
+      def greet(name):
+          return f"hello {name}\n"
+      """)
+  '''
+  defmacro sigil_PY({:<<>>, meta, [source]}, []) when is_binary(source) do
+    # A heredoc's text begins on the line after its opening quotes.
+    line = if meta[:indentation], do: __CALLER__.line + 1, else: __CALLER__.line
+    Macro.escape(Code.new(source, file: Path.relative_to_cwd(__CALLER__.file), line: line))
+  end
+
+  defp value!({:ok, value}), do: value
+  defp value!({:error, error}), do: raise(error)
+
+  defp name_taken(name, pid) do
+    Error.exception(kind: :start_failed, message: "the name #{inspect(name)} is taken by #{inspect(pid)}")
+  end
+end

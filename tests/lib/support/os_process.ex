@@ -1,0 +1,51 @@
+defmodule PythonxPort.OSProcess do
+  @moduledoc false
+  # Looks at operating system processes, such as a session's, by their pid.
+
+  import ExUnit.Assertions
+
+  # What the library promises: no Python process outlives its session for longer.
+  @promised_ms 2_000
+  @look_again_ms 10
+
+  @spec of(PythonxPort.session()) :: pos_integer()
+  def of(session), do: PythonxPort.info!(session).os_pid
+
+  @doc "A process that has ended and was not yet asked for its status is gone, too."
+  @spec alive?(pos_integer()) :: boolean()
+  def alive?(os_pid) do
+    case File.read("/proc/#{os_pid}/stat") do
+      # The state stands behind the name, which is in parentheses and may hold anything.
+      {:ok, stat} -> not (stat |> String.split(") ") |> List.last() |> String.starts_with?(["Z", "X"]))
+      {:error, _gone} -> false
+    end
+  end
+
+  @spec kill(pos_integer(), String.t()) :: :ok
+  def kill(os_pid, signal) do
+    {_output, 0} = System.cmd("sh", ["-c", "kill -#{signal} #{os_pid}"])
+    :ok
+  end
+
+  @doc "Fails where the process lives for longer than is promised."
+  @spec assert_gone(pos_integer()) :: true
+  def assert_gone(os_pid) do
+    assert eventually(fn -> not alive?(os_pid) end), "process #{os_pid} is still there"
+  end
+
+  @doc "Asks until the answer is yes; false where it is not within the promised time."
+  @spec eventually(function(), integer()) :: boolean()
+  def eventually(question, deadline \\ System.monotonic_time(:millisecond) + @promised_ms) do
+    cond do
+      question.() ->
+        true
+
+      System.monotonic_time(:millisecond) > deadline ->
+        false
+
+      true ->
+        Process.sleep(@look_again_ms)
+        eventually(question, deadline)
+    end
+  end
+end

@@ -1,0 +1,15 @@
+defmodule PythonxPort.SessionCase do
+  @moduledoc false
+  # For tests that need a session: each test has its own, which ends with it.
+  use ExUnit.CaseTemplate
+
+  using do
+    quote do
+      alias PythonxPort.{Error, Gate, OSProcess}
+    end
+  end
+
+  setup do
+    {:ok, session: PythonxPort.start_session()}
+  end
+end
