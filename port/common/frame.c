@@ -55,14 +55,6 @@ void frame_free(struct frame *frame)
     *frame = (struct frame){0};
 }
 
-void frame_put_length(unsigned char header[FRAME_HEADER], size_t length)
-{
-    header[0] = (unsigned char)(length >> 24);
-    header[1] = (unsigned char)(length >> 16);
-    header[2] = (unsigned char)(length >> 8);
-    header[3] = (unsigned char)length;
-}
-
 static size_t read_ahead(const struct frame_reader *reader)
 {
     return reader->end - reader->start;

@@ -42,6 +42,12 @@ size_t frame_reader_announced(const struct frame_reader *reader);
 void frame_free(struct frame *frame);
 
 /* Writes the length in front of a payload, big-endian. */
-void frame_put_length(unsigned char header[FRAME_HEADER], size_t length);
+static inline void frame_put_length(unsigned char header[FRAME_HEADER], size_t length)
+{
+    header[0] = (unsigned char)(length >> 24);
+    header[1] = (unsigned char)(length >> 16);
+    header[2] = (unsigned char)(length >> 8);
+    header[3] = (unsigned char)length;
+}
 
 #endif

@@ -1,4 +1,4 @@
-/* Building frames; ei writes the atoms and floats, whose forms it knows best. */
+/* Building frames; ei writes the atoms, whose forms it knows best. */
 #include "message.h"
 
 #include <stdlib.h>
@@ -91,20 +91,15 @@ static bool grow(struct message *message, size_t size)
     return true;
 }
 
-unsigned char *message_reserve(struct message *message, size_t size)
+unsigned char *message_grow(struct message *message, size_t size)
 {
     if (message->failed)
         return NULL;
-    if (message->capacity - message->length < size && !grow(message, size)) {
+    if (!grow(message, size)) {
         message->failed = true;
         return NULL;
     }
     return message->bytes + message->length;
-}
-
-void message_advance(struct message *message, size_t size)
-{
-    message->length += size;
 }
 
 void message_put_raw(struct message *message, const void *bytes, size_t length)
@@ -217,14 +212,15 @@ void message_put_unsigned(struct message *message, unsigned long long value)
 
 void message_put_float(struct message *message, double value)
 {
-    int size = 0;
-    char *at = (char *)message_reserve(message, 9);
+    uint64_t bits;
+    unsigned char *at = message_reserve(message, 9);
     if (at == NULL)
         return;
-    if (ei_encode_double(at, &size, value) == 0)
-        message_advance(message, (size_t)size);
-    else
-        message->failed = true;
+    memcpy(&bits, &value, sizeof bits);
+    at[0] = TERM_TAG_NEW_FLOAT;
+    frame_put_length(at + 1, bits >> 32);
+    frame_put_length(at + 5, bits & UINT32_MAX);
+    message_advance(message, 9);
 }
 
 void message_put_binary(struct message *message, const void *bytes, size_t length)

@@ -42,8 +42,18 @@ enum message_status message_finish(struct message *message);
 
 /* Room for `size` more bytes, which the caller fills and then counts with message_advance; NULL, and failed, where
  * memory is short. */
-unsigned char *message_reserve(struct message *message, size_t size);
-void message_advance(struct message *message, size_t size);
+unsigned char *message_grow(struct message *message, size_t size);
+static inline unsigned char *message_reserve(struct message *message, size_t size)
+{
+    if (message->capacity - message->length >= size && !message->failed)
+        return message->bytes + message->length;
+    return message_grow(message, size);
+}
+
+static inline void message_advance(struct message *message, size_t size)
+{
+    message->length += size;
+}
 
 /* The rest append one term or the head of one. */
 void message_put_raw(struct message *message, const void *bytes, size_t length);
@@ -56,7 +66,7 @@ void message_put_atom(struct message *message, const char *utf8, size_t length);
 void message_put_atom_text(struct message *message, const char *ascii);
 void message_put_integer(struct message *message, long long value);
 void message_put_unsigned(struct message *message, unsigned long long value);
-void message_put_float(struct message *message, double value);
+void message_put_float(struct message *message, double value); /* a finite one */
 void message_put_binary(struct message *message, const void *bytes, size_t length);
 /* The binary of one run of bytes behind another. */
 void message_put_binary_of_two(struct message *message, const void *first, size_t first_length, const void *second,

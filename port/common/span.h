@@ -39,6 +39,20 @@ static inline const unsigned char *span_take(struct span *span, size_t count)
     return start;
 }
 
+/* The big-endian numbers of the wire, at an address whose bytes were checked to be there. */
+static inline uint32_t span_u32_at(const unsigned char *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline double span_double_at(const unsigned char *at)
+{
+    uint64_t bits = (uint64_t)span_u32_at(at) << 32 | span_u32_at(at + 4);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* The big-endian integers of the wire; false, and no move, where too few bytes are left. */
 static inline bool span_take_u8(struct span *span, uint8_t *value)
 {
@@ -63,7 +77,7 @@ static inline bool span_take_u32(struct span *span, uint32_t *value)
     const unsigned char *at = span_take(span, 4);
     if (at == NULL)
         return false;
-    *value = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    *value = span_u32_at(at);
     return true;
 }
 

@@ -9,6 +9,15 @@
 #define TERM_VERSION 131
 #define TERM_TAG_COMPRESSED 80
 
+/* What large terms mostly consist of: decode.c has a short way for these. */
+enum {
+    TERM_TAG_NEW_FLOAT = 70,
+    TERM_TAG_SMALL_INTEGER = 97,
+    TERM_TAG_INTEGER = 98,
+    TERM_TAG_NIL = 106,
+    TERM_TAG_BINARY = 109,
+};
+
 enum term_kind {
     TERM_INTEGER, /* fits 64 bits or not: ei or the digits tell */
     TERM_FLOAT,

@@ -18,11 +18,13 @@
 #define STRUCT_SEARCH 64
 /* Larger maps are no struct that has a form of its own. */
 #define STRUCT_PAIRS_MAX 16
+/* Tag and length. */
+#define BINARY_HEAD ((size_t)5)
 
 static struct interned atoms, texts;
 static PyObject *struct_key; /* the atom __struct__ */
 
-static PyObject *decode(struct decoder *decoder);
+static PyObject *decode_any(struct decoder *decoder);
 
 int decode_start(void)
 {
@@ -124,18 +126,57 @@ static PyObject *make_text(const unsigned char *bytes, size_t length)
     return PyUnicode_DecodeUTF8((const char *)bytes, (Py_ssize_t)length, NULL);
 }
 
-static PyObject *binary(const struct decoder *decoder, const struct term_head *head, bool is_key)
+/* Without the five bytes of its head. */
+static PyObject *binary(const struct decoder *decoder, const unsigned char *data, size_t length, bool is_key)
 {
     if (decoder->bytes)
-        return PyBytes_FromStringAndSize((const char *)head->data, (Py_ssize_t)head->length);
-    PyObject *text =
-        is_key ? interned_get(&texts, head->data, head->length, make_text) : make_text(head->data, head->length);
+        return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)length);
+    PyObject *text = is_key ? interned_get(&texts, data, length, make_text) : make_text(data, length);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
-        return fail_at(decoder, head->start,
+        return fail_at(decoder, data - BINARY_HEAD,
                        "a binary that is not UTF-8: send it as %PythonxPort.Bytes{}, or with binaries => bytes");
     }
     return text;
+}
+
+/* The length of a frequent leaf; 0 for any other term, and for what is cut. */
+static size_t frequent_size(const unsigned char *at, size_t left)
+{
+    if (left < BINARY_HEAD)
+        return left >= 2 && at[0] == TERM_TAG_SMALL_INTEGER ? 2 : 0;
+    switch (at[0]) {
+    case TERM_TAG_SMALL_INTEGER:
+        return 2;
+    case TERM_TAG_INTEGER:
+        return 5;
+    case TERM_TAG_NEW_FLOAT:
+        return left >= 9 && isfinite(span_double_at(at + 1)) ? 9 : 0;
+    case TERM_TAG_BINARY:
+        return span_u32_at(at + 1) <= left - BINARY_HEAD ? BINARY_HEAD + span_u32_at(at + 1) : 0;
+    default:
+        return 0;
+    }
+}
+
+/* The short way for what large terms mostly consist of. False, and no move, for any other term and for what is wrong
+ * with one of these: the long way says what. */
+static inline bool frequent_leaf(struct decoder *decoder, bool is_key, PyObject **object)
+{
+    const unsigned char *at = span_here(&decoder->span);
+    size_t size = frequent_size(at, span_left(&decoder->span));
+    if (size == 0)
+        return false;
+    decoder->span.position += size;
+    if (at[0] == TERM_TAG_SMALL_INTEGER)
+        *object = PyLong_FromLong(at[1]);
+    else if (at[0] == TERM_TAG_INTEGER)
+        *object = PyLong_FromLong((int32_t)span_u32_at(at + 1));
+    else if (at[0] == TERM_TAG_NEW_FLOAT)
+        *object = PyFloat_FromDouble(span_double_at(at + 1));
+    else
+        *object = binary(decoder, at + BINARY_HEAD, size - BINARY_HEAD, is_key);
+    return true;
 }
 
 static PyObject *string(const struct term_head *head)
@@ -149,6 +190,12 @@ static PyObject *string(const struct term_head *head)
 static PyObject *opaque(const struct decoder *decoder, const struct term_head *head)
 {
     return types_opaque(head->kind, head->start, (size_t)(span_here(&decoder->span) - head->start));
+}
+
+static PyObject *decode(struct decoder *decoder)
+{
+    PyObject *leaf;
+    return frequent_leaf(decoder, false, &leaf) ? leaf : decode_any(decoder);
 }
 
 /* -- lists and tuples -------------------------------------------------------------------------------------------- */
@@ -168,10 +215,12 @@ static PyObject *list(struct decoder *decoder, const struct term_head *head)
     }
     if (items == NULL)
         return NULL;
+    if (span_left(&decoder->span) > 0 && *span_here(&decoder->span) == TERM_TAG_NIL) {
+        decoder->span.position++;
+        return items;
+    }
     struct term_head tail;
     enum term_status status = term_read_head(&decoder->span, &tail);
-    if (status == TERM_OK && tail.kind == TERM_NIL)
-        return items;
     Py_DECREF(items);
     return status != TERM_OK ? fail_status(decoder, status)
                              : fail_at(decoder, tail.start, "an improper list has no form in Python");
@@ -210,14 +259,12 @@ static PyObject *tuple(struct decoder *decoder, const struct term_head *head)
 
 static PyObject *any_key(struct decoder *decoder)
 {
-    struct span before = decoder->span;
-    struct term_head head;
-    if (term_read_head(&decoder->span, &head) == TERM_OK && head.kind == TERM_BINARY)
-        return binary(decoder, &head, true);
-    decoder->span = before;
+    PyObject *key;
+    if (frequent_leaf(decoder, true, &key))
+        return key;
     bool outer = decoder->hashable;
     decoder->hashable = true;
-    PyObject *key = decode(decoder);
+    key = decode(decoder);
     decoder->hashable = outer;
     return key;
 }
@@ -231,6 +278,7 @@ static PyObject *map_key(struct decoder *decoder, bool is_name)
     return key;
 }
 
+/* `pairs_before` is how many pairs the dict has, or negative where that is not to be checked. */
 static int set_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_before, bool is_name)
 {
     const unsigned char *at = span_here(&decoder->span);
@@ -249,7 +297,7 @@ static int set_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_be
             fail_at(decoder, at, "a map key that Python cannot hash (a list or a map)");
         }
         path_prepend_key(&decoder->path, key);
-    } else if (PyDict_Size(dict) == pairs_before) {
+    } else if (pairs_before >= 0 && PyDict_Size(dict) == pairs_before) {
         fail_at(decoder, at, "a map key that is equal to an earlier one in Python");
         path_prepend_key(&decoder->path, key);
         failed = -1;
@@ -259,15 +307,27 @@ static int set_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_be
     return failed;
 }
 
-static PyObject *pairs(struct decoder *decoder, size_t count)
+static PyObject *fill_dict(struct decoder *decoder, size_t count, bool names, bool check_each)
 {
     PyObject *dict = PyDict_New();
-    bool names = decoder->names;
-    decoder->names = false;
     for (size_t i = 0; dict != NULL && i < count; i++)
-        if (set_pair(decoder, dict, (Py_ssize_t)i, names) < 0)
+        if (set_pair(decoder, dict, check_each ? (Py_ssize_t)i : -1, names) < 0)
             Py_CLEAR(dict);
     return dict;
+}
+
+/* Only where two keys are equal in Python is each looked at, to tell which. */
+static PyObject *pairs(struct decoder *decoder, size_t count)
+{
+    struct span start = decoder->span;
+    bool names = decoder->names;
+    decoder->names = false;
+    PyObject *dict = fill_dict(decoder, count, names, false);
+    if (dict == NULL || (size_t)PyDict_Size(dict) == count)
+        return dict;
+    Py_DECREF(dict);
+    decoder->span = start;
+    return fill_dict(decoder, count, names, true);
 }
 
 /* Passes over one term, counting its heads against the budget; false where it runs out. */
@@ -288,7 +348,7 @@ static bool skip_within(struct span *span, unsigned *budget)
 static bool find_struct_name(struct span span, size_t count, struct term_head *name)
 {
     unsigned budget = STRUCT_SEARCH;
-    if (count > STRUCT_PAIRS_MAX)
+    if (count == 0 || count > STRUCT_PAIRS_MAX || *span_here(&span) == TERM_TAG_BINARY)
         return false;
     for (size_t i = 0; i < count; i++) {
         struct term_head key;
@@ -375,7 +435,7 @@ static PyObject *nested(struct decoder *decoder, const struct term_head *head)
     return object;
 }
 
-static PyObject *decode(struct decoder *decoder)
+static PyObject *decode_any(struct decoder *decoder)
 {
     struct term_head head;
     enum term_status status = term_read_head(&decoder->span, &head);
@@ -389,7 +449,7 @@ static PyObject *decode(struct decoder *decoder)
     case TERM_ATOM:
         return atom(decoder, &head);
     case TERM_BINARY:
-        return binary(decoder, &head, false);
+        return binary(decoder, head.data, head.length, false);
     case TERM_NIL:
         return PyList_New(0);
     case TERM_STRING:
@@ -410,7 +470,11 @@ static PyObject *decode(struct decoder *decoder)
 
 PyObject *decode_term(struct decoder *decoder, const char *name)
 {
+    /* Nothing of what is made here is garbage yet, and collections would walk through all of it again and again. */
+    int collects = PyGC_Disable();
     PyObject *object = decode(decoder);
+    if (collects)
+        PyGC_Enable();
     if (object == NULL) {
         path_prepend(&decoder->path, name);
         path_raise(&decoder->path, types_DecodeError);

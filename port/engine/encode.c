@@ -188,13 +188,18 @@ static int list(struct encoder *encoder, PyObject *object)
     if (length > 0)
         message_put_list(encoder->message, (uint32_t)length);
     for (Py_ssize_t i = 0; i < length; i++) {
-        if (PyList_Size(object) != length)
+        PyObject *item = PyList_GetItem(object, i);
+        if (item == NULL) {
+            PyErr_Clear();
             return fail("the list changed while it was encoded");
-        if (encode_held(encoder, PyList_GetItem(object, i)) < 0) {
+        }
+        if (encode_held(encoder, item) < 0) {
             path_prepend_index(&encoder->path, i);
             return -1;
         }
     }
+    if (PyList_Size(object) != length)
+        return fail("the list changed while it was encoded");
     message_put_nil_list(encoder->message);
     return 0;
 }
@@ -379,6 +384,8 @@ static int encode(struct encoder *encoder, PyObject *object)
         return integer(encoder, object);
     if (type == &PyFloat_Type)
         return floating(encoder, object);
+    if (type == &PyDict_Type || type == &PyList_Type || type == &PyTuple_Type)
+        return nested(encoder, object, type);
     if (object == Py_None)
         return singleton(encoder, "nil");
     if (type == &PyBool_Type)

@@ -3,17 +3,22 @@
 #ifndef PYTHONX_INTERNED_H
 #define PYTHONX_INTERNED_H
 
+#include <stdint.h>
+
 #include "python.h"
 
 #define INTERNED_LENGTH_MAX 40 /* bytes; longer texts are not kept */
 #define INTERNED_SLOTS 512
 
+struct interned_slot {
+    PyObject *object;
+    uint64_t first, last; /* the ends of the bytes */
+    unsigned char length;
+    unsigned char bytes[INTERNED_LENGTH_MAX];
+};
+
 struct interned {
-    struct {
-        PyObject *object;
-        unsigned char length;
-        unsigned char bytes[INTERNED_LENGTH_MAX];
-    } slots[INTERNED_SLOTS];
+    struct interned_slot slots[INTERNED_SLOTS];
 };
 
 /* Makes the object for bytes that are not in the cache; new reference. */

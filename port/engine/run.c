@@ -202,7 +202,9 @@ static int read_options_ahead(struct run *run)
 {
     struct span arguments = run->span;
     bool given = run->request->argument_count == 4;
-    for (int i = 0; i < (given ? 2 : (int)run->request->argument_count - 1); i++) {
+    if (!given)
+        return 0;
+    for (int i = 0; i < 2; i++) {
         enum term_status status = term_skip(&run->span);
         if (status != TERM_OK) {
             PyErr_Format(types_DecodeError, "%s: %s (byte %zu of the frame)", i == 0 ? "args" : "kwargs",
@@ -223,7 +225,8 @@ static PyObject *run_call(struct run *run)
         goto done;
     arguments = decode_arguments(run);
     keywords = arguments == NULL ? NULL : decode_keywords(run);
-    if (keywords == NULL || assign_bindings(run) < 0)
+    if (keywords == NULL || (run->request->argument_count < 4 && read_options(run, false) < 0) ||
+        assign_bindings(run) < 0)
         goto done;
     run->stage = STAGE_RUN;
     function = target_resolve(target, globals);

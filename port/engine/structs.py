@@ -183,7 +183,9 @@ def simplify_decimal(value):
     sign, digits, exponent = value.as_tuple()
     if exponent == "F":
         return struct("Decimal", sign=-1 if sign else 1, coef=Atom("inf"), exp=0)
-    if exponent in ("n", "N"):
+    if exponent == "N" or (exponent == "n" and digits):
+        raise EncodeError("a signaling NaN, or one with a payload, has no form in Elixir")
+    if exponent == "n":
         return struct("Decimal", sign=-1 if sign else 1, coef=Atom("NaN"), exp=0)
     from decimal import Decimal
 

@@ -84,7 +84,11 @@ PyObject *target_resolve(PyObject *target, PyObject *globals)
         return Py_NewRef(target);
     /* An Atom is looked up as the plain str that it equals. */
     PyObject *name = PyUnicode_FromObject(target);
-    PyObject *object = name == NULL ? NULL : resolve_name(name, globals);
+    PyObject *object = NULL;
+    if (name != NULL && PyUnicode_FindChar(name, '.', 0, PyUnicode_GetLength(name), 1) == -1)
+        object = resolve_start(name, globals, 1);
+    else if (name != NULL)
+        object = resolve_name(name, globals);
     Py_XDECREF(name);
     return object;
 }

@@ -13,6 +13,9 @@
 
 /* As long as the main thread is busy for less, it is left to read by itself. */
 #define TICK_US 2000
+/* A tick wakes the reader thread, which costs more than to arm and disarm: it pays where many requests share one. */
+#define QUICK_US 500
+#define QUICK_ROW 32
 
 static bool add(const struct watch *watch, int fd, uint32_t events)
 {
@@ -62,14 +65,19 @@ void watch_busy(struct watch *watch)
 {
     if (watch->poll_fd < 0)
         return;
+    unsigned long long now = info_clock_us();
     pthread_mutex_lock(&watch->lock);
     if (!watch->busy) {
         watch->busy = true;
-        watch->busy_since = info_clock_us();
+        watch->busy_since = now;
     }
     watch->times_busy++;
-    if (!watch->ticking && !watch->armed)
+    watch->quick = now - watch->last_busy < QUICK_US ? watch->quick + 1 : 0;
+    watch->last_busy = now;
+    if (!watch->ticking && !watch->armed && watch->quick >= QUICK_ROW)
         tick_later(watch);
+    else if (!watch->ticking && !watch->armed)
+        listen_for(watch, true);
     pthread_mutex_unlock(&watch->lock);
 }
 

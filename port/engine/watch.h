@@ -15,6 +15,8 @@ struct watch {
     bool busy, armed, ticking;
     unsigned long long busy_since; /* microseconds */
     unsigned long long times_busy, times_seen;
+    unsigned long long last_busy; /* microseconds */
+    unsigned quick;               /* times busy in a row, each soon after the one before */
 };
 
 /* False, with errno, where no watch can be had. Starts idle. */

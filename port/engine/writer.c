@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define VECTORS_AT_ONCE 64
 
@@ -111,7 +112,8 @@ static bool write_all(struct writer *writer, const struct message *message)
         int count = gather(&cursor, vectors);
         if (count == 0)
             return true;
-        ssize_t written = writev(writer->fd, vectors, count);
+        ssize_t written =
+            count == 1 ? write(writer->fd, vectors->iov_base, vectors->iov_len) : writev(writer->fd, vectors, count);
         if (written >= 0) {
             atomic_fetch_add(&writer->bytes, (unsigned long long)written);
             advance(&cursor, (size_t)written);

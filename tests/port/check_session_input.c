@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bytes.h"
@@ -65,7 +66,7 @@ static const struct {
     {BYTES("\x83\x68\5\x77\4"
            "call\x61\5\x6d\0\0\0\3"
            "abs\x6a\x74\0\0\0\1\x61\1"),
-     "5", "undecodable", "kwargs: the term"},
+     "5", "undecodable", "kwargs[1]: the term"},
     {BYTES("\x83\x68\4\x77\4"
            "call\x61\5\x6d\0\0\0\3"
            "abs\x6c\0\0\0\1\x61\1\x61\2"),
@@ -140,6 +141,28 @@ START_TEST(survives_depth)
     free(nodes);
     message_free(&deep);
     session_expect_alive(session);
+    session_end(session, 0);
+}
+END_TEST
+
+/* Both ways, where the stack ends long before the limit on depth. */
+START_TEST(survives_depth_on_a_small_stack)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_STACK, &limit), 0);
+    limit.rlim_cur = 1024 * 1024;
+    ck_assert_int_eq(setrlimit(RLIMIT_STACK, &limit), 0);
+    struct session *session = SESSION();
+    struct message deep = {0};
+    message_begin(&deep);
+    put_nested(&deep, 9990);
+    session_send(session, "{call, 1, 'len', [%t]}",
+                 span_of(deep.bytes + FRAME_HEADER + 1, deep.length - FRAME_HEADER - 1));
+    session_expect_error(session, "1", "undecodable", "nested too deeply");
+    session_send(session, "{eval, 1, 'x = []\nfor _ in range(9990): x = {1: x}\nx'}");
+    session_expect_error(session, "1", "unencodable", "nested too deeply");
+    session_expect_value(session, "x = None", "nil");
+    message_free(&deep);
     session_end(session, 0);
 }
 END_TEST
@@ -519,6 +542,7 @@ Suite *session_input_suite(void)
     tcase_add_loop_test(tcase, answers_each_bad_frame_once, 0, pythons);
     tcase_add_loop_test(tcase, refuses_operations_that_it_has_not, 0, pythons);
     tcase_add_loop_test(tcase, survives_depth, 0, pythons);
+    tcase_add_loop_test(tcase, survives_depth_on_a_small_stack, 0, pythons);
     tcase_add_loop_test(tcase, answers_each_frame_of_garbage_once, 0, pythons);
     tcase_add_loop_test(tcase, answers_each_mutated_request_once, 0, pythons);
     tcase_add_loop_test(tcase, reads_past_frames_over_the_limit, 0, pythons);
