@@ -158,7 +158,7 @@ static bool is_script(const char *path)
 /* The first of the places where distributions put it. Debian has a directory for each architecture. */
 static char *library_in(const char *prefix, int minor)
 {
-    static const char *const directories[] = {"lib", "lib64", "lib/" PYTHONX_MULTIARCH};
+    static const char *const directories[] = {"lib", "lib64", ("lib/" PYTHONX_MULTIARCH)};
     static const char *const endings[] = {".so.1.0", ".so", ".dylib"};
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
         for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {

@@ -157,13 +157,14 @@ defmodule PythonxPort.CrashTest do
     if child == 0:
         time.sleep(60)
         os._exit(0)
-    print(child)
+    child
     """
 
-    PythonxPort.exec!(session, code, output: self())
-    assert_received {:pythonx_output, ^session, :stdout, child}
+    # From 3.12 on, Python warns of forks.
+    child = PythonxPort.eval!(session, code, output: :ignore)
     assert %Error{exit_status: 6} = crash(session, "os._exit(6)")
-    child |> String.trim() |> String.to_integer() |> OSProcess.kill("KILL")
+    assert OSProcess.alive?(child)
+    OSProcess.kill(child, "KILL")
   end
 
   test "a crash touches no other session", %{session: session} do

@@ -36,7 +36,8 @@ defmodule PythonxPort.SessionTest do
 
     test "gives up where its owner ends first" do
       name = unique_name()
-      owner = spawn(fn -> PythonxPort.start_session(name: name, init: "import time; time.sleep(60)") end)
+      test = self()
+      owner = spawn(fn -> send(test, {:ended, try do PythonxPort.start_session(name: name, init: "import time; time.sleep(60)") catch k, r -> {k, r} end}) end)
       assert OSProcess.eventually(fn -> Process.whereis(name) end)
       session = Process.whereis(name)
       monitor = Process.monitor(session)

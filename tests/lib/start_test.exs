@@ -35,7 +35,7 @@ defmodule PythonxPort.StartTest do
   end
 
   test "a program that is none, although one stands beside it" do
-    assert start_error(python: "/bin/sh").message =~ "is it a Python interpreter?"
+    assert start_error(python: System.find_executable("true")).message =~ "is it a Python interpreter?"
   end
 
   test "a port program that is not there, or is another", context do

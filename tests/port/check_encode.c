@@ -367,6 +367,8 @@ static const struct form failures[] = {
     {"{'x' * 70000: 1, b'x' * 70000: 2}", "result: two keys that are the same Erlang term"},
     {"time(1, tzinfo=timezone.utc)", "result: a time with a time zone has no form in Elixir"},
     {"datetime.datetime(2024, 1, 1, tzinfo=timezone(timedelta(microseconds=1)))", "has no form in Elixir"},
+    {"Decimal('sNaN')", "result: a signaling NaN, or one with a payload, has no form in Elixir"},
+    {"Decimal('NaN5')", "result: a signaling NaN, or one with a payload, has no form in Elixir"},
     {"grown", "result: the dict changed while it was encoded"},
     {"shrunk", "result: the list changed while it was encoded"},
     {"[Raising()]", "KeyError: 'no such key'"},

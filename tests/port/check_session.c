@@ -206,6 +206,35 @@ START_TEST(tells_what_went_wrong)
 }
 END_TEST
 
+/* Code that breaks what the engine itself uses gets an answer all the same, if a shorter one. */
+START_TEST(answers_when_python_is_taken_apart)
+{
+    static const char *const breakages[] = {
+        "import sys\nsys.modules.clear()",
+        "import sys\nsys.setrecursionlimit(20)",
+        "globals().clear()",
+        "import sys\nsys.stdout = sys.stderr = 5",
+        "import traceback\ntraceback.format_exception = None",
+        "import linecache\nlinecache.cache = None",
+        "import signal\nsignal.signal(signal.SIGURG, signal.SIG_IGN)\nNone",
+        "import gc\ngc.set_threshold(1)",
+    };
+    for (size_t i = 0; i < sizeof breakages / sizeof *breakages; i++) {
+        struct session *session = SESSION();
+        session_expect_value(session, breakages[i], "nil");
+        session_send(session, "{eval, 1, '1/0'}");
+        session_expect_error(session, "1", "exception", "");
+        session_send(session, "{eval, 1, 'object()'}");
+        session_expect_error(session, "1", "unencodable", "has no Erlang term");
+        session_expect_alive(session);
+        session_close_input(session);
+        ck_assert_ptr_null(session_next_reply(session));
+        session_wait(session);
+        session_free(session);
+    }
+}
+END_TEST
+
 /* What cannot be decoded in bytes that no notation has. */
 START_TEST(tells_what_cannot_be_decoded)
 {
@@ -708,6 +737,7 @@ Suite *session_suite(void)
     tcase_add_loop_test(tcase, executes_and_calls, 0, pythons);
     tcase_add_loop_test(tcase, answers_under_any_id, 0, pythons);
     tcase_add_loop_test(tcase, tells_what_went_wrong, 0, pythons);
+    tcase_add_loop_test(tcase, answers_when_python_is_taken_apart, 0, pythons);
     tcase_add_loop_test(tcase, tells_what_cannot_be_decoded, 0, pythons);
     tcase_add_loop_test(tcase, runs_nothing_of_a_refused_request, 0, pythons);
     tcase_add_loop_test(tcase, assigns_bindings, 0, pythons);

@@ -38,6 +38,7 @@ START_TEST(ends_as_python_code_says)
         {"import os\nos._exit(3)", 3},
         {"import os\nos._exit(0)", 0},
         {"import os\nprint('before')\nos._exit(7)", 7},
+        {"import os\nos.closerange(3, 1000)", 4}, /* its own descriptors among them */
         {"import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", -SIGKILL},
         {"import os, signal\nos.kill(os.getpid(), signal.SIGTERM)", -SIGTERM},
         {"import os, signal\nos.kill(os.getpid(), signal.SIGINT)", -SIGINT},
