@@ -102,7 +102,7 @@ defmodule PythonxPort do
     * `:init` – code, or a list of it, that runs before the first request
     * `:init_timeout` – how long starting may take, in milliseconds, `:init` included (60,000)
     * `:output` – where Python's output goes; see `PythonxPort.Output`
-    * `:env` – environment variables, as `{name, value}` pairs of strings; `nil` unsets one
+    * `:env` – environment variables, as `{name, value}` pairs of strings; `nil` or an empty string unsets one
     * `:cd` – the directory to run in
     * `:memory_limit` – the most address space, in bytes, that the process may have: past it, Python raises a
       `MemoryError`
@@ -110,7 +110,8 @@ defmodule PythonxPort do
     * `:spin` – how long, in microseconds, Python watches for the next request before it sleeps (0): quicker answers
       for a processor that is kept busy
     * `:name` – a name to register the session under
-    * `:executable` – the port program, where it is not the one that comes with the library
+    * `:executable` – the port program; else the environment variable `PYTHONX_PORT` names it, or it is the one that
+      comes with the library, or the one on `PATH`
 
   ## Examples
 

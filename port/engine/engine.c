@@ -203,6 +203,10 @@ int pythonx_engine_main(const struct engine_options *options)
     if (writer == NULL || !crash_prepare(options->crash_file))
         return fail("could not be set up"), ENGINE_EXIT_FAILURE;
     output_start(writer);
+    /* Before Python, whose start may take for ever. */
+    struct input *input = input_new(&input_options, writer, interrupt_shutdown);
+    if (input == NULL)
+        return fail("reading the input could not be set up"), ENGINE_EXIT_FAILURE;
     if (start_python(options) < 0)
         return ENGINE_EXIT_FAILURE;
     info_start(python_version());
@@ -212,11 +216,10 @@ int pythonx_engine_main(const struct engine_options *options)
     }
     if (!crash_guard())
         return fail("the handlers for fatal signals could not be installed"), ENGINE_EXIT_FAILURE;
-    struct input *input = input_new(&input_options, writer, interrupt_shutdown);
-    if (input == NULL)
-        return fail("reading the input could not be set up"), ENGINE_EXIT_FAILURE;
-    if (send_ready(writer, options->program) == 0)
+    if (send_ready(writer, options->program) == 0) {
+        input_ready(input);
         serve(input, writer);
+    }
     int status = input_exit_status(input);
     if (Py_FinalizeEx() < 0 && status == ENGINE_EXIT_OK)
         status = ENGINE_EXIT_FAILURE;

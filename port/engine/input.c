@@ -21,6 +21,8 @@
 #define GRACE_MS 500
 /* How often a reader that was stopped by a full queue looks whether the other end still lives. */
 #define FULL_QUEUE_LOOK_MS 50
+/* And a reader while Python starts. */
+#define START_LOOK_MS 50
 
 struct input {
     struct input_options options;
@@ -30,6 +32,7 @@ struct input {
     struct queue *queue;
     struct writer *writer;
     input_interrupt *interrupt;
+    atomic_bool ready;
     atomic_bool ended;
     atomic_bool closed;   /* a stop was served: no request will run any more */
     atomic_bool stopping; /* the end of input has been waited for long enough */
@@ -345,9 +348,27 @@ static void read_while_busy(struct input *input)
     pthread_mutex_unlock(&input->reading);
 }
 
+/* Python's start may take for ever, too: a module that is imported at each start may hang. */
+static void wait_until_ready(struct input *input)
+{
+    while (!atomic_load(&input->ready)) {
+        /* It may have become ready meanwhile. */
+        if (watch_peer_gone(input->options.output_fd, START_LOOK_MS) && !atomic_load(&input->ready)) {
+            atomic_store(&input->ended, true);
+            end_process(input);
+        }
+    }
+}
+
+void input_ready(struct input *input)
+{
+    atomic_store(&input->ready, true);
+}
+
 static void *reader_thread(void *argument)
 {
     struct input *input = argument;
+    wait_until_ready(input);
     while (watch_wait(&input->watch)) {
         wait_for_room(input);
         read_while_busy(input);

@@ -25,6 +25,10 @@ typedef void input_interrupt(void);
 /* Starts the reader thread. The writer is borrowed. NULL, with errno, on failure. */
 struct input *input_new(const struct input_options *options, struct writer *writer, input_interrupt *interrupt);
 
+/* The ready event was sent: from here requests are read and answered. Until then the reader thread only sees to it that
+ * the process ends when nobody reads its output any more. */
+void input_ready(struct input *input);
+
 /* Waits for the next request, in order; without the GIL. False where the input has ended and all was taken. */
 bool input_next(struct input *input, struct request *request);
 

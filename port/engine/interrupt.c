@@ -11,7 +11,7 @@
 
 PyObject *interrupt_Shutdown;
 static pthread_t main_thread;
-static atomic_bool shutdown_asked;
+static atomic_bool started, shutdown_asked;
 
 static PyObject *on_signal(PyObject *self, PyObject *arguments)
 {
@@ -56,6 +56,7 @@ int interrupt_start(PyObject *module)
         done = PyObject_CallMethod(signals, "signal", "iO", INTERRUPT_SIGNAL, handler);
     if (done != NULL)
         result = PyModule_AddObjectRef(module, "Shutdown", interrupt_Shutdown);
+    atomic_store(&started, result == 0);
     Py_XDECREF(done);
     Py_XDECREF(signals);
     Py_XDECREF(handler);
@@ -65,5 +66,6 @@ int interrupt_start(PyObject *module)
 void interrupt_shutdown(void)
 {
     atomic_store(&shutdown_asked, true);
-    pthread_kill(main_thread, INTERRUPT_SIGNAL);
+    if (atomic_load(&started))
+        pthread_kill(main_thread, INTERRUPT_SIGNAL);
 }

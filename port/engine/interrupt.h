@@ -8,7 +8,7 @@
  */
 int interrupt_start(PyObject *module);
 
-/* From any thread, without the GIL: the main thread gets an erlang.Shutdown at its next bytecode; a blocking call of
+/* From any thread, without the GIL; nothing happens before interrupt_start: the main thread gets an erlang.Shutdown at its next bytecode; a blocking call of
  * it is cut short (EINTR). */
 void interrupt_shutdown(void);
 

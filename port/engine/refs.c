@@ -1,13 +1,21 @@
 /* A dict from number to object. */
 #include "refs.h"
 
+#include <stdint.h>
+#include <unistd.h>
+
 #include "types.h"
 
 static PyObject *kept;
 static unsigned long long last_number;
 
+/* The first number is a random one, so that a reference of another session finds nothing here. */
 int refs_start(void)
 {
+    uint32_t start = 0;
+    if (getentropy(&start, sizeof start) != 0)
+        start = (uint32_t)getpid();
+    last_number = (unsigned long long)start << 16;
     kept = PyDict_New();
     return kept == NULL ? -1 : 0;
 }

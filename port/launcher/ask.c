@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,9 @@ static const char question[] =
     "found = [p for p in paths if os.path.isfile(p)] + ['']\n"
     "out = '\\n'.join([version, threads, found[0], sys.executable, ''])\n"
     "os.write(1, out if bytes is str else os.fsencode(out))\n";
+
+/* Longer than any interpreter takes to start. */
+#define PATIENCE_MS 10000
 
 static char *failed(const char *program, const char *what)
 {
@@ -67,6 +72,8 @@ static char *read_all(int fd)
     size_t length = 0, room = 4096;
     char *text = malloc(room);
     while (text != NULL) {
+        if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, PATIENCE_MS) == 0)
+            break;
         ssize_t count = read(fd, text + length, room - 1 - length);
         if (count < 0 && errno == EINTR)
             continue;
@@ -117,6 +124,9 @@ char *ask_interpreter(const char *program, struct ask_answer *answer)
         return failed(program, "could not be run");
     answer->text = read_all(fd);
     close(fd);
+    /* One that answered is about to end; one that hangs is not waited for. */
+    if (answer->text == NULL || *answer->text == '\0')
+        kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (answer->text != NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0 && take_apart(answer))

@@ -47,7 +47,6 @@ defmodule PythonxPort.OrphanTest do
     OSProcess.assert_gone(os_pid)
   end
 
-  @tag skip: "the port does not look at its input before Python has started"
   test "a session that is killed while Python itself starts" do
     directory =
       Path.join(System.tmp_dir!(), "pythonx_port-site-#{System.pid()}-#{System.unique_integer([:positive])}")

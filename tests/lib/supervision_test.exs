@@ -84,13 +84,13 @@ defmodule PythonxPort.SupervisionTest do
 
     {parent, monitor} =
       spawn_monitor(fn ->
-        {:ok, session} = PythonxPort.start_link()
-        send(test, {session, OSProcess.of(session)})
+        send(test, PythonxPort.start_link())
         Process.sleep(:infinity)
       end)
 
-    assert_receive {session, os_pid}
+    assert_receive {:ok, session}
     session_monitor = Process.monitor(session)
+    os_pid = OSProcess.of(session)
 
     capture_log(fn ->
       Process.exit(parent, :kill)

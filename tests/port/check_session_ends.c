@@ -26,7 +26,8 @@ static void expect_death(struct session *session, int status)
 {
     const char *reply = session_next_reply(session);
     ck_assert_msg(reply == NULL, "%s", reply);
-    ck_assert_int_eq(session_wait(session), status);
+    int got = session_wait(session);
+    ck_assert_msg(got == status, "ended with %d instead of %d: %s", got, status, session_errors(session));
 }
 
 START_TEST(ends_as_python_code_says)
