@@ -8,8 +8,8 @@
  */
 int interrupt_start(PyObject *module);
 
-/* From any thread, without the GIL; nothing happens before interrupt_start: the main thread gets an erlang.Shutdown at its next bytecode; a blocking call of
- * it is cut short (EINTR). */
+/* From any thread, without the GIL; nothing happens before interrupt_start: the main thread gets an erlang.Shutdown at
+ * its next bytecode; a blocking call of it is cut short (EINTR). */
 void interrupt_shutdown(void);
 
 extern PyObject *interrupt_Shutdown; /* a BaseException, so that `except Exception` lets it pass */

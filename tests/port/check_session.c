@@ -314,56 +314,96 @@ END_TEST
 START_TEST(keeps_objects_by_reference)
 {
     struct session *session = SESSION();
-    EXCHANGE(
-        session,
-        {"{eval, 1, 'class Model:\n    def __init__(self): self.calls = 0\n    def __call__(self, n):\n"
-         "        self.calls += n\n        return self.calls\n    def __repr__(self): return str(1)\nModel()',"
-         " #{return => ref}}",
-         "{ok,1,#{__struct__=>Elixir.PythonxPort.Object,ref=>1,type=>'__main__.Model',repr=>'1'}}"},
-        {"{call, 1, {$ref, 1}, [5]}", "{ok,1,5}"},
-        {"{call, 1, #{__struct__ => Elixir.PythonxPort.Object, ref => 1, type => 'x', repr => 'y'}, [2]}", "{ok,1,7}"},
-        {"{call, 1, 'isinstance', [{$ref, 1}, {$ref, 1}]}",
-         "{error,1,#{kind=>exception,message=>'isinstance() arg 2 must be a type, a tuple of types, or a union',"
-         "type=>'TypeError',traceback=>'TypeError: isinstance() arg 2 must be a type, a tuple of types, or a "
-         "union\n'}}"},
-        {"{eval, 1, 'model.calls', #{bindings => #{model => {$ref, 1}}}}", "{ok,1,7}"},
-        {"{eval, 1, 'models[0][\"m\"].calls', #{bindings => #{models => [#{'m' => {$ref, 1}}]}}}", "{ok,1,7}"},
-        {"{eval, 1, '[]', #{return => value}}", "{ok,1,[]}"},
-        {"{call, 1, 'list', [], #{}, #{return => ref}}",
-         "{ok,1,#{__struct__=>Elixir.PythonxPort.Object,ref=>2,type=>'list',repr=>'[]'}}"},
-        {"{exec, 1, '[]', #{return => ref}}",
-         "{ok,1,#{__struct__=>Elixir.PythonxPort.Object,ref=>3,type=>'NoneType',repr=>'None'}}"});
+    session_send(session, "{eval, 1, %s, #{return => ref}}",
+                 "class Model:\n"
+                 "    def __init__(self): self.calls = 0\n"
+                 "    def __repr__(self): return 'a model'\n"
+                 "    def __call__(self, n):\n"
+                 "        self.calls += n\n"
+                 "        return self.calls\n"
+                 "Model()");
+    long long model = session_expect_reference(session, "__main__.Model", "a model");
+    session_send(session, "{call, 1, {$ref, %d}, [5]}", model);
+    session_expect(session, "{ok,1,5}");
+    session_send(session, "{call, 1, #{__struct__ => Elixir.PythonxPort.Object, ref => %d, repr => 'y'}, [2]}", model);
+    session_expect(session, "{ok,1,7}");
+    session_send(session, "{call, 1, 'getattr', [{$ref, %d}, 'calls']}", model);
+    session_expect(session, "{ok,1,7}");
+    session_send(session, "{eval, 1, 'model.calls', #{bindings => #{model => {$ref, %d}}}}", model);
+    session_expect(session, "{ok,1,7}");
+    session_send(session, "{eval, 1, 'rows[0][0].calls', #{bindings => #{rows => [#{0 => {$ref, %d}}]}}}", model);
+    session_expect(session, "{ok,1,7}");
+    session_send(session, "{call, 1, 'list', [], #{}, #{return => ref}}");
+    ck_assert_int_ne(session_expect_reference(session, "list", "[]"), model);
+    session_send(session, "{exec, 1, '[]', #{return => ref}}");
+    session_expect_reference(session, "NoneType", "None");
+    session_send(session, "{eval, 1, '[]', #{return => value}}");
+    session_expect(session, "{ok,1,[]}");
     session_end(session, 0);
 }
 END_TEST
 
-/* Python drops an object when its last reference is released. */
+/* A reference is of use in its own session alone. */
+START_TEST(keeps_sessions_apart)
+{
+    struct session *session = SESSION(), *other = SESSION();
+    session_send(session, "{eval, 1, '[]', #{return => ref}}");
+    long long reference = session_expect_reference(session, "list", "[]");
+    session_send(other, "{eval, 1, '[]', #{return => ref}}");
+    session_expect_reference(other, "list", "[]");
+    session_send(other, "{call, 1, 'len', [{$ref, %d}]}", reference);
+    session_expect_error(other, "1", "undecodable", "args[0]: there is no object under reference");
+    session_end(session, 0);
+    session_end(other, 0);
+}
+END_TEST
+
+/* Each Thing of the session tells when Python drops it. */
+static void make_things(struct session *session, long long *references, int count)
+{
+    session_send(session, "{exec, 1, 'class Thing:\n    def __del__(self): gone.append(self.name)\ngone = []\n"
+                          "def make(name):\n    thing = Thing()\n    thing.name = name\n    return thing\n"
+                          "Thing.__repr__ = lambda self: self.name'}");
+    session_expect(session, "{ok,1,nil}");
+    for (int i = 0; i < count; i++) {
+        char name[] = {(char)('a' + i), '\0'};
+        session_send(session, "{call, 1, 'make', [%s], #{}, #{return => ref}}", name);
+        references[i] = session_expect_reference(session, "__main__.Thing", name);
+    }
+}
+
+/* In each form that a reference has; what is not kept is ignored. */
 START_TEST(releases_objects)
 {
+    long long things[4];
     struct session *session = SESSION();
-    session_send(session, "{exec, 1, 'class Thing:\n    def __del__(self): gone.append(self.name)\ngone = []\n"
-                          "def make(name):\n    thing = Thing()\n    thing.name = name\n    return thing'}");
-    session_expect(session, "{ok,1,nil}");
-    for (long long name = 1; name <= 5; name++) {
-        session_send(session, "{call, 1, 'make', [%d], #{}, #{return => ref}}", name);
-        session_next_reply(session);
-    }
-    session_send(session, "{release, [1, {$ref, 2}, #{__struct__ => Elixir.PythonxPort.Object, ref => 3}]}");
-    session_expect_value(session, "gone", "[1,2,3]");
-    session_send(session, "{release, [1, 99, -5, 100000000000000000]}");
+    make_things(session, things, 4);
+    session_send(session, "{release, [%d, {$ref, %d}, #{__struct__ => Elixir.PythonxPort.Object, ref => %d}]}",
+                 things[0], things[1], things[2]);
+    session_expect_value(session, "gone", "['a','b','c']");
+    session_send(session, "{release, [%d, 99, -5, 1000000000000000000]}", things[0]);
+    session_send_frame(session, "\x83\x68\x02\x77\x07release\x6b\0\2\4\5", 17);
     session_send(session, "{release, []}");
-    session_expect_value(session, "gone", "[1,2,3]");
+    session_expect_value(session, "gone", "['a','b','c']");
+    session_send(session, "{call, 1, {$ref, %d}, []}", things[0]);
+    session_expect_error(session, "1", "undecodable", "target: there is no object under reference");
+    session_end(session, 0);
+}
+END_TEST
+
+/* Of a release with anything else in it nothing is done, and it is answered. */
+START_TEST(refuses_releases)
+{
+    long long thing;
+    struct session *session = SESSION();
+    make_things(session, &thing, 1);
     session_send(session, "{release, %b}", "\4\5", (size_t)2);
     session_expect_error(session, "nil", "bad_request", "release takes a list of references");
-    session_send(session, "{release, [4, all]}");
+    session_send(session, "{release, [%d, all]}", thing);
     session_expect_error(session, "nil", "bad_request", "release takes a list of references");
-    session_send(session, "{release, 4}");
+    session_send(session, "{release, %d}", thing);
     session_expect_error(session, "nil", "bad_request", "release takes a list of references");
-    session_expect_value(session, "gone", "[1,2,3]");
-    session_send_frame(session, "\x83\x68\x02\x77\x07release\x6b\0\2\4\5", 17);
-    session_expect_value(session, "gone", "[1,2,3,4,5]");
-    session_send(session, "{call, 1, {$ref, 4}, []}");
-    session_expect_error(session, "1", "undecodable", "target: there is no object under reference 4");
+    session_expect_value(session, "gone", "[]");
     session_end(session, 0);
 }
 END_TEST
@@ -412,10 +452,9 @@ START_TEST(sends_output_of_the_result)
     session_send(session, "{eval, 2, 'Chatty()'}");
     session_expect(session, "{output,2,stdout,'encoded'}");
     session_expect(session, "{ok,2,5}");
-    session_send(session, "{eval, 3, 'Chatty()', #{return => ref}}");
-    session_expect(session, "{output,3,stdout,'shown'}");
-    session_expect(session, "{ok,3,#{__struct__=>Elixir.PythonxPort.Object,ref=>1,type=>'__main__.Chatty',"
-                            "repr=>'chatty'}}");
+    session_send(session, "{eval, 1, 'Chatty()', #{return => ref}}");
+    session_expect(session, "{output,1,stdout,'shown'}");
+    session_expect_reference(session, "__main__.Chatty", "chatty");
     session_end(session, 0);
 }
 END_TEST
@@ -743,7 +782,9 @@ Suite *session_suite(void)
     tcase_add_loop_test(tcase, assigns_bindings, 0, pythons);
     tcase_add_loop_test(tcase, knows_where_the_code_stands, 0, pythons);
     tcase_add_loop_test(tcase, keeps_objects_by_reference, 0, pythons);
+    tcase_add_loop_test(tcase, keeps_sessions_apart, 0, pythons);
     tcase_add_loop_test(tcase, releases_objects, 0, pythons);
+    tcase_add_loop_test(tcase, refuses_releases, 0, pythons);
     tcase_add_loop_test(tcase, sends_output_before_the_reply, 0, pythons);
     tcase_add_loop_test(tcase, sends_output_of_the_result, 0, pythons);
     tcase_add_loop_test(tcase, sends_output_of_threads, 0, pythons);

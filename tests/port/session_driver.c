@@ -261,6 +261,22 @@ void session_expect_value(struct session *session, const char *code, const char 
     free(expected);
 }
 
+long long session_expect_reference(struct session *session, const char *type, const char *repr)
+{
+    const char *got = session_next(session);
+    const char *number = got == NULL ? NULL : strstr(got, "ref=>");
+    ck_assert_msg(number != NULL, "no reference: %s\n%s", got == NULL ? "the end" : got, session_errors(session));
+    long long reference = atoll(number + strlen("ref=>"));
+    char *expected;
+    ck_assert_int_ge(asprintf(&expected,
+                              "{ok,1,#{__struct__=>Elixir.PythonxPort.Object,ref=>%lld,type=>'%s',repr=>'%s'}}",
+                              reference, type, repr),
+                     0);
+    expect_text(session, got, expected);
+    free(expected);
+    return reference;
+}
+
 void session_expect_alive(struct session *session)
 {
     session_send(session, "{eval, ping, '20 + 3'}");

@@ -60,6 +60,9 @@ void session_expect_error(struct session *session, const char *id, const char *k
 /* Evaluates code under the id 1 and expects this value, shown as terms.h does; output may come before it. */
 void session_expect_value(struct session *session, const char *code, const char *value);
 
+/* The next frame is a reference under the id 1, shown so; its number. */
+long long session_expect_reference(struct session *session, const char *type, const char *repr);
+
 /* It still answers. */
 void session_expect_alive(struct session *session);
 
