@@ -354,6 +354,7 @@ static void wait_until_ready(struct input *input)
     while (!atomic_load(&input->ready)) {
         /* It may have become ready meanwhile. */
         if (watch_peer_gone(input->options.output_fd, START_LOOK_MS) && !atomic_load(&input->ready)) {
+            give_up(input);
             atomic_store(&input->ended, true);
             end_process(input);
         }
