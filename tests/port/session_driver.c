@@ -155,6 +155,11 @@ void session_write(struct session *session, const void *bytes, size_t length)
     }
 }
 
+void session_try_write(struct session *session, const void *bytes, size_t length)
+{
+    (void)!write(session->input, bytes, length);
+}
+
 void session_send_frame(struct session *session, const void *bytes, size_t length)
 {
     unsigned char header[FRAME_HEADER];

@@ -37,6 +37,9 @@ void session_send(struct session *session, const char *format, ...);
 void session_send_frame(struct session *session, const void *bytes, size_t length);
 void session_write(struct session *session, const void *bytes, size_t length);
 
+/* As much of it as goes, which may be nothing: the session may have ended. */
+void session_try_write(struct session *session, const void *bytes, size_t length);
+
 /* Our end of its input, for those who write from another thread. */
 int session_input(const struct session *session);
 
