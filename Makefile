@@ -12,7 +12,7 @@ VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
-GOALS_WITHOUT_CONFIG := help setup clean format uninstall test demo asan
+GOALS_WITHOUT_CONFIG := help setup clean format uninstall test demo asan fuzz
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(CONFIG)
 endif
@@ -96,7 +96,7 @@ $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(shell pkg-config --libs check) -ldl
 
 .PHONY: test-port
-test-port: all $(CHECK_PORT) ## run the Check tests of port/
+test-port: $(PROGRAM) $(ENGINE_SO) $(CHECK_PORT) ## run the Check tests of port/
 	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS="$$(sh tests/pythons.sh)" $(CHECK_PORT)
 
 # The library's tests run the port program that was just built, under a Python that has NumPy.
@@ -136,6 +136,22 @@ $(BUILD)/bench/codec: tests/bench/codec.c $(COMMON) $(ENGINE)
 .PHONY: bench
 bench: all $(BUILD)/bench/echo $(BUILD)/bench/codec ## measure speed and memory, each beside a baseline of the same run
 	$(PYTHON) tests/bench/run.py $(BUILD)
+
+# -- fuzzing ----------------------------------------------------------------------------------------------------------
+
+FUZZ_SECONDS ?= 120
+
+$(BUILD)/fuzz_term: tests/fuzz/fuzz_term.c $(COMMON) $(ENGINE)
+	@echo '  LD $@'
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) -ldl
+
+.PHONY: fuzz
+fuzz: ## feed mutated frames to the decoder for FUZZ_SECONDS (needs clang)
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' \
+		build/fuzz/fuzz_term
+	@mkdir -p build/fuzz/found
+	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 build/fuzz/fuzz_term -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
+		build/fuzz/found tests/fuzz/corpus tests/vectors
 
 SOURCES := $(wildcard port/*/*.[ch] tests/*/*.[ch])
 

@@ -39,9 +39,17 @@ def message(exception):
         return f"<str() of the exception raised {type_name(failure)}>"
 
 
+def without_engine(trace):
+    """The trace without the frames of the engine's own files that it begins with."""
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith("<pythonx_port "):
+        trace = trace.tb_next
+    return trace
+
+
 def describe(exception):
     try:
         show_sources()
+        exception.__traceback__ = without_engine(exception.__traceback__)
         text = "".join(traceback.format_exception(exception))
     except Exception as failure:
         text = f"<no traceback: {type_name(failure)}: {message(failure)}>\n"
