@@ -21,6 +21,7 @@ struct engine_options {
     int input_fd;
     int output_fd;
     size_t max_frame;       /* bytes */
+    size_t segment_limit;   /* bytes of shared memory; 0: none */
     unsigned spin_us;       /* how long to poll for a next frame before sleeping; 0: not at all */
     unsigned linger_ms;     /* how long requests may go on after the end of input */
     long mapset_version;    /* of the client's %MapSet{}; negative where its structs have no such field */

@@ -14,6 +14,7 @@
 struct frame_reader {
     int fd;
     size_t limit;
+    frame_find_bulk *find_bulk;
     /* bytes read ahead: ahead[start..end) */
     unsigned char *ahead;
     size_t start, end;
@@ -25,13 +26,14 @@ struct frame_reader {
     size_t filled;    /* bytes of it that came, kept or not */
 };
 
-struct frame_reader *frame_reader_new(int fd, size_t limit)
+struct frame_reader *frame_reader_new(int fd, size_t limit, frame_find_bulk *find_bulk)
 {
     struct frame_reader *reader = calloc(1, sizeof *reader);
     if (reader == NULL)
         return NULL;
     reader->fd = fd;
     reader->limit = limit;
+    reader->find_bulk = find_bulk;
     reader->ahead = malloc(READ_AHEAD);
     if (reader->ahead == NULL) {
         free(reader);
@@ -51,7 +53,7 @@ void frame_reader_free(struct frame_reader *reader)
 
 void frame_free(struct frame *frame)
 {
-    free(frame->bytes);
+    free(frame->allocation);
     *frame = (struct frame){0};
 }
 
@@ -77,6 +79,22 @@ size_t frame_reader_announced(const struct frame_reader *reader)
     return reader->announced;
 }
 
+/* An empty frame still gets a buffer, so that NULL always means that memory is short. */
+static void allocate(struct frame_reader *reader, size_t length)
+{
+    size_t bulk = 0;
+    if (reader->find_bulk != NULL && length >= FRAME_BULK) {
+        size_t there = read_ahead(reader) < length ? read_ahead(reader) : length;
+        bulk = reader->find_bulk(reader->ahead + reader->start, there);
+    }
+    size_t room = length + (bulk > 0 ? FRAME_ALIGNMENT : 1);
+    unsigned char *allocation = room > length ? malloc(room) : NULL;
+    size_t shift =
+        bulk > 0 ? (FRAME_ALIGNMENT - ((uintptr_t)allocation + bulk) % FRAME_ALIGNMENT) % FRAME_ALIGNMENT : 0;
+    reader->frame.allocation = allocation;
+    reader->frame.bytes = allocation == NULL ? NULL : allocation + shift;
+}
+
 static void open_frame(struct frame_reader *reader)
 {
     size_t length = next_length(reader);
@@ -85,12 +103,11 @@ static void open_frame(struct frame_reader *reader)
     reader->announced = length;
     reader->filled = 0;
     reader->refused = length > reader->limit;
-    /* An empty frame still gets a buffer, so that NULL always means that memory is short. */
     if (!reader->refused)
-        reader->frame.bytes = malloc(length > 0 ? length : 1);
+        allocate(reader, length);
     if (reader->frame.bytes == NULL) {
         reader->refused = 1;
-        reader->frame.bytes = malloc(REFUSED_KEPT);
+        reader->frame.allocation = reader->frame.bytes = malloc(REFUSED_KEPT);
     }
     reader->frame.length = 0;
 }

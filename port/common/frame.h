@@ -10,8 +10,9 @@
 #define FRAME_LENGTH_MAX UINT32_MAX
 
 struct frame {
-    unsigned char *bytes; /* malloc; whoever holds the frame frees it with frame_free */
+    unsigned char *bytes; /* whoever holds the frame frees it with frame_free */
     size_t length;
+    void *allocation; /* what malloc gave; bytes lie in it */
 };
 
 enum frame_status {
@@ -25,8 +26,16 @@ enum frame_status {
 
 struct frame_reader;
 
-/* NULL where memory is short. `limit` is the longest frame that is accepted. */
-struct frame_reader *frame_reader_new(int fd, size_t limit);
+/* Looks at the beginning of a large frame and says at which offset of it bytes begin that are to lie at an address
+ * fit for numbers of any type; 0: at none. */
+typedef size_t frame_find_bulk(const unsigned char *start, size_t length);
+#define FRAME_ALIGNMENT 64
+
+/* Frames of this length and more are asked about. */
+#define FRAME_BULK ((size_t)64 * 1024)
+
+/* NULL where memory is short. `limit` is the longest frame that is accepted; `find_bulk` may be NULL. */
+struct frame_reader *frame_reader_new(int fd, size_t limit, frame_find_bulk *find_bulk);
 void frame_reader_free(struct frame_reader *reader);
 
 /* Returns a frame that was read ahead, else reads once from the descriptor (blocking where the descriptor

@@ -35,6 +35,9 @@ void message_begin(struct message *message)
     }
     message->length = 0;
     message->failed = false;
+    message->share_from = 0;
+    message->whole = false;
+    message->loan_count = 0;
     unsigned char *start = message_reserve(message, FRAME_HEADER + 1);
     if (start == NULL)
         return;
@@ -56,6 +59,7 @@ void message_free(struct message *message)
 {
     message_release_pins(message);
     free(message->bytes);
+    free(message->loans);
     *message = (struct message){0};
 }
 
@@ -142,6 +146,13 @@ void message_put_tuple(struct message *message, uint32_t arity)
         put_tag_u8(message, SMALL_TUPLE, (uint8_t)arity);
     else
         put_tag_u32(message, LARGE_TUPLE, arity);
+}
+
+void message_add_element(struct message *message)
+{
+    /* Behind the frame's length, the version byte and the tag. */
+    if (!message->failed)
+        message->bytes[FRAME_HEADER + 2]++;
 }
 
 void message_put_list(struct message *message, uint32_t length)

@@ -23,6 +23,10 @@ struct message {
     size_t capacity;
     struct message_pin *pins;
     size_t pin_count;
+    size_t share_from;         /* binaries of this many bytes or more may go through segments; 0: none does (bulk.h) */
+    unsigned long long *loans; /* numbers of the segments that the message refers to */
+    size_t loan_count;
+    bool whole;  /* large bytes are copied into the buffer, too, as somebody reads them there */
     bool failed; /* memory ran short: what follows is ignored, and message_finish says so */
 };
 
@@ -59,6 +63,8 @@ static inline void message_advance(struct message *message, size_t size)
 void message_put_raw(struct message *message, const void *bytes, size_t length);
 void message_put_term(struct message *message, struct span term);
 void message_put_tuple(struct message *message, uint32_t arity);
+/* One more element than was said for the tuple that is the whole message, which is a small one. */
+void message_add_element(struct message *message);
 void message_put_list(struct message *message, uint32_t length);
 void message_put_nil_list(struct message *message);
 void message_put_map(struct message *message, uint32_t pairs);

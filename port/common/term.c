@@ -282,3 +282,69 @@ bool term_atom_is_latin1(const struct term_head *head)
 {
     return head->tag == ATOM_EXT || head->tag == SMALL_ATOM_EXT;
 }
+
+static bool big_value(const struct term_head *head, long long *value)
+{
+    uint64_t magnitude = 0;
+    size_t length = head->length;
+    while (length > 0 && head->data[length - 1] == 0)
+        length--;
+    if (length > sizeof magnitude)
+        return false;
+    for (size_t i = length; i > 0; i--)
+        magnitude = magnitude << 8 | head->data[i - 1];
+    bool negative = head->detail != 0;
+    if (magnitude > (uint64_t)INT64_MAX + negative)
+        return false;
+    *value = negative ? (long long)(0 - magnitude) : (long long)magnitude;
+    return true;
+}
+
+bool term_integer(const struct term_head *head, long long *value)
+{
+    const unsigned char *at = head->data;
+    switch (head->tag) {
+    case SMALL_INTEGER_EXT:
+        *value = at[0];
+        return true;
+    case INTEGER_EXT:
+        *value = (int32_t)((uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3]);
+        return true;
+    case SMALL_BIG_EXT:
+    case LARGE_BIG_EXT:
+        return big_value(head, value);
+    default:
+        return false;
+    }
+}
+
+/* Passes over the head of a tuple, list or map whose elements do not all lie in the span. */
+static bool skip_count(struct span *span, uint8_t tag)
+{
+    switch (tag) {
+    case SMALL_TUPLE_EXT:
+        return span_take(span, 2) != NULL;
+    case LARGE_TUPLE_EXT:
+    case LIST_EXT:
+    case MAP_EXT:
+        return span_take(span, 5) != NULL;
+    default:
+        return false;
+    }
+}
+
+size_t term_find_binary(struct span span, size_t size)
+{
+    while (span_left(&span) > 0) {
+        struct span start = span;
+        struct term_head head;
+        uint8_t tag = *span_here(&span);
+        uint32_t length;
+        if (span_take_u8(&start, &tag) && tag == BINARY_EXT && span_take_u32(&start, &length) && length >= size)
+            return start.position;
+        /* Cut off, or the count of a list that goes on behind the span: its elements are worth a look all the same. */
+        if (term_read_head(&span, &head) != TERM_OK && !skip_count(&span, tag))
+            return 0;
+    }
+    return 0;
+}

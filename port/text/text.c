@@ -214,7 +214,7 @@ static bool decode_next(struct decoder *decoder, struct frame_reader *reader, in
 int text_decode(int in_fd, FILE *out)
 {
     struct decoder decoder = {.out = out};
-    struct frame_reader *reader = frame_reader_new(in_fd, FRAME_LENGTH_MAX);
+    struct frame_reader *reader = frame_reader_new(in_fd, FRAME_LENGTH_MAX, NULL);
     if (reader == NULL) {
         fputs(DECODE "out of memory\n", stderr);
         return 1;

@@ -52,7 +52,7 @@ static void expect_nothing(struct frame_reader *reader, enum frame_status status
 
 START_TEST(reads_a_frame)
 {
-    struct frame_reader *reader = frame_reader_new(ends[0], 100);
+    struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
     put(BYTES("\0\0\0\5hello"));
     expect(reader, FRAME_READY, BYTES("hello"));
     close_end(1);
@@ -66,7 +66,7 @@ START_TEST(reads_a_frame_split_anywhere)
 {
     static const char whole[] = "\0\0\0\5hello\0\0\0\2ok";
     enum { SIZE = sizeof whole - 1, FIRST = 9 };
-    struct frame_reader *reader = frame_reader_new(ends[0], 100);
+    struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
     size_t split = (size_t)_i;
     put(whole, split);
     if (split < FIRST)
@@ -84,7 +84,7 @@ END_TEST
 START_TEST(reads_a_frame_byte_by_byte)
 {
     static const char whole[] = "\0\0\0\5hello";
-    struct frame_reader *reader = frame_reader_new(ends[0], 100);
+    struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
     for (size_t i = 0; i + 2 < sizeof whole; i++) {
         put(whole + i, 1);
         expect_nothing(reader, FRAME_WAIT);
@@ -97,7 +97,7 @@ END_TEST
 
 START_TEST(reads_many_frames_in_one_read)
 {
-    struct frame_reader *reader = frame_reader_new(ends[0], 100);
+    struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
     for (int i = 0; i < 1000; i++)
         put(BYTES("\0\0\0\3abc"));
     ck_assert(!frame_reader_has_frame(reader));
@@ -111,7 +111,7 @@ END_TEST
 
 START_TEST(reads_empty_frames)
 {
-    struct frame_reader *reader = frame_reader_new(ends[0], 100);
+    struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
     put(BYTES("\0\0\0\0\0\0\0\0\0\0\0\1x"));
     struct frame frame = {0};
     ck_assert_int_eq(frame_reader_next(reader, &frame), FRAME_READY);
@@ -126,7 +126,7 @@ END_TEST
 
 START_TEST(reads_past_a_frame_over_the_limit)
 {
-    struct frame_reader *reader = frame_reader_new(ends[0], 4);
+    struct frame_reader *reader = frame_reader_new(ends[0], 4, NULL);
     put(BYTES("\0\0\0\5hello\0\0\0\4good"));
     expect(reader, FRAME_REFUSED, BYTES("hello"));
     ck_assert_uint_eq(frame_reader_announced(reader), 5);
@@ -163,7 +163,8 @@ static enum frame_status wait_for_frame(struct frame_reader *reader, struct fram
 }
 
 /* A large frame and a small one behind it; what the reader does with the first depends on the limit. */
-static struct frame_reader *begin_large(size_t size, size_t limit, struct sender *sender, pthread_t *thread)
+static struct frame_reader *begin_large(size_t size, size_t limit, frame_find_bulk *find_bulk, struct sender *sender,
+                                        pthread_t *thread)
 {
     unsigned char *bytes = malloc(4 + size + 6);
     frame_put_length(bytes, size);
@@ -172,7 +173,23 @@ static struct frame_reader *begin_large(size_t size, size_t limit, struct sender
     memcpy(bytes + 4 + size, "\0\0\0\2ok", 6);
     *sender = (struct sender){bytes, 4 + size + 6};
     ck_assert_int_eq(pthread_create(thread, NULL, send_all, sender), 0);
-    return frame_reader_new(ends[0], limit);
+    return frame_reader_new(ends[0], limit, find_bulk);
+}
+
+static void expect_later(struct frame_reader *reader, enum frame_status status, const void *bytes, size_t length)
+{
+    struct frame frame = {0};
+    ck_assert_int_eq(wait_for_frame(reader, &frame), status);
+    ck_assert_uint_eq(frame.length, length);
+    ck_assert_mem_eq(frame.bytes, bytes, length);
+    frame_free(&frame);
+}
+
+static void end_large(struct frame_reader *reader, const struct sender *sender, pthread_t thread)
+{
+    pthread_join(thread, NULL);
+    free(sender->bytes);
+    frame_reader_free(reader);
 }
 
 START_TEST(reads_large_frames)
@@ -181,7 +198,7 @@ START_TEST(reads_large_frames)
     struct sender sender;
     pthread_t thread;
     size_t size = sizes[_i];
-    struct frame_reader *reader = begin_large(size, size, &sender, &thread);
+    struct frame_reader *reader = begin_large(size, size, NULL, &sender, &thread);
     struct frame frame = {0};
     ck_assert_int_eq(wait_for_frame(reader, &frame), FRAME_READY);
     ck_assert_uint_eq(frame.length, size);
@@ -200,7 +217,7 @@ START_TEST(keeps_the_start_of_a_large_refused_frame)
 {
     struct sender sender;
     pthread_t thread;
-    struct frame_reader *reader = begin_large(3000000, 100, &sender, &thread);
+    struct frame_reader *reader = begin_large(3000000, 100, NULL, &sender, &thread);
     struct frame frame = {0};
     ck_assert_int_eq(wait_for_frame(reader, &frame), FRAME_REFUSED);
     ck_assert_uint_eq(frame_reader_announced(reader), 3000000);
@@ -220,7 +237,7 @@ END_TEST
 /* Cut in the length, right behind it, and in the body. */
 START_TEST(tells_a_frame_that_is_cut)
 {
-    struct frame_reader *reader = frame_reader_new(ends[0], 100);
+    struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
     put("\0\0\0\5hell", (size_t)_i);
     expect_nothing(reader, FRAME_WAIT);
     close_end(1);
@@ -231,7 +248,7 @@ END_TEST
 
 START_TEST(tells_a_refused_frame_that_is_cut)
 {
-    struct frame_reader *reader = frame_reader_new(ends[0], 2);
+    struct frame_reader *reader = frame_reader_new(ends[0], 2, NULL);
     put(BYTES("\0\0\0\5hell"));
     expect_nothing(reader, FRAME_WAIT);
     close_end(1);
@@ -242,7 +259,7 @@ END_TEST
 
 START_TEST(tells_a_read_that_failed)
 {
-    struct frame_reader *reader = frame_reader_new(ends[1], 100);
+    struct frame_reader *reader = frame_reader_new(ends[1], 100, NULL);
     expect_nothing(reader, FRAME_FAILED);
     ck_assert_int_eq(errno, EBADF);
     frame_reader_free(reader);
@@ -252,7 +269,7 @@ END_TEST
 START_TEST(waits_where_the_descriptor_does_not_block)
 {
     ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
-    struct frame_reader *reader = frame_reader_new(ends[0], 100);
+    struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
     expect_nothing(reader, FRAME_WAIT);
     put(BYTES("\0\0\0\2ok"));
     expect(reader, FRAME_READY, BYTES("ok"));
@@ -263,13 +280,84 @@ END_TEST
 /* A length of 4 GiB comes without the bytes: nothing may be done about them before they come. */
 START_TEST(waits_for_the_bytes_of_a_huge_frame)
 {
-    struct frame_reader *reader = frame_reader_new(ends[0], FRAME_LENGTH_MAX);
+    struct frame_reader *reader = frame_reader_new(ends[0], FRAME_LENGTH_MAX, NULL);
     put(BYTES("\xff\xff\xff\xffx"));
     expect_nothing(reader, FRAME_WAIT);
     close_end(1);
     expect_nothing(reader, FRAME_CUT);
     ck_assert_uint_eq(frame_reader_announced(reader), FRAME_LENGTH_MAX);
     frame_reader_free(reader);
+}
+END_TEST
+
+/* -- alignment --------------------------------------------------------------------------------------------------- */
+
+static size_t bulk_offset, asked, asked_about; /* what find_bulk answers, how often it was asked, and about how much */
+static unsigned char asked_first;
+
+static size_t find_bulk(const unsigned char *start, size_t length)
+{
+    asked++;
+    asked_about = length;
+    asked_first = length > 0 ? start[0] : 0;
+    return bulk_offset;
+}
+
+START_TEST(aligns_what_is_large)
+{
+    static const size_t sizes[] = {FRAME_BULK, FRAME_BULK + 1, 1000000};
+    bulk_offset = (size_t)_i;
+    for (size_t i = 0; i < 3; i++) {
+        struct sender sender;
+        pthread_t thread;
+        struct frame frame = {0};
+        asked = 0;
+        struct frame_reader *reader = begin_large(sizes[i], sizes[i], find_bulk, &sender, &thread);
+        ck_assert_int_eq(wait_for_frame(reader, &frame), FRAME_READY);
+        ck_assert_uint_eq(frame.length, sizes[i]);
+        ck_assert_mem_eq(frame.bytes, sender.bytes + 4, sizes[i]);
+        if (bulk_offset > 0)
+            ck_assert_uint_eq(((uintptr_t)frame.bytes + bulk_offset) % FRAME_ALIGNMENT, 0);
+        frame_free(&frame);
+        ck_assert_ptr_null(frame.allocation);
+        expect_later(reader, FRAME_READY, BYTES("ok"));
+        ck_assert_uint_eq(asked, 1);
+        ck_assert(asked_about > 0 && asked_about <= sizes[i] && asked_first == sender.bytes[4]);
+        end_large(reader, &sender, thread);
+    }
+}
+END_TEST
+
+START_TEST(aligns_nothing_else)
+{
+    struct sender sender;
+    pthread_t thread;
+    struct frame frame = {0};
+    bulk_offset = 7;
+    struct frame_reader *reader = begin_large(FRAME_BULK - 1, FRAME_BULK, find_bulk, &sender, &thread);
+    expect_later(reader, FRAME_READY, sender.bytes + 4, FRAME_BULK - 1);
+    expect_later(reader, FRAME_READY, BYTES("ok"));
+    end_large(reader, &sender, thread);
+    reader = begin_large(FRAME_BULK, FRAME_BULK - 1, find_bulk, &sender, &thread);
+    ck_assert_int_eq(wait_for_frame(reader, &frame), FRAME_REFUSED);
+    frame_free(&frame);
+    end_large(reader, &sender, thread);
+    ck_assert_uint_eq(asked, 0);
+}
+END_TEST
+
+/* The length came alone: there is nothing to look at yet. */
+START_TEST(asks_about_what_has_come)
+{
+    struct sender sender = {calloc(1, FRAME_BULK), FRAME_BULK};
+    pthread_t thread;
+    struct frame_reader *reader = frame_reader_new(ends[0], FRAME_BULK, find_bulk);
+    put(BYTES("\0\1\0\0"));
+    expect_nothing(reader, FRAME_WAIT);
+    ck_assert(asked == 1 && asked_about == 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, send_all, &sender), 0);
+    expect_later(reader, FRAME_READY, sender.bytes, FRAME_BULK);
+    end_large(reader, &sender, thread);
 }
 END_TEST
 
@@ -299,6 +387,9 @@ Suite *frame_suite(void)
     tcase_add_test(tcase, tells_a_read_that_failed);
     tcase_add_test(tcase, waits_where_the_descriptor_does_not_block);
     tcase_add_test(tcase, waits_for_the_bytes_of_a_huge_frame);
+    tcase_add_loop_test(tcase, aligns_what_is_large, 0, 66);
+    tcase_add_test(tcase, aligns_nothing_else);
+    tcase_add_test(tcase, asks_about_what_has_come);
     tcase_add_test(tcase, writes_lengths);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -10,7 +10,8 @@
 /* An exactly sized frame, the caller's. */
 static struct frame frame_of(const void *bytes, size_t length)
 {
-    return (struct frame){bytes_copy(bytes, length), length};
+    unsigned char *copy = bytes_copy(bytes, length);
+    return (struct frame){copy, length, copy};
 }
 
 /* The frame of a term in the notation of terms.h. */

@@ -268,6 +268,133 @@ START_TEST(compares_atoms)
 }
 END_TEST
 
+/* -- integers ---------------------------------------------------------------------------------------------------- */
+
+static const struct number {
+    const char *bytes;
+    size_t size;
+    bool fits;
+    long long value;
+} numbers[] = {
+    {BYTES("\x61\x00"), true, 0},
+    {BYTES("\x61\xff"), true, 255},
+    {BYTES("\x62\x7f\xff\xff\xff"), true, INT32_MAX},
+    {BYTES("\x62\x80\x00\x00\x00"), true, INT32_MIN},
+    {BYTES("\x62\xff\xff\xff\xff"), true, -1},
+    {BYTES("\x6e\x00\x00"), true, 0},
+    {BYTES("\x6e\x00\x01"), true, 0},
+    {BYTES("\x6e\x01\x01\x05"), true, -5},
+    {BYTES("\x6e\x08\x00\xff\xff\xff\xff\xff\xff\xff\x7f"), true, INT64_MAX},
+    {BYTES("\x6e\x08\x00\x00\x00\x00\x00\x00\x00\x00\x80"), false, 0},
+    {BYTES("\x6e\x08\x01\x00\x00\x00\x00\x00\x00\x00\x80"), true, INT64_MIN},
+    {BYTES("\x6e\x08\x01\x01\x00\x00\x00\x00\x00\x00\x80"), false, 0},
+    {BYTES("\x6e\x08\x00\xff\xff\xff\xff\xff\xff\xff\xff"), false, 0},
+    {BYTES("\x6e\x09\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01"), false, 0},
+    {BYTES("\x6e\x0a\x01\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00"), true, -7},
+    {BYTES("\x6f\x00\x00\x00\x02\x00\x00\x01"), true, 256},
+    {BYTES("\x6f\x00\x00\x00\x00\x01"), true, 0},
+    {BYTES("\x46\x3f\xf0\x00\x00\x00\x00\x00\x00"), false, 0},
+    {BYTES("\x6a"), false, 0},
+    {BYTES("\x6d\x00\x00\x00\x01\x05"), false, 0},
+    {BYTES("\x77\x01"
+           "a"),
+     false, 0},
+};
+
+START_TEST(gives_the_value_of_integers)
+{
+    const struct number *number = &numbers[_i];
+    unsigned char *copy = bytes_copy(number->bytes, number->size);
+    struct span span = span_of(copy, number->size);
+    struct term_head head;
+    long long value = 0;
+    ck_assert_int_eq(term_read_head(&span, &head), TERM_OK);
+    ck_assert(term_integer(&head, &value) == number->fits);
+    ck_assert_int_eq(value, number->value);
+    free(copy);
+}
+END_TEST
+
+/* -- the first large binary -------------------------------------------------------------------------------------- */
+
+#define LARGE 5
+
+/* Each ends with a binary of LARGE bytes. */
+static const struct holder {
+    const char *bytes;
+    size_t size;
+} holders[] = {
+    {BYTES("\x6d\0\0\0\x05xxxxx")},
+    {BYTES("\x68\x02\x61\x01\x6d\0\0\0\x05xxxxx")},
+    {BYTES("\x69\0\0\0\x02\x61\x01\x6d\0\0\0\x05xxxxx")},
+    {BYTES("\x74\0\0\0\x01\x77\x04"
+           "data\x6d\0\0\0\x05xxxxx")},
+    {BYTES("\x6c\0\0\0\x02\x6d\0\0\0\x04yyyy\x6d\0\0\0\x05xxxxx")},
+    {BYTES("\x68\x03\x58" NODE "0123456789ab\x6b\0\x03"
+           "abc\x6d\0\0\0\x05xxxxx")},
+    /* in a list and a tuple that go on for long behind it */
+    {BYTES("\x6c\0\1\0\0\x68\xff\x61\x01\x6d\0\0\0\x05xxxxx")},
+    {BYTES("\x74\xff\xff\xff\xff\x69\xff\xff\xff\xff\x6d\0\0\0\x05xxxxx")},
+};
+
+/* Its bytes need not be there, but its length must. */
+START_TEST(finds_a_large_binary)
+{
+    const struct holder *holder = &holders[_i];
+    for (size_t size = 0; size <= holder->size; size++) {
+        unsigned char *copy = bytes_copy(holder->bytes, size);
+        size_t found = term_find_binary(span_of(copy, size), LARGE);
+        ck_assert_uint_eq(found, size >= holder->size - LARGE ? holder->size - LARGE : 0);
+        ck_assert_uint_eq(term_find_binary(span_of(copy, size), LARGE + 1), 0);
+        free(copy);
+    }
+}
+END_TEST
+
+START_TEST(finds_the_first_of_large_binaries)
+{
+    static const char bytes[] = "\x83\x68\x03\x6d\0\0\0\x02xx\x6d\0\0\0\x03xxx\x6d\0\0\0\x04xxxx";
+    struct span span = span_of(BYTES(bytes));
+    span.position = 1;
+    ck_assert_uint_eq(term_find_binary(span, 2), 8);
+    ck_assert_uint_eq(term_find_binary(span, 3), 15);
+    ck_assert_uint_eq(term_find_binary(span, 4), 23);
+    ck_assert_uint_eq(term_find_binary(span, 5), 0);
+}
+END_TEST
+
+/* What cannot be a term ends the search. */
+START_TEST(finds_nothing_behind_garbage)
+{
+    static const struct holder bad[] = {
+        {BYTES("")},
+        {BYTES("\x00\x6d\0\0\0\x05xxxxx")},
+        {BYTES("\x50\x6d\0\0\0\x05xxxxx")},
+        {BYTES("\x4d\0\0\0\x05\x08xxxxx")},
+        {BYTES("\x6b\0\x05xxxxx")},
+        {BYTES("\x58\x58\x6d\0\0\0\x05xxxxx")},
+        {BYTES("\x6f\0\0\0\x09\0\x6d\0\0\0")},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        unsigned char *copy = bytes_copy(bad[i].bytes, bad[i].size);
+        ck_assert_msg(term_find_binary(span_of(copy, bad[i].size), LARGE) == 0, "term %zu", i);
+        free(copy);
+    }
+}
+END_TEST
+
+/* Of every form, cut anywhere: no byte is read beyond the cut. */
+START_TEST(looks_no_further_than_the_cut)
+{
+    const struct form *form = &forms[_i];
+    for (size_t size = 0; size <= form->size; size++) {
+        unsigned char *copy = bytes_copy(form->bytes, size);
+        ck_assert_uint_eq(term_find_binary(span_of(copy, size), LARGE), 0);
+        free(copy);
+    }
+}
+END_TEST
+
 START_TEST(names_every_status)
 {
     for (int status = TERM_OK; status <= TERM_MALFORMED; status++)
@@ -293,5 +420,12 @@ Suite *term_suite(void)
     tcase_add_test(bad_case, compares_atoms);
     tcase_add_test(bad_case, names_every_status);
     suite_add_tcase(suite, bad_case);
+    TCase *values = tcase_create("values");
+    tcase_add_loop_test(values, gives_the_value_of_integers, 0, (int)(sizeof numbers / sizeof *numbers));
+    tcase_add_loop_test(values, finds_a_large_binary, 0, (int)(sizeof holders / sizeof *holders));
+    tcase_add_test(values, finds_the_first_of_large_binaries);
+    tcase_add_test(values, finds_nothing_behind_garbage);
+    tcase_add_loop_test(values, looks_no_further_than_the_cut, 0, FORMS);
+    suite_add_tcase(suite, values);
     return suite;
 }
