@@ -44,6 +44,11 @@ var = sysconfig.get_config_var
 print(f"PYTHON := {sys.executable}")
 print(f"PYTHON_INCLUDE := {sysconfig.get_path('include')}")
 print(f"PYTHON_EMBED := -L{var('LIBDIR')} -Wl,-rpath,{var('LIBDIR')} -lpython{var('LDVERSION')}")
+try:
+    import numpy
+    print(f"NUMPY_INCLUDE := {numpy.get_include()}")
+except ImportError:
+    print("NUMPY_INCLUDE :=")
 print(f"EI_INCLUDE := {sys.argv[1]}")
 print(f"EI_LIBDIR := {sys.argv[2]}")
 END

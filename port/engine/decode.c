@@ -3,14 +3,18 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <ei.h>
 
 #include "interned.h"
+#include "memory.h"
 #include "refs.h"
+#include "segment_read.h"
 #include "stack.h"
 #include "structs.h"
+#include "tensor_read.h"
 #include "term.h"
 #include "types.h"
 
@@ -18,6 +22,8 @@
 #define STRUCT_SEARCH 64
 /* Larger maps are no struct that has a form of its own. */
 #define STRUCT_PAIRS_MAX 16
+/* What such a function has on the stack is not there again at each level of a nested term. */
+#define NO_STACK __attribute__((noinline))
 /* Tag and length. */
 #define BINARY_HEAD ((size_t)5)
 
@@ -40,9 +46,37 @@ static PyObject *fail_at(const struct decoder *decoder, const unsigned char *at,
     return NULL;
 }
 
+/* Gives the place to a ValueError that knows none. */
+static PyObject *fail_from_value_error(const struct decoder *decoder, const unsigned char *at)
+{
+    PyObject *type, *value, *traceback;
+    if (!PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(types_DecodeError))
+        return NULL;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyErr_Format(types_DecodeError, "%S (byte %zu of the frame)", value, (size_t)(at - decoder->span.bytes));
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return NULL;
+}
+
 static PyObject *fail_status(const struct decoder *decoder, enum term_status status)
 {
     return fail_at(decoder, span_here(&decoder->span), term_status_text(status));
+}
+
+/* -- the frame --------------------------------------------------------------------------------------------------- */
+
+PyObject *decode_keep_frame(const struct decoder *decoder)
+{
+    struct request *request = decoder->request;
+    if (request->keeper == NULL) {
+        request->keeper = memory_new(request->frame.bytes, request->frame.length, free, request->frame.allocation);
+        if (request->keeper != NULL)
+            request->frame.allocation = NULL; /* the Memory's from here */
+    }
+    return request->keeper;
 }
 
 /* -- leaves ------------------------------------------------------------------------------------------------------ */
@@ -61,15 +95,10 @@ static PyObject *big_integer(const struct term_head *head)
 static PyObject *integer(const struct term_head *head)
 {
     long long value;
-    int index = 0;
-    if (head->length == 1 && head->start + 1 == head->data)
-        return PyLong_FromLong(head->data[0]);
-    if (head->length <= sizeof value && ei_decode_longlong((const char *)head->start, &index, &value) == 0)
-        return PyLong_FromLongLong(value);
-    return big_integer(head);
+    return term_integer(head, &value) ? PyLong_FromLongLong(value) : big_integer(head);
 }
 
-static PyObject *floating(const struct decoder *decoder, const struct term_head *head)
+NO_STACK static PyObject *floating(const struct decoder *decoder, const struct term_head *head)
 {
     /* The old form is text that ei reads up to a NUL byte, which the frame need not hold. */
     char copy[1 + 31 + 1] = {0};
@@ -126,15 +155,16 @@ static PyObject *make_text(const unsigned char *bytes, size_t length)
     return PyUnicode_DecodeUTF8((const char *)bytes, (Py_ssize_t)length, NULL);
 }
 
-/* Without the five bytes of its head. */
-static PyObject *binary(const struct decoder *decoder, const unsigned char *data, size_t length, bool is_key)
+/* The bytes may lie outside of the frame; `start` is where the term stands in it. */
+static PyObject *binary(const struct decoder *decoder, const unsigned char *start, const unsigned char *data,
+                        size_t length, bool is_key)
 {
     if (decoder->bytes)
         return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)length);
     PyObject *text = is_key ? interned_get(&texts, data, length, make_text) : make_text(data, length);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
-        return fail_at(decoder, data - BINARY_HEAD,
+        return fail_at(decoder, start,
                        "a binary that is not UTF-8: send it as %PythonxPort.Bytes{}, or with binaries => bytes");
     }
     return text;
@@ -175,7 +205,7 @@ static inline bool frequent_leaf(struct decoder *decoder, bool is_key, PyObject 
     else if (at[0] == TERM_TAG_NEW_FLOAT)
         *object = PyFloat_FromDouble(span_double_at(at + 1));
     else
-        *object = binary(decoder, at + BINARY_HEAD, size - BINARY_HEAD, is_key);
+        *object = binary(decoder, at, at + BINARY_HEAD, size - BINARY_HEAD, is_key);
     return true;
 }
 
@@ -239,8 +269,29 @@ static PyObject *resolve_reference(PyObject *tuple)
     return object;
 }
 
+/* {'$segment', Number, Offset, Length}: decodes to what a binary of its bytes would; false for any other tuple. */
+NO_STACK static bool segment(struct decoder *decoder, const struct term_head *tuple, PyObject **object)
+{
+    unsigned char *bytes;
+    size_t length;
+    PyObject *memory;
+    if (!segment_read(&decoder->span, tuple->children, &bytes, &length, &memory))
+        return false;
+    *object = NULL;
+    if (memory == NULL) {
+        fail_from_value_error(decoder, tuple->start);
+        return true;
+    }
+    *object = binary(decoder, tuple->start, bytes, length, false);
+    Py_DECREF(memory);
+    return true;
+}
+
 static PyObject *tuple(struct decoder *decoder, const struct term_head *head)
 {
+    PyObject *object;
+    if (segment(decoder, head, &object))
+        return object;
     Py_ssize_t length = (Py_ssize_t)head->children;
     PyObject *items = PyTuple_New(length);
     for (Py_ssize_t i = 0; items != NULL && i < length; i++) {
@@ -326,6 +377,8 @@ static PyObject *pairs(struct decoder *decoder, size_t count)
     if (dict == NULL || (size_t)PyDict_Size(dict) == count)
         return dict;
     Py_DECREF(dict);
+    if (decoder->moved)
+        return fail_at(decoder, span_here(&start), "a map with two keys that are equal in Python");
     decoder->span = start;
     return fill_dict(decoder, count, names, true);
 }
@@ -376,7 +429,7 @@ static PyObject *build(const struct decoder *decoder, const struct term_head *na
 }
 
 /* Puts what the conversion raised into an error that names the struct. */
-static void fail_struct(const struct decoder *decoder, const unsigned char *at, const struct term_head *name)
+NO_STACK static void fail_struct(const struct decoder *decoder, const unsigned char *at, const struct term_head *name)
 {
     char shown[64]; /* PyErr_Format has no %.*s before Python 3.12 */
     PyObject *type, *value, *traceback;
@@ -388,6 +441,18 @@ static void fail_struct(const struct decoder *decoder, const unsigned char *at, 
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(traceback);
+}
+
+static bool is_tensor(const struct term_head *name)
+{
+    return term_is_atom(name, TENSOR_STRUCT) || term_is_atom(name, TENSOR_STRUCT_NX);
+}
+
+static PyObject *tensor(struct decoder *decoder, size_t count)
+{
+    const unsigned char *at = span_here(&decoder->span);
+    PyObject *array = tensor_read(decoder, count);
+    return array != NULL ? array : fail_from_value_error(decoder, at);
 }
 
 static PyObject *structure(struct decoder *decoder, size_t count, const struct term_head *name)
@@ -412,9 +477,9 @@ static PyObject *map(struct decoder *decoder, const struct term_head *head)
 {
     struct term_head name;
     size_t count = head->children / 2;
-    if (find_struct_name(decoder->span, count, &name))
-        return structure(decoder, count, &name);
-    return pairs(decoder, count);
+    if (!find_struct_name(decoder->span, count, &name))
+        return pairs(decoder, count);
+    return is_tensor(&name) ? tensor(decoder, count) : structure(decoder, count, &name);
 }
 
 /* -- any term ---------------------------------------------------------------------------------------------------- */
@@ -449,7 +514,7 @@ static PyObject *decode_any(struct decoder *decoder)
     case TERM_ATOM:
         return atom(decoder, &head);
     case TERM_BINARY:
-        return binary(decoder, head.data, head.length, false);
+        return binary(decoder, head.start, head.data, head.length, false);
     case TERM_NIL:
         return PyList_New(0);
     case TERM_STRING:

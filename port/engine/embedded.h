@@ -4,7 +4,8 @@
 
 #include "python.h"
 
-/* Runs port/engine/<name>.py as module `_pythonx_<name>`; new reference, NULL with an error set. */
+/* The module `_pythonx_<name>`, made by running port/engine/<name>.py when it is first asked for; new reference, NULL
+ * with an error set. */
 PyObject *embedded_load(const char *name);
 
 #endif

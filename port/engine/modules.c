@@ -2,6 +2,7 @@
 #include "modules.h"
 
 #include "crash.h"
+#include "embedded.h"
 #include "interrupt.h"
 #include "output.h"
 #include "python.h"
@@ -36,8 +37,16 @@ static PyObject *crash_descriptor_function(PyObject *self, PyObject *unused)
     return PyLong_FromLong(crash_descriptor());
 }
 
+static PyObject *embedded_function(PyObject *self, PyObject *name)
+{
+    (void)self;
+    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+    return text == NULL ? NULL : embedded_load(text);
+}
+
 static PyMethodDef private_functions[] = {
     {"crash_descriptor", crash_descriptor_function, METH_NOARGS, NULL},
+    {"embedded", embedded_function, METH_O, NULL},
     {"output", output_write_function, METH_VARARGS, NULL},
     {"flush_output", output_flush_function, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

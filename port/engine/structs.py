@@ -6,6 +6,7 @@ atoms of a struct. The C side asks it once for each type. Modules such as dateti
 """
 
 import sys
+from _pythonx import embedded
 from erlang import Atom, EncodeError
 
 STRUCT = Atom("__struct__")
@@ -148,6 +149,8 @@ def simplify_time(value):
 
 
 def simplify_datetime(value):
+    if getattr(value, "nanosecond", 0):  # a Timestamp of pandas
+        raise EncodeError("Elixir's times end at microseconds: round it first, as with timestamp.floor('us')")
     moment = {**calendar_day(value), **clock_time(value)}
     if value.tzinfo is None:
         return struct("NaiveDateTime", **moment)
@@ -177,6 +180,13 @@ def zone_names(value):
         return {"time_zone": "Etc/UTC", "zone_abbr": "UTC"}
     name = value.tzname() or ""
     return {"time_zone": getattr(value.tzinfo, "key", None) or name, "zone_abbr": name}
+
+
+def simplify_scalar(value):
+    simple = value.item()
+    if value.dtype.kind in "Mm" and isinstance(simple, int):
+        raise EncodeError(f"a {value.dtype} has no form in Elixir, whose times end at microseconds")
+    return simple
 
 
 def simplify_decimal(value):
@@ -223,7 +233,24 @@ NAMED = {
     ("decimal", "Decimal"): simplify_decimal,
     ("enum", "Enum"): lambda value: value.value,
     ("uuid", "UUID"): str,
-    ("numpy", "generic"): lambda value: value.item(),
+    ("numpy", "generic"): lambda value: simplify_scalar(value),
+    ("numpy", "ndarray"): lambda value: tensors().subclass_to_array(value),
+    ("_pythonx_tensor", "Tensor"): lambda value: tensors().simplify_tensor(value),
+}
+
+# Types of packages that move their modules about, by the package and the name.
+PACKAGED = {
+    ("pandas", "DataFrame"): lambda value: tables().pandas_frame(value),
+    ("pandas", "Series"): lambda value: tables().pandas_series(value),
+    ("pandas", "NaTType"): lambda value: None,
+    ("pandas", "NAType"): lambda value: None,
+    ("polars", "DataFrame"): lambda value: tables().polars_frame(value),
+    ("polars", "LazyFrame"): lambda value: tables().polars_lazy_frame(value),
+    ("polars", "Series"): lambda value: tables().polars_series(value),
+    ("pyarrow", "Table"): lambda value: tables().arrow_table(value),
+    ("pyarrow", "RecordBatch"): lambda value: tables().arrow_table(value),
+    ("pyarrow", "ChunkedArray"): lambda value: tables().arrow_array(value),
+    ("pyarrow", "Array"): lambda value: tables().arrow_array(value),
 }
 
 # Types of the application, by erlang.register_encoder.
@@ -245,6 +272,14 @@ def register_encoder(type_, function):
     found.clear()
 
 
+def tensors():
+    return embedded("tensor")
+
+
+def tables():
+    return embedded("table")
+
+
 def simplifier(type_):
     """The function for objects of a type; one of BASES, where they are encoded as that; None where there is none."""
     if type_ not in found:
@@ -258,6 +293,8 @@ def find(type_):
             return registered[base]
     for base in type_.__mro__:
         named = NAMED.get((base.__module__, base.__qualname__))
+        if named is None:
+            named = PACKAGED.get((base.__module__.partition(".")[0], base.__qualname__))
         if named is not None:
             return named
         if base is set or base is frozenset:
@@ -268,6 +305,8 @@ def find(type_):
             return base
     if hasattr(type_, "__dataclass_fields__"):
         return simplify_dataclass
+    if hasattr(type_, "__array__") or hasattr(type_, "__dlpack__"):
+        return tensors().array_of
     if hasattr(type_, "__fspath__"):
         return type_.__fspath__
     return None

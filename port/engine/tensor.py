@@ -1,0 +1,110 @@
+"""Arrays that C does not take apart by itself: strided, byte-swapped, of torch, or of a type that Nx does not have."""
+
+from erlang import Atom, EncodeError
+
+# Kinds of types in Nx by NumPy's letter for them, and how many bits each may have.
+KINDS = {"b": "u", "u": "u", "i": "s", "f": "f", "c": "c"}
+SIZES = {"u": (8, 16, 32, 64), "s": (8, 16, 32, 64), "f": (16, 32, 64), "c": (64, 128)}
+
+
+def numpy():
+    try:
+        import numpy
+    except ImportError as error:
+        raise ValueError(f"tensors need NumPy in this Python, and it cannot be imported ({error})") from None
+    return numpy
+
+
+def dtype_of(kind, bits):
+    """The dtype for a type of Nx; ValueError where NumPy has none."""
+    np = numpy()
+    if kind == "bf" and bits == 16:
+        try:
+            from ml_dtypes import bfloat16
+        except ImportError:
+            raise ValueError("tensors of type {:bf, 16} need the package ml_dtypes in this Python") from None
+        return np.dtype(bfloat16)
+    letter = {"u": "u", "s": "i", "f": "f", "c": "c"}.get(kind)
+    if letter is None or bits not in SIZES[kind]:
+        raise ValueError(f"NumPy has no type for {{:{kind}, {bits}}}")
+    return np.dtype(f"{letter}{bits // 8}")
+
+
+def from_memory(memory, dtype, shape):
+    """A writable array on memory, for where NumPy's C API cannot be used."""
+    return numpy().ndarray(shape, dtype, memory)
+
+
+def plain(array):
+    """(array, kind, bits): the array as one that is C-contiguous and native-endian, with the name of its type in Nx."""
+    np = numpy()
+    dtype = array.dtype
+    bits = 8 * dtype.itemsize
+    brain = dtype.name == "bfloat16"
+    kind = "bf" if brain else KINDS.get(dtype.kind)
+    if not brain and bits not in SIZES.get(kind, ()):
+        raise EncodeError(f"an array of {dtype} has no form as a tensor{hint(dtype)}")
+    # Aligned, or NumPy does not give it away as a buffer.
+    native = np.require(array, dtype.newbyteorder("="), "CA")
+    return native.view(np.uint16) if brain else native, kind, bits
+
+
+def hint(dtype):
+    if dtype.kind in "Mm":
+        return ": send array.astype('int64') and its unit, or array.tolist()"
+    if dtype.kind in "OSUT":
+        return ": send array.tolist()"
+    if dtype.kind == "V":
+        return ": send its fields one by one"
+    return ": convert it with astype"
+
+
+# -- what is not an ndarray but can become one -------------------------------------------------------------------------
+
+
+def array_of(value):
+    """The ndarray for an object with __array__ or __dlpack__ (a torch tensor, a jax array, an image)."""
+    np = numpy()
+    try:
+        if hasattr(value, "detach"):
+            value = value.detach()  # what tracks gradients does not give its data away otherwise
+        if hasattr(value, "resolve_conj"):
+            value = value.resolve_conj().resolve_neg()  # nor does what is conjugated or negated but by a flag
+        if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+            return torch_bfloat16(value)
+        array = np.asarray(value) if hasattr(value, "__array__") else np.from_dlpack(value)
+    except Exception as error:
+        raise EncodeError(f"{type(value).__module__}.{type(value).__qualname__} as an array: {error}") from error
+    if type(array) is not np.ndarray:
+        raise EncodeError(f"{type(value).__qualname__} did not become an array")
+    return array
+
+
+def torch_bfloat16(value):
+    import torch
+
+    return Tensor(value.contiguous().view(torch.int16).numpy(), "bf", 16)
+
+
+class Tensor:
+    """An array that stands for one of another type, which NumPy may not have."""
+
+    def __init__(self, array, kind, bits):
+        self.array, self.kind, self.bits = array, kind, bits
+
+
+def simplify_tensor(value):
+    return {
+        Atom("__struct__"): Atom("Elixir.PythonxPort.Tensor"),
+        Atom("type"): (Atom(value.kind), value.bits),
+        Atom("shape"): value.array.shape,
+        Atom("data"): memoryview(value.array.reshape(-1).view("u1")),
+    }
+
+
+def subclass_to_array(value):
+    """A subclass of ndarray; what it has beyond the array must not get lost."""
+    np = numpy()
+    if isinstance(value, np.ma.MaskedArray):
+        raise EncodeError("a masked array has no form as a tensor: send array.filled(value), or its data and its mask")
+    return np.asarray(value)
