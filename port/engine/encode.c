@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bulk.h"
 #include "frame.h"
 #include "path.h"
 #include "stack.h"
 #include "structs.h"
+#include "tensor.h"
 #include "types.h"
 
-/* A binary of this size or more is written from the object's own memory. */
-#define PIN_SIZE ((Py_ssize_t)64 * 1024)
 /* As much of an object's repr goes along with a reference to it. */
 #define REPR_SHOWN 200
 
@@ -21,7 +21,6 @@ enum { SMALL_BIG_EXT = 110, LARGE_BIG_EXT = 111 };
 struct encoder {
     struct message *message;
     unsigned depth;
-    bool unpinned; /* inside a key that is compared in the buffer */
     struct path path;
 };
 
@@ -122,13 +121,7 @@ static void release_object(void *owner)
 
 static int put_bytes(struct encoder *encoder, PyObject *owner, const char *bytes, Py_ssize_t length)
 {
-    if ((size_t)length > FRAME_LENGTH_MAX)
-        return fail("a binary of 4 GiB or more does not fit a frame");
-    if (length < PIN_SIZE || encoder->unpinned)
-        message_put_binary(encoder->message, bytes, (size_t)length);
-    else if (message_pin_binary(encoder->message, bytes, (size_t)length, release_object, owner))
-        Py_INCREF(owner);
-    return 0;
+    return bulk_put(encoder->message, bytes, (size_t)length, release_object, Py_NewRef(owner));
 }
 
 static int text(struct encoder *encoder, PyObject *object)
@@ -158,9 +151,24 @@ static int bytes(struct encoder *encoder, PyObject *object)
     return put_bytes(encoder, object, data, length);
 }
 
-/* A bytearray may change and a memoryview may be strided: both are copied. */
+static void release_view(void *owner)
+{
+    PyBuffer_Release(owner);
+    free(owner);
+}
+
 static int buffer(struct encoder *encoder, PyObject *object)
 {
+    Py_buffer *view = malloc(sizeof *view);
+    if (view == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS) == 0)
+        return bulk_put(encoder->message, view->buf, (size_t)view->len, release_view, view);
+    free(view);
+    PyErr_Clear();
+    /* Strided. */
     PyObject *copy = PyObject_CallFunctionObjArgs((PyObject *)&PyBytes_Type, object, NULL);
     if (copy == NULL)
         return -1;
@@ -255,10 +263,10 @@ static int is_plain_key(PyObject *key)
 static int pair_key(struct encoder *encoder, PyObject *key, struct key_place *place)
 {
     size_t start = encoder->message->length;
-    bool outer = encoder->unpinned;
-    encoder->unpinned = outer || place != NULL;
+    bool outer = encoder->message->whole;
+    encoder->message->whole = true; /* keys are compared there, and no client looks for segments in them */
     int failed = encode(encoder, key);
-    encoder->unpinned = outer;
+    encoder->message->whole = outer;
     if (failed)
         path_prepend(&encoder->path, "[key]");
     else if (place != NULL)
@@ -363,6 +371,8 @@ static int nested(struct encoder *encoder, PyObject *object, const PyTypeObject 
         failed = map(encoder, object);
     else if (type == &PyTuple_Type)
         failed = tuple(encoder, object);
+    else if (tensor_is_array(object))
+        failed = tensor_put(encoder->message, object);
     else
         failed = simplified(encoder, object);
     encoder->depth--;

@@ -18,6 +18,7 @@
 #include "info.h"
 #include "input.h"
 #include "interrupt.h"
+#include "memory.h"
 #include "modules.h"
 #include "output.h"
 #include "protocol.h"
@@ -25,6 +26,7 @@
 #include "refs.h"
 #include "request_options.h"
 #include "run.h"
+#include "segment.h"
 #include "source.h"
 #include "structs.h"
 #include "writer.h"
@@ -89,7 +91,7 @@ static int start_parts(const struct engine_options *options)
     if (erlang == NULL)
         return -1;
     Py_DECREF(erlang);
-    if (decode_start() < 0 || encode_start() < 0 || refs_start() < 0 || source_start() < 0 ||
+    if (memory_start() < 0 || decode_start() < 0 || encode_start() < 0 || refs_start() < 0 || source_start() < 0 ||
         request_options_start() < 0 || structs_start(options->mapset_version) < 0)
         return -1;
     return run_bootstrap();
@@ -114,9 +116,12 @@ static void put_features(struct message *message)
 #undef FEATURE
     };
     uint32_t count = sizeof features / sizeof *features;
-    message_put_list(message, count);
+    bool segments = segment_is_supported();
+    message_put_list(message, count + segments);
     for (uint32_t i = 0; i < count; i++)
         message_put_atom_text(message, features[i]);
+    if (segments)
+        message_put_atom_text(message, PROTOCOL_FEATURE_SEGMENTS);
     message_put_nil_list(message);
 }
 
@@ -168,9 +173,10 @@ static bool serve_request(struct input *input, struct writer *writer, struct req
         input_close(input);
     if (replies)
         writer_send(writer, reply);
-    if (reply->pin_count > 0) {
+    if (reply->pin_count > 0 || request->keeper != NULL) {
         PyEval_RestoreThread(*thread);
         message_release_pins(reply);
+        Py_XDECREF((PyObject *)request->keeper);
         *thread = PyEval_SaveThread();
     }
     request_free(request);
@@ -203,6 +209,7 @@ int pythonx_engine_main(const struct engine_options *options)
     if (writer == NULL || !crash_prepare(options->crash_file))
         return fail("could not be set up"), ENGINE_EXIT_FAILURE;
     output_start(writer);
+    segment_start(options->segment_limit);
     /* Before Python, whose start may take for ever. */
     struct input *input = input_new(&input_options, writer, interrupt_shutdown);
     if (input == NULL)
@@ -216,11 +223,12 @@ int pythonx_engine_main(const struct engine_options *options)
     }
     if (!crash_guard())
         return fail("the handlers for fatal signals could not be installed"), ENGINE_EXIT_FAILURE;
+    int status = ENGINE_EXIT_ABANDONED;
     if (send_ready(writer, options->program) == 0) {
         input_ready(input);
         serve(input, writer);
+        status = input_exit_status(input);
     }
-    int status = input_exit_status(input);
     if (Py_FinalizeEx() < 0 && status == ENGINE_EXIT_OK)
         status = ENGINE_EXIT_FAILURE;
     return status;

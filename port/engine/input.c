@@ -15,6 +15,8 @@
 #include "frame.h"
 #include "info.h"
 #include "queue.h"
+#include "segment_request.h"
+#include "term.h"
 #include "watch.h"
 
 /* Between the interrupt that the end of input brings and the end of the process. */
@@ -89,6 +91,14 @@ static void answer_info(struct input *input, struct span id)
     send_and_free(input, &message);
 }
 
+static void answer_segment(struct input *input, const struct request *request)
+{
+    struct message message = {0};
+    message_begin(&message);
+    segment_request_lend(&message, request);
+    send_and_free(input, &message);
+}
+
 void input_running(struct input *input, const struct request *request)
 {
     pthread_mutex_lock(&input->telling);
@@ -119,11 +129,28 @@ static bool accept_frame(struct input *input, struct frame *frame, struct reques
         frame_free(frame);
         return false;
     }
-    if (request->operation != OPERATION_info)
-        return true;
-    answer_info(input, request->id);
-    request_free(request);
-    return false;
+    bool waits = false;
+    switch (request->operation) {
+    case OPERATION_info:
+        answer_info(input, request->id);
+        break;
+    case OPERATION_segment:
+        answer_segment(input, request);
+        break;
+    case OPERATION_give_back:
+        if (!segment_request_give_back(request))
+            answer_error(input, request->id, "bad_request", "give_back takes a list of segment numbers");
+        break;
+    case OPERATION_eval:
+    case OPERATION_exec:
+    case OPERATION_call:
+    case OPERATION_release:
+    case OPERATION_stop:
+        waits = true;
+    }
+    if (!waits)
+        request_free(request);
+    return waits;
 }
 
 /* Of a refused frame the first bytes are there: enough to answer under its own id where that came early. */
@@ -393,6 +420,13 @@ static int start_reader_thread(struct input *input)
     return failed;
 }
 
+/* A large binary in a frame becomes an array where it lies. */
+static size_t find_bulk(const unsigned char *start, size_t length)
+{
+    struct span span = span_of(start, length);
+    return length > 0 && span_take(&span, 1) != NULL ? term_find_binary(span, FRAME_BULK) : 0;
+}
+
 struct input *input_new(const struct input_options *options, struct writer *writer, input_interrupt *interrupt)
 {
     struct input *input = calloc(1, sizeof *input);
@@ -404,7 +438,7 @@ struct input *input_new(const struct input_options *options, struct writer *writ
     input->watch.poll_fd = -1;
     pthread_mutex_init(&input->reading, NULL);
     pthread_mutex_init(&input->telling, NULL);
-    input->frames = frame_reader_new(options->input_fd, options->max_frame);
+    input->frames = frame_reader_new(options->input_fd, options->max_frame, find_bulk);
     input->queue = queue_new();
     if (input->frames == NULL || input->queue == NULL) {
         errno = ENOMEM;

@@ -9,8 +9,9 @@
 static const struct {
     const char *name;
     size_t fewest, most; /* elements of the tuple, the name included */
+    bool has_id;         /* as its second element */
 } operations[] = {
-#define OPERATION(name, fewest, most) [OPERATION_##name] = {#name, fewest, most},
+#define OPERATION(name, fewest, most, has_id) [OPERATION_##name] = {#name, fewest, most, has_id},
     PROTOCOL_OPERATIONS(OPERATION)
 #undef OPERATION
 };
@@ -113,7 +114,7 @@ bool request_read(struct frame *frame, struct request *request, struct request_r
     if (status != TERM_OK)
         return refuse_term(refusal, status, &span);
     bool known = name.kind == TERM_ATOM && find_operation(&name, &request->operation);
-    bool has_id = !(known && request->operation == OPERATION_release);
+    bool has_id = !known || operations[request->operation].has_id;
     if (!known && name.children > 0)
         return refuse_name(refusal, &name);
     if (has_id && tuple.children > 1) {

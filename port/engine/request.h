@@ -11,15 +11,17 @@
 #include "span.h"
 
 enum operation {
-#define OPERATION(name, fewest, most) OPERATION_##name,
+#define OPERATION(name, fewest, most, has_id) OPERATION_##name,
     PROTOCOL_OPERATIONS(OPERATION)
 #undef OPERATION
 };
 
 struct request {
     enum operation operation;
-    struct frame frame;    /* owned; the spans below point into it */
-    struct span id;        /* the id's term as it came; for `release`, which has none, empty */
+    struct frame frame; /* owned; the spans below point into it */
+    void *keeper;       /* the Python object that owns the frame's bytes instead, since arrays look at them; a reference
+                           that its holder drops, with the GIL, before request_free */
+    struct span id;     /* the id's term as it came; for `release`, which has none, empty */
     struct span arguments; /* the whole frame, at the first element behind the id */
     size_t argument_count;
 };

@@ -83,16 +83,21 @@ static int read_file(const struct term_head *value, struct source_place *place)
     return place->file == NULL ? -1 : 0;
 }
 
+static int read_segments(const struct term_head *value, struct request_options *options)
+{
+    long long size;
+    if (!term_integer(value, &size) || size < 1)
+        return bad("options: segments is a number of bytes, from which on results go through shared memory");
+    options->segments = (size_t)size;
+    return 0;
+}
+
 static int read_line(const struct term_head *value, struct source_place *place)
 {
-    long line = 0;
-    if (value->kind == TERM_INTEGER && value->length == 1 && value->data == value->start + 1)
-        line = value->data[0];
-    else if (value->kind == TERM_INTEGER && value->length == 4 && value->data == value->start + 1)
-        line = (long)value->data[0] << 24 | (long)value->data[1] << 16 | value->data[2] << 8 | value->data[3];
-    if (line < 1 || line > LINE_MAX_ACCEPTED)
+    long long line;
+    if (!term_integer(value, &line) || line < 1 || line > LINE_MAX_ACCEPTED)
         return bad("options: line is an integer from 1 to 1000000");
-    place->line = line;
+    place->line = (long)line;
     return 0;
 }
 
@@ -116,6 +121,8 @@ static int read_value(struct span *span, enum option option, struct request_opti
         return read_file(&value, &options->place);
     case OPTION_line:
         return read_line(&value, &options->place);
+    case OPTION_segments:
+        return read_segments(&value, options);
     case OPTION_return:
         return choose(&value, "value", "ref", "options: return is value or ref", &options->return_ref);
     case OPTION_binaries:

@@ -11,6 +11,7 @@
 struct request_options {
     struct span bindings;      /* the map's term, or empty */
     bool bytes;                /* binaries => bytes */
+    size_t segments;           /* results of this many bytes or more through shared memory; 0: none */
     bool return_ref;           /* return => ref */
     struct source_place place; /* owns place.file */
 };

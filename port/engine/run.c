@@ -1,6 +1,7 @@
 /* Decode, run, encode: the middle of a request's way. Which of them failed decides the kind of the error reply. */
 #include "run.h"
 
+#include "bulk.h"
 #include "decode.h"
 #include "encode.h"
 #include "error.h"
@@ -18,7 +19,7 @@
 enum stage { STAGE_DECODE, STAGE_COMPILE, STAGE_RUN, STAGE_ENCODE };
 
 struct run {
-    const struct request *request;
+    struct request *request;
     struct span span; /* the arguments not yet decoded */
     struct request_options options;
     enum stage stage;
@@ -44,9 +45,10 @@ static PyObject *bad_request(const char *what)
 }
 
 /* A map whose keys are names. */
-static PyObject *decode_named(struct span *span, const char *name, bool bytes)
+static PyObject *decode_named(const struct run *run, struct span *span, const char *name)
 {
-    struct decoder decoder = decoder_of(*span, bytes);
+    struct decoder decoder = decoder_of(*span, run->options.bytes);
+    decoder.request = run->request;
     decoder.names = true;
     PyObject *object = decode_term(&decoder, name);
     *span = decoder.span;
@@ -56,6 +58,7 @@ static PyObject *decode_named(struct span *span, const char *name, bool bytes)
 static PyObject *decode_argument(struct run *run, const char *name, bool bytes)
 {
     struct decoder decoder = decoder_of(run->span, bytes);
+    decoder.request = run->request;
     PyObject *object = decode_term(&decoder, name);
     run->span = decoder.span;
     return object;
@@ -109,7 +112,7 @@ static int assign_bindings(struct run *run)
 {
     if (run->options.bindings.length == 0)
         return 0;
-    PyObject *bindings = decode_named(&run->options.bindings, "bindings", run->options.bytes);
+    PyObject *bindings = decode_named(run, &run->options.bindings, "bindings");
     if (bindings == NULL)
         return -1;
     int failed = 0;
@@ -189,7 +192,7 @@ static PyObject *decode_keywords(struct run *run)
 {
     if (run->request->argument_count < 3)
         return PyDict_New();
-    PyObject *map = decode_named(&run->span, "kwargs", run->options.bytes);
+    PyObject *map = decode_named(run, &run->span, "kwargs");
     if (map == NULL)
         return NULL;
     PyObject *keywords = PyDict_Check(map) ? plain_keywords(map) : bad_request("kwargs is a map");
@@ -269,6 +272,8 @@ static PyObject *run_operation(struct run *run)
     case OPERATION_release:
         return run_release(run);
     case OPERATION_info:
+    case OPERATION_segment:
+    case OPERATION_give_back:
         break; /* answered as it was read */
     }
     return NULL;
@@ -276,14 +281,29 @@ static PyObject *run_operation(struct run *run)
 
 /* -- the reply --------------------------------------------------------------------------------------------------- */
 
+/* {ok, Id, Value, Numbers}: the segments that the value is in, for whoever passes the reply on unread. */
+static void put_loans(struct message *reply)
+{
+    message_add_element(reply);
+    message_put_list(reply, (uint32_t)reply->loan_count);
+    for (size_t i = 0; i < reply->loan_count; i++)
+        message_put_unsigned(reply, reply->loans[i]);
+    message_put_nil_list(reply);
+}
+
 static int put_value(struct run *run, struct message *reply, PyObject *value)
 {
     run->stage = STAGE_ENCODE;
+    reply->share_from = run->options.segments;
     message_put_tuple(reply, 3);
     message_put_atom_text(reply, PROTOCOL_OK);
     request_put_id(reply, run->request->id);
-    if (!run->options.return_ref)
-        return encode_object(reply, value, "result");
+    if (!run->options.return_ref) {
+        int failed = encode_object(reply, value, "result");
+        if (!failed && reply->loan_count > 0)
+            put_loans(reply);
+        return failed;
+    }
     unsigned long long number = refs_keep(value);
     return number == 0 ? -1 : encode_reference(reply, number, value);
 }
@@ -330,6 +350,7 @@ static bool is_refusal(enum stage stage)
 static void put_error(struct run *run, struct message *reply)
 {
     const char *kind = error_kind(run->stage);
+    bulk_abandon(reply);
     message_begin(reply);
     if (is_refusal(run->stage))
         put_refusal(reply, run->request->id, kind);
@@ -344,12 +365,13 @@ static bool finish(struct run *run, struct message *reply)
         return true;
     const char *what = status == MESSAGE_TOO_LONG ? "the result does not fit a frame of 4 GiB"
                                                   : "there is no memory for the result's term";
+    bulk_abandon(reply);
     message_begin(reply);
     request_put_error(reply, run->request->id, "unencodable", what);
     return message_finish(reply) == MESSAGE_OK;
 }
 
-bool run_request(const struct request *request, struct message *reply)
+bool run_request(struct request *request, struct message *reply)
 {
     struct run run = {.request = request, .span = request->arguments};
     output_attribute(request->id);

@@ -12,6 +12,6 @@
 int run_start(void);
 
 /* With the GIL. True where *reply now holds a finished frame to send. Never leaves an error set. */
-bool run_request(const struct request *request, struct message *reply);
+bool run_request(struct request *request, struct message *reply);
 
 #endif

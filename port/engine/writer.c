@@ -1,7 +1,9 @@
-/* writev(2) under one lock; pinned bytes go from where they lie. */
+/* writev(2) under one lock; pinned bytes go from where they lie. Those of a large pin are lent to the pipe itself
+ * (vmsplice(2)), so that the reader's copy out of the pipe is the only one. */
 #include "writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,9 +12,12 @@
 #include <unistd.h>
 
 #define VECTORS_AT_ONCE 64
+/* A pin of less is written as usual: lending pages costs something, too. */
+#define SPLICE_SIZE ((size_t)1024 * 1024)
 
 struct writer {
     int fd;
+    size_t pipe_size; /* of the pipe that fd is; 0: it is none, or pages cannot be lent to it */
     pthread_mutex_t lock;
     atomic_bool broken;
     atomic_ullong bytes;
@@ -32,6 +37,10 @@ struct writer *writer_new(int fd)
     if (writer == NULL)
         return NULL;
     writer->fd = fd;
+#ifdef F_GETPIPE_SZ
+    int pipe_size = fcntl(fd, F_GETPIPE_SZ);
+    writer->pipe_size = pipe_size > 0 ? (size_t)pipe_size : 0;
+#endif
     if (pthread_mutex_init(&writer->lock, NULL) != 0) {
         free(writer);
         return NULL;
@@ -63,11 +72,21 @@ static size_t piece_end(const struct message *message, size_t pin)
     return pin < message->pin_count ? message->pins[pin].offset : message->length;
 }
 
-static int gather(const struct cursor *from, struct iovec *vectors)
+/* How many bytes of the pin that comes next may be lent: all but as many as the pipe holds. These are copied into it,
+ * and once they are, the pipe has no page of the pin any more: its owner may go on to change it. */
+static size_t splice_count(const struct writer *writer, const struct cursor *at)
+{
+    if (writer->pipe_size == 0 || at->pin == at->message->pin_count || at->position < at->message->pins[at->pin].offset)
+        return 0;
+    size_t left = at->message->pins[at->pin].length - at->pinned;
+    return left >= writer->pipe_size + SPLICE_SIZE ? left - writer->pipe_size : 0;
+}
+
+static int gather(const struct writer *writer, const struct cursor *from, struct iovec *vectors)
 {
     struct cursor at = *from;
     int count = 0;
-    while (count < VECTORS_AT_ONCE) {
+    while (count < VECTORS_AT_ONCE && splice_count(writer, &at) == 0) {
         size_t end = piece_end(at.message, at.pin);
         if (at.position < end) {
             vectors[count++] = (struct iovec){at.message->bytes + at.position, end - at.position};
@@ -104,17 +123,35 @@ static void advance(struct cursor *cursor, size_t written)
     }
 }
 
+/* One write of what comes next: bytes written, 0 where nothing is left, -1 with errno. */
+static ssize_t write_some(struct writer *writer, const struct cursor *cursor)
+{
+    struct iovec vectors[VECTORS_AT_ONCE];
+#ifdef F_GETPIPE_SZ
+    size_t lent = splice_count(writer, cursor);
+    if (lent > 0) {
+        const struct message_pin *pin = &cursor->message->pins[cursor->pin];
+        struct iovec pages = {(void *)((uintptr_t)pin->bytes + cursor->pinned), lent};
+        ssize_t count = vmsplice(writer->fd, &pages, 1, 0);
+        if (count >= 0 || errno == EINTR || errno == EAGAIN || errno == EPIPE)
+            return count;
+        writer->pipe_size = 0; /* not this kind of memory: written as usual */
+    }
+#endif
+    int count = gather(writer, cursor, vectors);
+    if (count == 0)
+        return 0;
+    return count == 1 ? write(writer->fd, vectors->iov_base, vectors->iov_len) : writev(writer->fd, vectors, count);
+}
+
 static bool write_all(struct writer *writer, const struct message *message)
 {
     struct cursor cursor = {.message = message};
     for (;;) {
-        struct iovec vectors[VECTORS_AT_ONCE];
-        int count = gather(&cursor, vectors);
-        if (count == 0)
+        ssize_t written = write_some(writer, &cursor);
+        if (written == 0)
             return true;
-        ssize_t written =
-            count == 1 ? write(writer->fd, vectors->iov_base, vectors->iov_len) : writev(writer->fd, vectors, count);
-        if (written >= 0) {
+        if (written > 0) {
             atomic_fetch_add(&writer->bytes, (unsigned long long)written);
             advance(&cursor, (size_t)written);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -1,0 +1,117 @@
+/* Three ways for bytes to leave. */
+#include "bulk.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frame.h"
+#include "protocol.h"
+#include "python.h"
+#include "segment.h"
+#include "types.h"
+
+/* From this size on, writing from the object's memory beats copying it. */
+#define PIN_SIZE ((size_t)64 * 1024)
+/* Copies of this size let other Python threads run meanwhile. */
+#define UNLOCKED_COPY ((size_t)1024 * 1024)
+/* One core does not use all of the memory's speed: copies of this size are shared with a second thread. */
+#define SHARED_COPY ((size_t)16 * 1024 * 1024)
+
+/* Grown by powers of two: at a power of two the array is full. */
+static bool note_loan(struct message *message, unsigned long long number)
+{
+    if ((message->loan_count & (message->loan_count - 1)) == 0) {
+        size_t room = message->loan_count > 0 ? 2 * message->loan_count : 1;
+        unsigned long long *loans = realloc(message->loans, room * sizeof *loans);
+        if (loans == NULL)
+            return false;
+        message->loans = loans;
+    }
+    message->loans[message->loan_count++] = number;
+    return true;
+}
+
+struct half {
+    unsigned char *to;
+    const unsigned char *from;
+    size_t length;
+};
+
+static void *copy_half(void *argument)
+{
+    const struct half *half = argument;
+    memcpy(half->to, half->from, half->length);
+    return NULL;
+}
+
+static void copy_by_two(unsigned char *to, const unsigned char *from, size_t length)
+{
+    pthread_t helper;
+    struct half first = {to, from, length / 2};
+    if (length < SHARED_COPY || pthread_create(&helper, NULL, copy_half, &first) != 0) {
+        memcpy(to, from, length);
+        return;
+    }
+    memcpy(to + first.length, from + first.length, length - first.length);
+    pthread_join(helper, NULL);
+}
+
+static void copy(unsigned char *to, const void *from, size_t length)
+{
+    if (length < UNLOCKED_COPY) {
+        memcpy(to, from, length);
+        return;
+    }
+    PyThreadState *thread = PyEval_SaveThread();
+    copy_by_two(to, from, length);
+    PyEval_RestoreThread(thread);
+}
+
+/* False, and nothing appended, where no segment is to be had. */
+static bool put_in_segment(struct message *message, const void *bytes, size_t length)
+{
+    struct segment_loan loan;
+    if (!segment_lend(length, &loan))
+        return false;
+    if (!note_loan(message, loan.number)) {
+        segment_give_back(loan.number);
+        return false;
+    }
+    copy(loan.bytes, bytes, length);
+    message_put_tuple(message, 5);
+    message_put_atom_text(message, PROTOCOL_SEGMENT);
+    message_put_unsigned(message, loan.number);
+    message_put_integer(message, loan.fd);
+    message_put_integer(message, 0);
+    message_put_unsigned(message, length);
+    return true;
+}
+
+int bulk_put(struct message *message, const void *bytes, size_t length, void (*release)(void *owner), void *owner)
+{
+    bool shared = !message->whole && message->share_from > 0 && length >= message->share_from;
+    bool pinned = !message->whole && length >= PIN_SIZE;
+    if (shared && put_in_segment(message, bytes, length)) {
+        release(owner);
+        return 0;
+    }
+    if (length > FRAME_LENGTH_MAX) {
+        release(owner);
+        PyErr_SetString(types_EncodeError, "a binary of 4 GiB or more does not fit a frame");
+        return -1;
+    }
+    if (pinned && message_pin_binary(message, bytes, length, release, owner))
+        return 0;
+    if (!pinned)
+        message_put_binary(message, bytes, length);
+    release(owner);
+    return 0;
+}
+
+void bulk_abandon(struct message *message)
+{
+    for (size_t i = 0; i < message->loan_count; i++)
+        segment_give_back(message->loans[i]);
+    message->loan_count = 0;
+}

@@ -1,0 +1,15 @@
+/* Large bytes on their way out: small ones are copied into the message, large ones are written from where they lie, and
+ * where the client asked for it (message->share_from) they go through a segment. All functions need the GIL. */
+#ifndef PYTHONX_BULK_H
+#define PYTHONX_BULK_H
+
+#include "message.h"
+
+/* Appends a binary, or `{'$segment', Number, Fd, Offset, Length}`. Takes `owner` over: release(owner) is called once
+ * the bytes are needed no more, which may be before the return. -1 with an EncodeError set. */
+int bulk_put(struct message *message, const void *bytes, size_t length, void (*release)(void *owner), void *owner);
+
+/* Takes the segments of a message back that will not be sent. */
+void bulk_abandon(struct message *message);
+
+#endif

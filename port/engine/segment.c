@@ -1,0 +1,194 @@
+/* A table under a lock. A segment keeps its file and mapping when it is free; its number is a new one for each loan, so
+ * that a late give-back cannot hit the next user. */
+#include "segment.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Descriptors are few (RLIMIT_NOFILE), and segments are for large data. */
+#define COUNT_MAX 256
+/* Sizes are multiples of this, so that similar ones fit each other. */
+#define GRAIN ((size_t)256 * 1024)
+/* A free segment serves a request of at least this part of its size. */
+#define WASTE_MAX 4
+
+struct segment {
+    unsigned long long number; /* of the current loan */
+    int fd;
+    unsigned char *bytes;
+    size_t size;
+    bool lent;
+    unsigned looks;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct segment *segments[COUNT_MAX];
+static unsigned count;
+static size_t limit_bytes, total_bytes;
+static unsigned long long last_number;
+
+void segment_start(size_t limit)
+{
+    limit_bytes = limit;
+}
+
+bool segment_is_supported(void)
+{
+#ifdef MFD_CLOEXEC
+    int fd = limit_bytes == 0 ? -1 : memfd_create("pythonx_port", MFD_CLOEXEC);
+    bool supported = fd >= 0 && access("/proc/self/fd", X_OK) == 0;
+    if (fd >= 0)
+        close(fd);
+    return supported;
+#else
+    return false;
+#endif
+}
+
+static bool is_free(const struct segment *segment)
+{
+    return !segment->lent && segment->looks == 0;
+}
+
+/* -- files and mappings ------------------------------------------------------------------------------------------ */
+
+static void drop(unsigned at)
+{
+    struct segment *segment = segments[at];
+    munmap(segment->bytes, segment->size);
+    close(segment->fd);
+    total_bytes -= segment->size;
+    free(segment);
+    segments[at] = segments[--count];
+}
+
+/* The free ones are dropped until `size` more bytes fit the limit. */
+static bool make_room(size_t size)
+{
+    if (size > limit_bytes)
+        return false;
+    for (unsigned at = 0; at < count && (total_bytes > limit_bytes - size || count == COUNT_MAX);) {
+        if (is_free(segments[at]))
+            drop(at);
+        else
+            at++;
+    }
+    return total_bytes <= limit_bytes - size && count < COUNT_MAX;
+}
+
+static struct segment *make(size_t size)
+{
+#ifdef MFD_CLOEXEC
+    struct segment *segment = calloc(1, sizeof *segment);
+    if (segment == NULL)
+        return NULL;
+    segment->size = size;
+    segment->fd = memfd_create("pythonx_port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (segment->fd < 0)
+        goto no_file;
+    /* Sealed: whoever shrinks the file, as an open for writing alone does, must not take the pages from under us. */
+    if (ftruncate(segment->fd, (off_t)size) != 0 || fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
+        goto no_mapping;
+    segment->bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
+    if (segment->bytes == MAP_FAILED)
+        goto no_mapping;
+    total_bytes += size;
+    segments[count++] = segment;
+    return segment;
+
+no_mapping:
+    close(segment->fd);
+no_file:
+    free(segment);
+#else
+    (void)size;
+#endif
+    return NULL;
+}
+
+/* -- loans ------------------------------------------------------------------------------------------------------- */
+
+/* The smallest free one that is large enough and not far too large. */
+static struct segment *find_free(size_t size)
+{
+    struct segment *best = NULL;
+    for (unsigned at = 0; at < count; at++) {
+        struct segment *segment = segments[at];
+        if (is_free(segment) && segment->size >= size && segment->size / WASTE_MAX <= size &&
+            (best == NULL || segment->size < best->size))
+            best = segment;
+    }
+    return best;
+}
+
+bool segment_lend(size_t size, struct segment_loan *loan)
+{
+    if (size > limit_bytes)
+        return false;
+    size = (size + GRAIN - 1) / GRAIN * GRAIN;
+    if (size == 0)
+        size = GRAIN;
+    pthread_mutex_lock(&lock);
+    struct segment *segment = find_free(size);
+    if (segment == NULL && make_room(size))
+        segment = make(size);
+    if (segment != NULL) {
+        segment->lent = true;
+        segment->number = ++last_number;
+        *loan = (struct segment_loan){segment->number, segment->fd, segment->bytes, segment->size};
+    }
+    pthread_mutex_unlock(&lock);
+    return segment != NULL;
+}
+
+static struct segment *find_lent(unsigned long long number)
+{
+    for (unsigned at = 0; at < count; at++)
+        if (segments[at]->lent && segments[at]->number == number)
+            return segments[at];
+    return NULL;
+}
+
+void segment_give_back(unsigned long long number)
+{
+    pthread_mutex_lock(&lock);
+    struct segment *segment = find_lent(number);
+    if (segment != NULL)
+        segment->lent = false;
+    pthread_mutex_unlock(&lock);
+}
+
+struct segment *segment_look(unsigned long long number, size_t offset, size_t length, unsigned char **bytes)
+{
+    pthread_mutex_lock(&lock);
+    struct segment *segment = find_lent(number);
+    if (segment != NULL && (offset > segment->size || length > segment->size - offset))
+        segment = NULL;
+    if (segment != NULL) {
+        segment->looks++;
+        *bytes = segment->bytes + offset;
+    }
+    pthread_mutex_unlock(&lock);
+    return segment;
+}
+
+void segment_look_away(struct segment *segment)
+{
+    pthread_mutex_lock(&lock);
+    segment->looks--;
+    pthread_mutex_unlock(&lock);
+}
+
+void segment_totals(size_t *total, size_t *used)
+{
+    pthread_mutex_lock(&lock);
+    *total = total_bytes;
+    *used = 0;
+    for (unsigned at = 0; at < count; at++)
+        if (!is_free(segments[at]))
+            *used += segments[at]->size;
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,17 @@
+/* The requests about segments, which are answered at once, without Python. */
+#ifndef PYTHONX_SEGMENT_REQUEST_H
+#define PYTHONX_SEGMENT_REQUEST_H
+
+#include <stdbool.h>
+
+#include "message.h"
+#include "request.h"
+
+/* `{segment, Id, Size}`: appends `{ok, Id, {'$segment', Number, Fd, 0, Size}}`, with nil for the segment where the
+ * limit does not allow it, or an error. */
+void segment_request_lend(struct message *message, const struct request *request);
+
+/* `{give_back, Numbers}`: false where that is no list of numbers. */
+bool segment_request_give_back(const struct request *request);
+
+#endif
