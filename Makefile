@@ -26,7 +26,8 @@ SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointe
 COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE_FLAGS) \
 	-fPIC -fvisibility=hidden -fstack-protector-strong -pthread -MMD -MP -Iport/common -isystem $(EI_INCLUDE)
 # CPython's stable ABI from 3.11 on: one build serves every later version.
-PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -Iport/engine -I$(BUILD)/generated
+PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -Iport/engine -I$(BUILD)/generated \
+	$(if $(NUMPY_INCLUDE),-DPYTHONX_WITH_NUMPY -isystem $(NUMPY_INCLUDE))
 LINK_FLAGS = $(CFLAGS) $(SANITIZE_FLAGS) $(LDFLAGS) -pthread
 
 COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/common/*.c))
@@ -128,14 +129,19 @@ $(BUILD)/bench/echo: tests/bench/echo.c $(CONFIG)
 	@echo '  LD $@'
 	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -o $@ $<
 
+$(BUILD)/bench/bulk: tests/bench/bulk.c $(BUILD)/obj/common/frame.o
+	@mkdir -p $(@D)
+	@echo '  LD $@'
+	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -o $@ $^
+
 $(BUILD)/bench/codec: tests/bench/codec.c $(COMMON) $(ENGINE)
 	@mkdir -p $(@D)
 	@echo '  LD $@'
 	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) -ldl
 
 .PHONY: bench
-bench: all $(BUILD)/bench/echo $(BUILD)/bench/codec ## measure speed and memory, each beside a baseline of the same run
-	$(PYTHON) tests/bench/run.py $(BUILD)
+bench: all $(BUILD)/bench/echo $(BUILD)/bench/codec $(BUILD)/bench/bulk ## measure speed and memory, each beside a baseline of the same run
+	PYTHONX_PORT_SKIP_MAKE=1 $(PYTHON) tests/bench/run.py $(BUILD)
 
 # -- fuzzing ----------------------------------------------------------------------------------------------------------
 

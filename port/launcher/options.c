@@ -11,6 +11,7 @@
 #include "frame.h"
 
 #define DEFAULT_LINGER_MS 1000
+#define DEFAULT_SEGMENT_LIMIT ((size_t)1024 * 1024 * 1024)
 #define SPIN_MAX_US 1000000
 
 enum option_code {
@@ -18,6 +19,7 @@ enum option_code {
     OPTION_FDS,
     OPTION_MAX_FRAME,
     OPTION_MEMORY_LIMIT,
+    OPTION_SEGMENT_LIMIT,
     OPTION_SPIN,
     OPTION_LINGER,
     OPTION_CRASH_FILE,
@@ -31,6 +33,7 @@ static const struct option long_options[] = {
     {"fds", required_argument, NULL, OPTION_FDS},
     {"max-frame", required_argument, NULL, OPTION_MAX_FRAME},
     {"memory-limit", required_argument, NULL, OPTION_MEMORY_LIMIT},
+    {"segment-limit", required_argument, NULL, OPTION_SEGMENT_LIMIT},
     {"spin", required_argument, NULL, OPTION_SPIN},
     {"linger", required_argument, NULL, OPTION_LINGER},
     {"crash-file", required_argument, NULL, OPTION_CRASH_FILE},
@@ -55,6 +58,7 @@ static const char help[] =
     "  --fds IN,OUT            descriptors for frames instead of 0,1 (3,4 for nouse_stdio)\n"
     "  --max-frame BYTES       longest frame that is accepted (4294967295)\n"
     "  --memory-limit BYTES    most address space that the process may have (no limit)\n"
+    "  --segment-limit BYTES   most shared memory for bulk data; 0: none (1073741824)\n"
     "  --spin USEC             poll this long for a next request before sleeping (0)\n"
     "  --linger MSEC           after the end of the input, how long a request may still take (1000)\n"
     "  --crash-file PATH       where Python's traceback goes when a fatal signal ends the process (stderr)\n"
@@ -117,6 +121,11 @@ static bool read_option(enum option_code option, const char *value, struct optio
         if (!read_number(value, 1, ULLONG_MAX / 2, &options->memory_limit, '\0', NULL))
             return complain("memory-limit", "a number of bytes", value);
         return true;
+    case OPTION_SEGMENT_LIMIT:
+        if (!read_number(value, 0, SIZE_MAX / 2, &number, '\0', NULL))
+            return complain("segment-limit", "a number of bytes", value);
+        options->engine.segment_limit = (size_t)number;
+        return true;
     case OPTION_SPIN:
         if (!read_number(value, 0, SPIN_MAX_US, &number, '\0', NULL))
             return complain("spin", "microseconds, from 0 to 1000000", value);
@@ -167,6 +176,7 @@ bool options_read(int argc, char **argv, struct options *options)
     *options = (struct options){.engine = {.input_fd = 0,
                                            .output_fd = 1,
                                            .max_frame = FRAME_LENGTH_MAX,
+                                           .segment_limit = DEFAULT_SEGMENT_LIMIT,
                                            .linger_ms = DEFAULT_LINGER_MS,
                                            .mapset_version = -1}};
     int found;
