@@ -98,6 +98,7 @@ defmodule PythonxPort.Launcher do
           {"--python", options.python},
           {"--memory-limit", options.memory_limit},
           {"--max-frame", options.max_frame},
+          {"--segment-limit", options.segment_limit},
           {"--spin", options.spin},
           {"--crash-file", crash_file},
           {"--mapset-version", mapset_version}

@@ -22,13 +22,13 @@ defmodule PythonxPort.Protocol do
   @small_atom_utf8_ext 119
 
   @max_id 0x7FFF_FFFF
-  @arities [eval: 4, exec: 4, call: 6, info: 2, stop: 2]
+  @arities [eval: 4, exec: 4, call: 6, info: 2, segment: 3, stop: 2]
 
   @typedoc "A request's number: it fits the 32-bit integer of the external term format."
   @type id :: 0..0x7FFF_FFFF
 
   @typedoc "Requests that are answered with one reply."
-  @type operation :: :eval | :exec | :call | :info | :stop
+  @type operation :: :eval | :exec | :call | :info | :segment | :stop
 
   @doc "The largest id that a request may have."
   @spec max_id() :: id()
@@ -61,16 +61,26 @@ defmodule PythonxPort.Protocol do
   @spec release([non_neg_integer()]) :: iodata()
   def release(refs), do: :erlang.term_to_iovec({:release, refs})
 
+  @doc "Tells Python that segments are not used here any more. Nothing answers it."
+  @spec give_back([pos_integer()]) :: iodata()
+  def give_back(numbers), do: :erlang.term_to_iovec({:give_back, numbers})
+
   @doc """
   What a frame is: the reply to a request, whose frame then goes to `result/1`, or an event.
 
       iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:ok, 300, "a value"}))
       {:reply, 300}
 
+  Of a reply whose value lies in segments of shared memory their numbers are told, too:
+
+      iex> value = {:"$segment", 5, 9, 0, 1_000_000}
+      iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:ok, 300, value, [5]}))
+      {:reply, 300, [5]}
+
       iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:output, nil, :stdout, "text"}))
       {:event, {:output, nil, :stdout, "text"}}
   """
-  @spec read(binary()) :: {:reply, id()} | {:event, tuple()}
+  @spec read(binary()) :: {:reply, id()} | {:reply, id(), segments :: [pos_integer()]} | {:event, tuple()}
   # The usual forms, told apart without decoding the value.
   for status <- [:ok, :error],
       {tag, size_bits} <- [
@@ -90,6 +100,7 @@ defmodule PythonxPort.Protocol do
   def read(frame) do
     case :erlang.binary_to_term(frame) do
       {status, id, _value} when status in [:ok, :error] and is_integer(id) -> {:reply, id}
+      {:ok, id, _value, segments} -> {:reply, id, segments}
       event -> {:event, event}
     end
   end
@@ -112,6 +123,7 @@ defmodule PythonxPort.Protocol do
   def result(frame) do
     case :erlang.binary_to_term(frame) do
       {:ok, _id, value} -> {:ok, value}
+      {:ok, _id, value, _segments} -> {:ok, value}
       {:error, _id, error} -> {:error, Error.from_reply(error)}
     end
   end

@@ -3,10 +3,10 @@ defmodule PythonxPort.Request do
   # The caller's side of a request: its options, its bytes, and the wait for its result. Terms are encoded and
   # decoded here, in the calling process, so that a session's process only passes frames on.
 
-  alias PythonxPort.{Code, DefaultSession, Error, Object, Output, Protocol}
+  alias PythonxPort.{Bulk, Code, DefaultSession, Error, Object, Output, Protocol}
 
   @typedoc "A request under way, or the error that kept it from being sent."
-  @type id :: {:sent, term()} | {:failed, Error.t()}
+  @type id :: {:sent, term(), pid() | {atom(), node()}, reference()} | {:failed, Error.t()}
 
   @type session :: GenServer.server() | :default
   @type code :: String.t() | Code.t()
@@ -85,10 +85,10 @@ defmodule PythonxPort.Request do
   @spec await(id(), timeout()) :: result() | {:error, :timeout}
   def await({:failed, error}, _timeout), do: {:error, error}
 
-  def await({:sent, request}, timeout) do
+  def await({:sent, request, process, _token}, timeout) do
     case :gen_server.wait_response(request, timeout) do
       :timeout -> {:error, :timeout}
-      response -> result(response)
+      response -> result(response, process)
     end
   end
 
@@ -112,10 +112,14 @@ defmodule PythonxPort.Request do
   # Gives the request up where no result comes in time.
   defp receive_result({:failed, error}, _timeout), do: {:error, error}
 
-  defp receive_result({:sent, request}, timeout) do
+  defp receive_result({:sent, request, process, token}, timeout) do
     case :gen_server.receive_response(request, timeout) do
-      :timeout -> {:error, %Error{kind: :timeout, message: "no result came within #{timeout} ms"}}
-      response -> result(response)
+      :timeout ->
+        GenServer.cast(process, {:abandon, token})
+        {:error, %Error{kind: :timeout, message: "no result came within #{timeout} ms"}}
+
+      response ->
+        result(response, process)
     end
   end
 
@@ -128,17 +132,37 @@ defmodule PythonxPort.Request do
 
   defp start(session, operation, elements, options) do
     output = Output.target(options[:output])
-    body = Protocol.body(elements)
 
     case whereis(session) do
       nil -> {:failed, session_ended(:noproc)}
-      process -> {:sent, :gen_server.send_request(process, {:request, operation, body, output})}
+      process -> send_request(process, operation, elements, output)
     end
   end
 
-  defp result({:reply, {:frame, frame}}), do: Protocol.result(frame)
-  defp result({:reply, {:error, error}}), do: {:error, error}
-  defp result({:error, {reason, _session}}), do: {:error, session_ended(reason)}
+  defp send_request(process, operation, elements, output) do
+    {elements, segments} = Bulk.place(elements, &lend(process, &1))
+    token = make_ref()
+    request = {:request, operation, Protocol.body(elements), output, segments, token}
+    {:sent, :gen_server.send_request(process, request), process, token}
+  end
+
+  defp lend(process, size) do
+    GenServer.call(process, {:segment, size})
+  catch
+    # The session is gone, or does not come to it: the request itself tells.
+    :exit, _reason -> nil
+  end
+
+  defp result({:reply, {:frame, frame}}, _process), do: Protocol.result(frame)
+  defp result({:reply, {:error, error}}, _process), do: {:error, error}
+  defp result({:error, {reason, _session}}, _process), do: {:error, session_ended(reason)}
+
+  defp result({:reply, {:shared, frame, directory, segments}}, process) do
+    {:ok, value} = Protocol.result(frame)
+    fetched = Bulk.fetch(value, directory, segments)
+    GenServer.cast(process, {:give_back, segments})
+    fetched
+  end
 
   defp pop_timeout(options) do
     case Keyword.pop(options, :timeout, :infinity) do
@@ -150,7 +174,10 @@ defmodule PythonxPort.Request do
 
   defp engine_options(options) do
     if options[:line] && !options[:file], do: raise(ArgumentError, "option :line goes together with :file")
-    for {key, value} <- options, key != :output, into: %{}, do: {key, engine_option(key, value)}
+
+    for {key, value} <- options, key != :output, into: %{segments: Bulk.size()} do
+      {key, engine_option(key, value)}
+    end
   end
 
   defp engine_option(:bindings, bindings), do: names(bindings)

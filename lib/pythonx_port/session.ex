@@ -22,6 +22,7 @@ defmodule PythonxPort.Session do
     Outbox,
     Protocol,
     Request,
+    Segments,
     SessionOptions,
     Startup
   }
@@ -32,7 +33,8 @@ defmodule PythonxPort.Session do
   @large_size 256 * 1024
 
   # `owner` is the monitor of the process that the session ends with, where there is one.
-  defstruct [:outbox, :crash_file, :options, :owner, pending: %{}, last_id: 0, stopping: false]
+  # `pending` has for each id who waits, where output goes, the segments that the request uses, and its token.
+  defstruct [:outbox, :crash_file, :options, :owner, :segments, pending: %{}, last_id: 0, stopping: false]
 
   @doc "As `PythonxPort.start_link/1`."
   @spec start_link(keyword()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
@@ -141,18 +143,27 @@ defmodule PythonxPort.Session do
   end
 
   @impl true
-  def handle_call({:request, _operation, _body, _output}, _from, %{stopping: true} = state) do
-    {:reply, {:error, Request.session_ended(:shutdown)}, state}
+  def handle_call({:request, _operation, _body, _output, segments, _token}, _from, %{stopping: true} = state) do
+    {:reply, {:error, Request.session_ended(:shutdown)}, give_back(state, segments)}
   end
 
-  def handle_call({:request, operation, body, output}, from, state) do
+  def handle_call({:request, operation, body, output, segments, token}, from, state) do
     size = IO.iodata_length(body)
 
     if size + @head_size > state.options.max_frame do
-      {:reply, {:error, too_long(size, state.options)}, state}
+      {:reply, {:error, too_long(size, state.options)}, give_back(state, segments)}
     else
-      state |> send_request(operation, body, {from, output}) |> noreply(size)
+      # From here the request has them, whatever becomes of its caller.
+      state = %{state | segments: Segments.drop(state.segments, segments)}
+      state |> send_request(operation, body, {from, output, segments, token}) |> noreply(size)
     end
+  end
+
+  def handle_call({:segment, _size}, _from, %{segments: %{directory: nil}} = state), do: {:reply, nil, state}
+  def handle_call({:segment, _size}, _from, %{stopping: true} = state), do: {:reply, nil, state}
+
+  def handle_call({:segment, size}, from, state) do
+    {:noreply, send_request(state, :segment, Protocol.body([size]), {:segment, from})}
   end
 
   @impl true
@@ -160,10 +171,25 @@ defmodule PythonxPort.Session do
     {:noreply, write(state, Protocol.release(refs))}
   end
 
+  def handle_cast({:give_back, segments}, state), do: {:noreply, give_back(state, segments)}
+
+  # The caller of a request waits no longer. Its result, which may be on its way to nobody, is not read.
+  def handle_cast({:abandon, token}, state) do
+    case Enum.find(state.pending, &match?({_id, {_from, _output, _segments, ^token}}, &1)) do
+      {id, {_from, output, segments, _token}} ->
+        {:noreply, %{state | pending: %{state.pending | id => {nil, output, segments, token}}}}
+
+      nil ->
+        {:noreply, give_back(state, Segments.held_for(state.segments, token))}
+    end
+  end
+
   def handle_cast({:stop, timeout}, state) do
     if timeout != :infinity, do: Process.send_after(self(), :kill, timeout)
     # Nobody waits for the reply to this request, but for the end of this process.
-    state = if state.stopping, do: state, else: send_request(state, :stop, [], {nil, state.options.output})
+    state =
+      if state.stopping, do: state, else: send_request(state, :stop, [], {nil, state.options.output, [], nil})
+
     {:noreply, %{state | stopping: true}}
   end
 
@@ -187,6 +213,11 @@ defmodule PythonxPort.Session do
   def handle_info({:DOWN, owner, :process, _pid, _reason}, %{owner: owner} = state),
     do: {:stop, :normal, state}
 
+  def handle_info({:DOWN, monitor, :process, _pid, _reason}, state) do
+    {numbers, segments} = Segments.down(state.segments, monitor)
+    {:noreply, give_back(%{state | segments: segments}, numbers)}
+  end
+
   def handle_info(:kill, state) do
     Launcher.kill(state.outbox.port)
     {:noreply, state}
@@ -208,32 +239,65 @@ defmodule PythonxPort.Session do
 
   defp start_up(state) do
     with {:ok, port} <- Launcher.open(state.options, state.crash_file),
-         :ok <- Startup.run(port, state.options, state.crash_file, state.owner) do
-      {:ok, %{state | outbox: Outbox.new(port)}}
+         {:ok, ready} <- Startup.run(port, state.options, state.crash_file, state.owner) do
+      segments = Segments.new(ready.os_pid, :segments in ready.features)
+      {:ok, %{state | outbox: Outbox.new(port), segments: segments}}
     end
   end
 
   defp handle_frame(frame, state) do
     case Protocol.read(frame) do
-      {:reply, id} -> reply(id, frame, state)
+      {:reply, id} -> reply(id, frame, [], state)
+      {:reply, id, segments} -> reply(id, frame, segments, state)
       {:event, event} -> handle_event(event, state)
     end
   end
 
-  defp reply(id, frame, state) do
-    case Map.pop(state.pending, id) do
-      {{from, _output}, pending} when from != nil ->
-        GenServer.reply(from, {:frame, frame})
-        %{state | pending: pending}
+  # `shared` are the segments that the value is in.
+  defp reply(id, frame, shared, state) do
+    {waiting, pending} = Map.pop(state.pending, id)
+    state = %{state | pending: pending}
 
-      {_nobody, pending} ->
-        %{state | pending: pending}
+    case waiting do
+      {:segment, from} ->
+        lend(from, Protocol.result(frame), state)
+
+      {nil, _output, used, _token} ->
+        give_back(state, used ++ shared)
+
+      {from, _output, used, _token} when shared == [] ->
+        GenServer.reply(from, {:frame, frame})
+        give_back(state, used)
+
+      {{pid, _tag} = from, _output, used, token} ->
+        GenServer.reply(from, {:shared, frame, state.segments.directory, shared})
+        give_back(%{state | segments: Segments.hold(state.segments, pid, shared, token)}, used)
+
+      nil ->
+        give_back(state, shared)
     end
+  end
+
+  defp lend({pid, _tag} = from, {:ok, {:"$segment", number, fd, _offset, _size} = segment}, state) do
+    GenServer.reply(from, {segment, "#{state.segments.directory}/#{fd}"})
+    %{state | segments: Segments.hold(state.segments, pid, [number], nil)}
+  end
+
+  # The limit is reached.
+  defp lend(from, _no_segment, state) do
+    GenServer.reply(from, nil)
+    state
+  end
+
+  defp give_back(state, []), do: state
+
+  defp give_back(state, numbers) do
+    write(%{state | segments: Segments.drop(state.segments, numbers)}, Protocol.give_back(numbers))
   end
 
   defp handle_event({:output, id, stream, text}, state) do
     case state.pending do
-      %{^id => {_from, output}} -> Output.deliver(output, stream, text)
+      %{^id => {_from, output, _segments, _token}} -> Output.deliver(output, stream, text)
       _outside_of_requests -> Output.deliver(state.options.output, stream, text)
     end
 

@@ -10,8 +10,9 @@ defmodule PythonxPort.Startup do
   @enforce_keys [:port, :options, :crash_file, :owner, :deadline]
   defstruct @enforce_keys
 
-  @doc "`owner` is the monitor of the process that the session is for, where there is one."
-  @spec run(port(), SessionOptions.t(), Path.t() | nil, reference() | nil) :: :ok | {:error, Error.t()}
+  @doc "Gives what the ready event says. `owner` is the monitor of the process that the session is for, where there is one."
+  @spec run(port(), SessionOptions.t(), Path.t() | nil, reference() | nil) ::
+          {:ok, map()} | {:error, Error.t()}
   def run(port, options, crash_file, owner) do
     start = %__MODULE__{
       port: port,
@@ -21,13 +22,15 @@ defmodule PythonxPort.Startup do
       deadline: deadline(options.init_timeout)
     }
 
-    with :ok <- await_ready(start), do: run_init(start)
+    with {:ok, ready} <- await_ready(start),
+         :ok <- run_init(start),
+         do: {:ok, ready}
   end
 
   defp await_ready(%{options: options} = start) do
     case next(start) do
-      {:event, {:ready, %{protocol: @protocol}}} ->
-        :ok
+      {:event, {:ready, %{protocol: @protocol} = ready}} ->
+        {:ok, ready}
 
       {:event, {:ready, ready}} ->
         {:error, start_failed("the port program speaks another version of the protocol: #{inspect(ready)}")}

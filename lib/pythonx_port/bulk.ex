@@ -1,0 +1,142 @@
+defmodule PythonxPort.Bulk do
+  @moduledoc false
+  # Large binaries by way of shared memory, in the process that has the use of them: it writes those of a request into
+  # segments of the Python process, and reads those of a result out of them. `PythonxPort.Segments` is the session's side.
+
+  alias PythonxPort.{Bytes, Error, Tensor}
+
+  # From this size on a segment is faster than the pipe; `make bench` measures both.
+  @size 1024 * 1024
+  # Large binaries are looked for no deeper than this, and not in long lists: the search must cost nothing beside the
+  # request. What is not found goes through the pipe.
+  @depth 6
+  @width 64
+
+  @type segment :: {:"$segment", pos_integer(), non_neg_integer(), non_neg_integer(), non_neg_integer()}
+
+  @doc "The size from which on binaries go through segments."
+  @spec size() :: pos_integer()
+  def size, do: @size
+
+  @doc """
+  Replaces large binaries of a request by segments that hold their bytes. `lend` is called with a size, and gives a
+  segment and the path of its file, or nil.
+  """
+  @spec place(term(), (pos_integer() -> {segment(), charlist()} | nil)) :: {term(), [pos_integer()]}
+  def place(term, lend), do: place(term, lend, @depth, [])
+
+  defp place(binary, lend, _depth, placed) when is_binary(binary) and byte_size(binary) >= @size do
+    with {{:"$segment", number, _fd, offset, _size}, path} <- lend.(byte_size(binary)),
+         :ok <- write(path, offset, binary) do
+      {{:"$segment", number, offset, byte_size(binary)}, [number | placed]}
+    else
+      _no_segment -> {binary, placed}
+    end
+  end
+
+  defp place(term, _lend, 0, placed), do: {term, placed}
+
+  defp place(%Tensor{data: data} = tensor, lend, depth, placed) do
+    {data, placed} = place(data, lend, depth - 1, placed)
+    {%{tensor | data: data}, placed}
+  end
+
+  defp place(%Bytes{data: data} = bytes, lend, depth, placed) do
+    {data, placed} = place(data, lend, depth - 1, placed)
+    {%{bytes | data: data}, placed}
+  end
+
+  defp place(
+         %{__struct__: Nx.Tensor, data: %{__struct__: Nx.BinaryBackend, state: state} = data} = tensor,
+         lend,
+         _depth,
+         placed
+       ) do
+    {state, placed} = place(state, lend, 1, placed)
+    {%{tensor | data: %{data | state: state}}, placed}
+  end
+
+  defp place(%{__struct__: _other} = struct, _lend, _depth, placed), do: {struct, placed}
+
+  defp place(map, lend, depth, placed) when is_map(map) and map_size(map) <= @width do
+    Enum.reduce(map, {map, placed}, fn {key, value}, {map, placed} ->
+      case place(value, lend, depth - 1, placed) do
+        {^value, placed} -> {map, placed}
+        {value, placed} -> {%{map | key => value}, placed}
+      end
+    end)
+  end
+
+  defp place(tuple, lend, depth, placed) when is_tuple(tuple) and tuple_size(tuple) <= @width do
+    {items, placed} = tuple |> Tuple.to_list() |> Enum.map_reduce(placed, &place(&1, lend, depth - 1, &2))
+    {List.to_tuple(items), placed}
+  end
+
+  defp place(list, lend, depth, placed) when is_list(list) do
+    if short?(list, @width),
+      do: Enum.map_reduce(list, placed, &place(&1, lend, depth - 1, &2)),
+      else: {list, placed}
+  end
+
+  defp place(other, _lend, _depth, placed), do: {other, placed}
+
+  # A proper list of at most `count` items, told without walking through a long one.
+  defp short?([], _count), do: true
+  defp short?([_item | rest], count) when count > 0, do: short?(rest, count - 1)
+  defp short?(_other, _count), do: false
+
+  @doc """
+  Puts the bytes of segments into a result. `directory` is where the session's descriptors are files, and `numbers` are
+  the segments that the reply names: a tuple that only looks like one stays as it is.
+  """
+  @spec fetch(term(), Path.t(), [pos_integer()]) :: {:ok, term()} | {:error, Error.t()}
+  def fetch(value, directory, numbers) do
+    {:ok, read(value, {directory, numbers})}
+  catch
+    {:unreadable, reason} ->
+      message = "the result could not be read from shared memory: #{:file.format_error(reason)}"
+      {:error, %Error{kind: :not_running, message: message}}
+  end
+
+  defp read({:"$segment", number, fd, offset, size} = tuple, {directory, numbers}) do
+    if number in numbers, do: read_segment("#{directory}/#{fd}", offset, size), else: tuple
+  end
+
+  defp read(%{} = map, shared), do: :maps.map(fn _key, value -> read(value, shared) end, map)
+  defp read([item | rest], shared), do: [read(item, shared) | read(rest, shared)]
+
+  defp read(tuple, shared) when is_tuple(tuple) do
+    tuple |> Tuple.to_list() |> Enum.map(&read(&1, shared)) |> List.to_tuple()
+  end
+
+  defp read(other, _shared), do: other
+
+  defp read_segment(path, offset, size) do
+    with {:ok, file} <- open(path),
+         {:ok, bytes} when byte_size(bytes) == size <- pread(file, offset, size) do
+      bytes
+    else
+      {:error, reason} -> throw({:unreadable, reason})
+      _cut -> throw({:unreadable, :einval})
+    end
+  end
+
+  defp write(path, offset, binary) do
+    with {:ok, file} <- open(path) do
+      try do
+        :file.pwrite(file, offset, binary)
+      after
+        :file.close(file)
+      end
+    end
+  end
+
+  defp pread(file, offset, size) do
+    :file.pread(file, offset, size)
+  after
+    :file.close(file)
+  end
+
+  # Without :read, :file.open would cut the file.
+  defp open(path), do: :file.open(path, [:raw, :binary, :read, :write])
+end

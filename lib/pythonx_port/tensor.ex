@@ -1,0 +1,157 @@
+defmodule PythonxPort.Tensor do
+  @moduledoc """
+  Numbers in one block of memory, with their type and shape: what Python has as `numpy.ndarray` and Elixir as
+  `Nx.Tensor`.
+
+  A tensor that goes to Python, as a binding or an argument, arrives there as a writable `ndarray`; an array that comes
+  back is a tensor again. Neither way goes through lists or text, and large ones go through shared memory.
+
+      tensor = PythonxPort.Tensor.new(<<1.0::float-32-native, 2.0::float-32-native>>, {:f, 32}, {2})
+      {:ok, 3.0} = PythonxPort.eval(session, "x.sum().item()", bindings: [x: tensor])
+
+  `data` is in row-major order and in the byte order of the host, as `Nx.to_binary/1` has it. Where Nx is a dependency of
+  the application, `from_nx/1` and `to_nx/1` convert without touching the data, and an `Nx.Tensor` with a binary backend can
+  be passed to Python as it is.
+
+  The types are those of Nx: `{:u, 8}` to `{:u, 64}`, `{:s, 8}` to `{:s, 64}`, `{:f, 16}`, `{:bf, 16}` (which needs the
+  Python package `ml_dtypes`), `{:f, 32}`, `{:f, 64}`, `{:c, 64}` and `{:c, 128}`. Arrays of booleans come as `{:u, 8}`.
+  """
+
+  @enforce_keys [:type, :shape, :data]
+  defstruct [:type, :shape, :data]
+
+  @typedoc "The kind of number and its size in bits, as Nx names them."
+  @type type :: {:u | :s | :f | :bf | :c, pos_integer()}
+
+  @typedoc "Sizes of the dimensions; `{}` is a single number."
+  @type shape :: tuple()
+
+  @typedoc "`data` holds as many bytes as type and shape ask for."
+  @type t :: %__MODULE__{type: type(), shape: shape(), data: binary()}
+
+  @types for(
+           {kind, sizes} <- [u: [8, 16, 32, 64], s: [8, 16, 32, 64], f: [16, 32, 64], bf: [16], c: [64, 128]],
+           bits <- sizes,
+           do: {kind, bits}
+         )
+
+  @doc """
+  Puts data together with its type and shape; raises `ArgumentError` where they do not fit.
+
+      iex> PythonxPort.Tensor.new(<<1, 2, 3, 4, 5, 6>>, {:u, 8}, {2, 3}).shape
+      {2, 3}
+
+      iex> PythonxPort.Tensor.new(<<1, 2, 3>>, {:u, 8}, {2, 2})
+      ** (ArgumentError) {:u, 8} of shape {2, 2} takes 4 bytes, got 3
+  """
+  @spec new(binary(), type(), shape()) :: t()
+  def new(data, type, shape) when is_binary(data) and is_tuple(shape) do
+    expected = byte_size(type, shape)
+
+    if Kernel.byte_size(data) != expected do
+      raise ArgumentError,
+            "#{inspect(type)} of shape #{inspect(shape)} takes #{expected} bytes, got #{Kernel.byte_size(data)}"
+    end
+
+    %__MODULE__{type: type, shape: shape, data: data}
+  end
+
+  @doc """
+  How many bytes a type and a shape take.
+
+      iex> PythonxPort.Tensor.byte_size({:f, 32}, {2, 3})
+      24
+  """
+  @spec byte_size(type(), shape()) :: non_neg_integer()
+  def byte_size(type, shape) do
+    if type not in @types, do: raise(ArgumentError, "unknown type of tensor: #{inspect(type)}")
+    sizes = Tuple.to_list(shape)
+
+    unless Enum.all?(sizes, &(is_integer(&1) and &1 >= 0)) do
+      raise ArgumentError, "a shape is a tuple of sizes, got: #{inspect(shape)}"
+    end
+
+    {_kind, bits} = type
+    Enum.product(sizes) * div(bits, 8)
+  end
+
+  if Code.ensure_loaded?(Nx) do
+    @doc """
+    The tensor for an `Nx.Tensor`, on whatever backend; its data is shared where the backend is binary.
+    """
+    @spec from_nx(Nx.Tensor.t()) :: t()
+    def from_nx(tensor) do
+      tensor = Nx.devectorize(tensor)
+      new(Nx.to_binary(tensor), Nx.type(tensor), Nx.shape(tensor))
+    end
+
+    @doc """
+    The `Nx.Tensor` for a tensor, on the default backend of Nx.
+    """
+    @spec to_nx(t()) :: Nx.Tensor.t()
+    def to_nx(%__MODULE__{type: type, shape: shape, data: data}) do
+      data |> Nx.from_binary(type) |> Nx.reshape(shape)
+    end
+  end
+
+  defimpl Inspect do
+    import Inspect.Algebra
+
+    # As many numbers are shown; the rest is only counted.
+    @shown 10
+
+    def inspect(%{type: {kind, bits}, shape: shape, data: data} = tensor, options) do
+      count = if bits > 0, do: div(Kernel.byte_size(data) * 8, bits), else: 0
+      numbers = data |> take(tensor.type, @shown) |> Enum.map_join(" ", &number/1)
+      more = if count > @shown, do: " … #{count} in all", else: ""
+
+      concat([
+        "#PythonxPort.Tensor<#{kind}#{bits} ",
+        to_doc(shape, options),
+        if(count > 0, do: " " <> numbers <> more, else: ""),
+        ">"
+      ])
+    end
+
+    defp take(_data, _type, 0), do: []
+
+    defp take(data, {_kind, bits} = type, count) do
+      case data do
+        <<bytes::binary-size(div(bits, 8)), rest::binary>> when bits > 0 ->
+          [read(bytes, type) | take(rest, type, count - 1)]
+
+        _end ->
+          []
+      end
+    end
+
+    defp read(bytes, {:u, bits}), do: with(<<n::unsigned-size(bits)-native>> <- bytes, do: n)
+    defp read(bytes, {:s, bits}), do: with(<<n::signed-size(bits)-native>> <- bytes, do: n)
+    defp read(bytes, {:f, bits}), do: with(<<n::size(bits)-native>> <- bytes, do: float(n, bits))
+    # The upper half of a float of 32 bits.
+    defp read(bytes, {:bf, 16}), do: with(<<n::16-native>> <- bytes, do: float(n * 0x1_0000, 32))
+
+    defp read(bytes, {:c, bits}) do
+      half = div(bits, 2)
+      <<real::size(half)-native, imaginary::size(half)-native>> = bytes
+      {float(real, half), float(imaginary, half)}
+    end
+
+    @mantissa_bits %{16 => 10, 32 => 23, 64 => 52}
+
+    # From its bits; what is not finite has no form as a float of Erlang.
+    defp float(bits, size) do
+      mantissa_bits = @mantissa_bits[size]
+
+      case <<bits::size(size)>> do
+        <<n::float-size(size)>> -> n
+        <<_sign::1, _exponent::size(size - 1 - mantissa_bits), m::size(mantissa_bits)>> when m != 0 -> "NaN"
+        <<0::1, _infinite::size(size - 1)>> -> "Inf"
+        <<1::1, _infinite::size(size - 1)>> -> "-Inf"
+      end
+    end
+
+    defp number({real, imaginary}), do: "#{real}+#{imaginary}i"
+    defp number(text_or_number), do: to_string(text_or_number)
+  end
+end
