@@ -21,7 +21,7 @@ START_ROUNDS = 40
 MEMORY_ROUNDS = 5
 SPINS = ["20", "50", "100"]  # microseconds
 MIB = 1024 * 1024
-ROW = "{:38}{:>11}{:>11}{:>10}  {:<14}{:>6}  {}"
+ROW = "{:42}{:>11}{:>11}{:>10}  {:<14}{:>6}  {}"
 
 # {eval, 1, <<"1+1">>} and {ok, 1, 2} as the term format has them.
 EVAL = b"\x83h\x03w\x04evala\x01m\x00\x00\x00\x031+1"
@@ -30,6 +30,16 @@ EVAL_REPLY = b"\x83h\x03w\x02oka\x01a\x02"
 # The most that the median ratio may be, by the row's name; for memory, the most MiB over the baseline.
 TARGETS = {
     "1,000 maps": 1.0,
+    "100,000 floats": 1.0,
+    "100,000 small ints": 1.0,
+    "128 MiB in, to a pipe's reader": 0.25,
+    "128 MiB out, to a pipe's writer": 0.25,
+    "128 MiB in, to memcpy": 2.5,
+    "128 MiB out, to memcpy": 2.5,
+    "1 MiB in, to a pipe's reader": 0.5,
+    "1 MiB out, to a pipe's writer": 0.5,
+    "1 KiB in, to call add": 1.2,
+    "1,000 tensors of 16 MiB, to the first 20": 1.05,
     "start to ready": 1.5,
     "idle memory, resident": 4.0,
     "eval 1+1, one CPU": 1.2,
@@ -143,6 +153,13 @@ def measure_round_trips(program, echo):
         yield from run("two CPUs", cpus[1], *SPINS)
 
 
+def measure_bulk(baseline):
+    """Through the library, as it chooses the lane."""
+    os.environ["PYTHONX_PYTHON"] = PYTHON
+    script = os.path.join(HERE, "bulk.exs")
+    return samples_of("mix", "run", script, baseline)
+
+
 # -- the table --------------------------------------------------------------------------------------------------------
 
 
@@ -182,11 +199,12 @@ def print_part(title, samples):
 
 
 def main(build):
-    names = "pythonx_port", "bench/echo", "bench/codec"
-    program, echo, codec = (os.path.abspath(os.path.join(build, name)) for name in names)
+    names = "pythonx_port", "bench/echo", "bench/codec", "bench/bulk"
+    program, echo, codec, bulk = (os.path.abspath(os.path.join(build, name)) for name in names)
     print(f"Python {sys.version.split()[0]}, {len(os.sched_getaffinity(0))} CPUs")
     print_part("round trips; baseline: echo", measure_round_trips(program, echo))
     print_part("codec; baseline: pickle", samples_of(codec))
+    print_part("tensors; baseline: the name tells", measure_bulk(bulk))
     print_part("start; baseline: python3 -c pass", measure_start(program))
     print_part("memory; baseline: idle python3", measure_memory(program))
 

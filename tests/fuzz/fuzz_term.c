@@ -6,6 +6,7 @@
 #include "decode.h"
 #include "encode.h"
 #include "frame.h"
+#include "memory.h"
 #include "message.h"
 #include "modules.h"
 #include "python.h"
@@ -33,14 +34,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     PyObject *erlang = PyImport_ImportModule("erlang");
     require(erlang != NULL);
     Py_DECREF(erlang);
-    require(decode_start() == 0 && encode_start() == 0 && refs_start() == 0 && source_start() == 0 &&
-            request_options_start() == 0 && structs_start(-1) == 0);
+    require(memory_start() == 0 && decode_start() == 0 && encode_start() == 0 && refs_start() == 0 &&
+            source_start() == 0 && request_options_start() == 0 && structs_start(-1) == 0);
     return 0;
 }
 
 static void read_request(const unsigned char *bytes, size_t length)
 {
-    struct frame frame = {malloc(length > 0 ? length : 1), length};
+    void *copy = malloc(length > 0 ? length : 1);
+    struct frame frame = {copy, length, copy};
     struct request request;
     struct request_refusal refusal;
     require(frame.bytes != NULL);

@@ -11,9 +11,17 @@ defmodule PythonxPort.DocTest do
   doctest PythonxPort.Code
   doctest PythonxPort.Error
   doctest PythonxPort.Protocol
+  doctest PythonxPort.Tensor
 
   test "every function that people use is documented and has a type" do
-    for module <- [PythonxPort, PythonxPort.Bytes, PythonxPort.Code, PythonxPort.Error, PythonxPort.Protocol] do
+    for module <- [
+          PythonxPort,
+          PythonxPort.Bytes,
+          PythonxPort.Code,
+          PythonxPort.Error,
+          PythonxPort.Protocol,
+          PythonxPort.Tensor
+        ] do
       {:docs_v1, _, _, _, %{"en" => _moduledoc}, _, docs} = Code.fetch_docs(module)
       {:ok, specs} = Code.Typespec.fetch_specs(module)
       specified = MapSet.new(specs, fn {name_and_arity, _specs} -> name_and_arity end)

@@ -100,7 +100,8 @@ START_TEST(frees_what_waits)
 {
     struct queue *queue = queue_new();
     for (int i = 0; i < 10; i++) {
-        struct request request = {.operation = OPERATION_stop, .frame = {malloc(100), 100}};
+        void *bytes = malloc(100);
+        struct request request = {.operation = OPERATION_stop, .frame = {bytes, 100, bytes}};
         ck_assert(queue_put(queue, &request));
     }
     queue_free(queue);

@@ -76,6 +76,18 @@ static const struct {
     {BYTES("\x83\x68\2\x77\7release\x6c\0\0\0\1\x61\1"), "nil", "undecodable", "refs: the term promises"},
     {BYTES("\x83\x68\2\x77\7release\x6a\x6a"), "nil", "undecodable", "1 bytes are left behind"},
     {BYTES("\x83\x68\2\x77\7release\x74\0\0\0\0"), "nil", "bad_request", "release takes a list of references"},
+    {BYTES("\x83\x68\3\x77\7segment\x61\5\x77\1x"), "5", "bad_request", "segment takes a number of bytes"},
+    {BYTES("\x83\x68\3\x77\7segment\x61\5\x62\xff\xff\xff\xff"), "5", "bad_request", "segment takes a number of"},
+    {BYTES("\x83\x68\3\x77\7segment\x61\5\x62\0\0"), "5", "bad_request", "segment takes a number of bytes"},
+    {BYTES("\x83\x68\3\x77\7segment\x61\5\x61\1x"), "5", "bad_request", "segment takes a number of bytes"},
+    {BYTES("\x83\x68\3\x77\7segment\x61\5\x6e\x09\0zzzzzzzzz"), "5", "bad_request", "segment takes a number of"},
+    {BYTES("\x83\x68\2\x77\7segment\x61\5"), "5", "bad_request", "segment takes a tuple of 3 elements, got 2"},
+    {BYTES("\x83\x68\2\x77\x09give_back\x61\5"), "nil", "bad_request", "give_back takes a list of segment numbers"},
+    {BYTES("\x83\x68\2\x77\x09give_back\x6c\0\0\0\1\x77\1x\x6a"), "nil", "bad_request", "give_back takes a list"},
+    {BYTES("\x83\x68\2\x77\x09give_back\x6c\0\0\0\2\x61\1"), "nil", "bad_request", "give_back takes a list"},
+    {BYTES("\x83\x68\2\x77\x09give_back\x6b\0\5zz"), "nil", "bad_request", "give_back takes a list"},
+    {BYTES("\x83\x68\3\x77\x09give_back\x6a\x6a"), "nil", "bad_request",
+     "give_back takes a tuple of 2 elements, got 3"},
     {BYTES("\x83\x68\2\x77\4info\x50\0\0\0\1zz"), "nil", "undecodable", "compressed terms are not accepted"},
     {BYTES("\x83\x68\2\x77\4info\x58\x58\x58\x58\x58"), "nil", "undecodable", "malformed term"},
     {BYTES("\x83\x68\3\x77\4"
@@ -191,6 +203,14 @@ static const char *const seeds[] = {
     "{call, 1, {$ref, 1}, [#{__struct__ => Elixir.MapSet, map => #{1 => []}}]}",
     "{call, 1, 'str', [#{__struct__ => Elixir.Range, first => 1, last => 5, step => 1}]}",
     "{call, 1, 'str', [#{__struct__ => Elixir.PythonxPort.Bytes, data => 'abc'}]}",
+    "{call, 1, 'str', [#{__struct__ => Elixir.PythonxPort.Tensor, type => {u, 16}, shape => {1, 2}, data => 'abcd'}]}",
+    "{call, 1, 'list', [#{__struct__ => Elixir.Nx.Tensor, type => {s, 8}, shape => {3}, names => [nil],"
+    "  data => #{__struct__ => Elixir.Nx.BinaryBackend, state => 'abc'}}]}",
+    "{eval, 1, 'b', #{bindings => #{b => #{__struct__ => Elixir.PythonxPort.Tensor, type => {u, 8}, shape => {8},"
+    "  data => {$segment, 1, 16, 8}}}, binaries => bytes, segments => 1}}",
+    "{call, 1, 'bytes', [{$segment, 1, 0, 20}], #{}, #{segments => 5}}",
+    "{segment, 1, 1000}",
+    "{give_back, [1, 2, 3000]}",
     "{release, [1, {$ref, 2}, 3]}",
     "{info, {now, 1}}",
 };
@@ -249,15 +269,16 @@ static void make_garbage(struct fuzz_frame *frame)
         memcpy(frame->bytes, "\x83\x68\3", 3);
 }
 
-/* How the port itself reads the frame: only a release may go without a reply, and a stop would end the test. */
+/* How the port itself reads the frame: only what has no id may go without a reply, and a stop would end the test. */
 static void judge(const struct fuzz_frame *fuzz, bool *stops, bool *may_be_silent)
 {
-    struct frame frame = {bytes_copy(fuzz->bytes, fuzz->length), fuzz->length};
+    unsigned char *copy = bytes_copy(fuzz->bytes, fuzz->length);
+    struct frame frame = {copy, fuzz->length, copy};
     struct request request;
     struct request_refusal refusal;
     bool read = request_read(&frame, &request, &refusal);
     *stops = read && request.operation == OPERATION_stop;
-    *may_be_silent = read && request.operation == OPERATION_release;
+    *may_be_silent = read && (request.operation == OPERATION_release || request.operation == OPERATION_give_back);
     frame_free(&frame);
     request_free(&request);
 }

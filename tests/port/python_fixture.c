@@ -1,6 +1,7 @@
 /* Starts the same parts as engine.c, in the same order, without descriptors, threads or signals. */
 #include "python_fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 
 #include "decode.h"
 #include "encode.h"
+#include "memory.h"
 #include "modules.h"
 #include "refs.h"
 #include "request_options.h"
@@ -61,8 +63,8 @@ static void start_interpreter(void)
     PyObject *erlang = PyImport_ImportModule("erlang");
     ck_assert_ptr_nonnull(erlang);
     Py_DECREF(erlang);
-    ck_assert(decode_start() == 0 && encode_start() == 0 && refs_start() == 0 && source_start() == 0 &&
-              request_options_start() == 0 && structs_start(-1) == 0);
+    ck_assert(memory_start() == 0 && decode_start() == 0 && encode_start() == 0 && refs_start() == 0 &&
+              source_start() == 0 && request_options_start() == 0 && structs_start(-1) == 0);
 }
 
 void python_start(void)
@@ -159,6 +161,24 @@ bool python_has_module(const char *name)
         PyErr_Clear();
     Py_XDECREF(module);
     return module != NULL;
+}
+
+bool python_has_numpy(const char *suite)
+{
+    bool found = python_has_module("numpy");
+    if (!found)
+        fprintf(stderr, "%s: no arrays, as this Python has no NumPy: %s\n", suite, Py_GetVersion());
+    return found;
+}
+
+void python_without_numpy_api(void)
+{
+    python_exec("import numpy\n"
+                "try:\n"
+                "    from numpy._core import _multiarray_umath as numpy_core\n"
+                "except ImportError:\n"
+                "    from numpy.core import _multiarray_umath as numpy_core\n"
+                "del numpy_core._ARRAY_API");
 }
 
 Py_ssize_t python_blocks(void)

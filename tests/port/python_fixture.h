@@ -28,6 +28,12 @@ char *python_take_error(void);
 
 bool python_has_module(const char *name);
 
+/* Where there is none, stderr says what the suite skips. */
+bool python_has_numpy(const char *suite);
+
+/* From here on NumPy has no C API for the engine, as where its ABI is another than the engine's. */
+void python_without_numpy_api(void);
+
 /* How many pieces of memory Python has given out: what is done again and again must not make it grow. */
 Py_ssize_t python_blocks(void);
 

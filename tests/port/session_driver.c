@@ -116,7 +116,7 @@ struct session *session_start(const struct session_setup *setup)
     close(out[1]);
     session->input = in[1];
     session->output = out[0];
-    session->frames = frame_reader_new(session->output, FRAME_LENGTH_MAX);
+    session->frames = frame_reader_new(session->output, FRAME_LENGTH_MAX, NULL);
     if (setup->not_ready)
         return session;
     const char *first = session_next(session);
@@ -202,18 +202,24 @@ void session_close_output(struct session *session)
 
 /* -- from the session -------------------------------------------------------------------------------------------- */
 
+bool session_next_frame(struct session *session, struct frame *frame)
+{
+    enum frame_status status;
+    do
+        status = frame_reader_next(session->frames, frame);
+    while (status == FRAME_WAIT);
+    ck_assert_msg(status == FRAME_READY || status == FRAME_END, "the session's output is broken (%d): %s", status,
+                  session_errors(session));
+    return status == FRAME_READY;
+}
+
 const char *session_next(struct session *session)
 {
     struct frame frame = {0};
-    enum frame_status status;
-    do
-        status = frame_reader_next(session->frames, &frame);
-    while (status == FRAME_WAIT);
     free(session->shown);
     session->shown = NULL;
-    if (status == FRAME_END)
+    if (!session_next_frame(session, &frame))
         return NULL;
-    ck_assert_msg(status == FRAME_READY, "the session's output is broken (%d): %s", status, session_errors(session));
     struct span span = span_of(frame.bytes, frame.length);
     uint8_t version;
     ck_assert_msg(span_take_u8(&span, &version) && version == TERM_VERSION, "a frame without a term");

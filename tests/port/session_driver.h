@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "frame.h"
+
 struct session;
 
 struct session_setup {
@@ -47,6 +49,9 @@ void session_close_input(struct session *session);
 void session_close_output(struct session *session);
 
 /* -- from the session -- */
+
+/* The next frame as it came, to be freed; false at the end of its output. */
+bool session_next_frame(struct session *session, struct frame *frame);
 
 /* The next frame, or NULL at the end of its output. It lives until the next call. */
 const char *session_next(struct session *session);

@@ -1,0 +1,475 @@
+/* Shared memory: what is lent, looked at and given back, and the requests about it. */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frame.h"
+#include "message.h"
+#include "request.h"
+#include "segment.h"
+#include "segment_request.h"
+#include "suites.h"
+#include "terms.h"
+
+#define KIB ((size_t)1024)
+#define MIB (KIB * KIB)
+/* The smallest that there is. */
+#define SMALL (256 * KIB)
+
+static struct segment_loan lend(size_t size)
+{
+    struct segment_loan loan = {0};
+    ck_assert_msg(segment_lend(size, &loan), "no segment of %zu bytes", size);
+    ck_assert_uint_ge(loan.size, size);
+    return loan;
+}
+
+static void expect_refused(size_t size)
+{
+    struct segment_loan loan;
+    ck_assert_msg(!segment_lend(size, &loan), "a segment of %zu bytes", size);
+}
+
+static void expect_totals(size_t total, size_t used)
+{
+    size_t got_total, got_used;
+    segment_totals(&got_total, &got_used);
+    ck_assert_uint_eq(got_total, total);
+    ck_assert_uint_eq(got_used, used);
+}
+
+static struct segment *look(unsigned long long number, size_t offset, size_t length)
+{
+    unsigned char *bytes;
+    struct segment *segment = segment_look(number, offset, length, &bytes);
+    if (segment != NULL && length > 0)
+        bytes[length - 1] ^= bytes[0]; /* all of it is there */
+    return segment;
+}
+
+/* As the client opens it. */
+static int open_file(int fd, int flags)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), fd);
+    return open(path, flags | O_CLOEXEC);
+}
+
+static int count_descriptors(void)
+{
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    ck_assert_ptr_nonnull(folder);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+/* -- lending ----------------------------------------------------------------------------------------------------- */
+
+START_TEST(lends_files_that_both_sides_see)
+{
+    segment_start(MIB);
+    ck_assert(segment_is_supported());
+    struct segment_loan loan = lend(1000);
+    memcpy(loan.bytes + 10, "from here", 9);
+    int file = open_file(loan.fd, O_RDWR);
+    ck_assert_int_ge(file, 0);
+    char text[9];
+    ck_assert_int_eq(pread(file, text, 9, 10), 9);
+    ck_assert_mem_eq(text, "from here", 9);
+    ck_assert_int_eq(pwrite(file, "from there", 10, 500), 10);
+    close(file);
+    ck_assert_mem_eq(loan.bytes + 500, "from there", 10);
+    expect_totals(SMALL, SMALL);
+}
+END_TEST
+
+START_TEST(rounds_sizes)
+{
+    static const size_t sizes[][2] = {
+        {0, SMALL}, {1, SMALL}, {SMALL - 1, SMALL}, {SMALL, SMALL}, {SMALL + 1, 2 * SMALL}, {3 * MIB, 3 * MIB}};
+    segment_start(100 * MIB);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        ck_assert_uint_eq(lend(sizes[i][0]).size, sizes[i][1]);
+}
+END_TEST
+
+START_TEST(keeps_to_the_limit)
+{
+    segment_start(0);
+    ck_assert(!segment_is_supported());
+    expect_refused(0);
+    expect_refused(1);
+    segment_start(SMALL - 1);
+    expect_refused(1);
+    segment_start(MIB);
+    expect_refused(MIB + 1);
+    expect_refused(SIZE_MAX);
+    struct segment_loan first = lend(MIB / 2), second = lend(MIB / 2);
+    expect_refused(1);
+    segment_give_back(first.number);
+    expect_refused(MIB / 2 + 1);
+    ck_assert_int_eq(lend(MIB / 2).fd, first.fd);
+    segment_give_back(second.number);
+    expect_totals(MIB, MIB / 2);
+}
+END_TEST
+
+START_TEST(refuses_what_the_system_cannot_give)
+{
+    segment_start(SIZE_MAX);
+    int before = count_descriptors();
+    expect_refused(SIZE_MAX / 2);
+    expect_refused((size_t)1 << 60);
+    ck_assert_int_eq(count_descriptors(), before);
+    expect_totals(0, 0);
+    lend(1);
+}
+END_TEST
+
+/* The pages stay warm; the number is a new one each time. */
+START_TEST(uses_segments_again)
+{
+    segment_start(100 * MIB);
+    struct segment_loan first = lend(MIB), last = first;
+    for (int i = 0; i < 1000; i++) {
+        segment_give_back(last.number);
+        struct segment_loan next = lend(MIB - (size_t)i);
+        ck_assert(next.fd == first.fd && next.bytes == first.bytes && next.number > last.number);
+        last = next;
+    }
+    expect_totals(MIB, MIB);
+}
+END_TEST
+
+START_TEST(takes_the_one_that_fits_best)
+{
+    segment_start(100 * MIB);
+    struct segment_loan large = lend(8 * MIB), middle = lend(3 * MIB), other = lend(4 * MIB);
+    segment_give_back(large.number);
+    segment_give_back(other.number);
+    segment_give_back(middle.number);
+    ck_assert_int_eq(lend(2 * MIB).fd, middle.fd);
+    ck_assert_int_eq(lend(2 * MIB).fd, other.fd);
+    ck_assert_int_eq(lend(2 * MIB).fd, large.fd);
+    /* A large one is not given away for next to nothing. */
+    segment_give_back(lend(64 * MIB).number);
+    ck_assert_uint_eq(lend(1).size, SMALL);
+}
+END_TEST
+
+/* Free ones of the wrong size make room for others. */
+START_TEST(drops_free_ones_for_room)
+{
+    segment_start(4 * MIB);
+    int before = count_descriptors();
+    struct segment_loan loans[4];
+    for (int i = 0; i < 4; i++)
+        loans[i] = lend(MIB);
+    for (int i = 0; i < 3; i++)
+        segment_give_back(loans[i].number);
+    memset(loans[3].bytes, 'x', MIB);
+    expect_refused(4 * MIB);
+    struct segment_loan large = lend(3 * MIB);
+    memset(large.bytes, 'y', 3 * MIB);
+    ck_assert(loans[3].bytes[0] == 'x' && loans[3].bytes[MIB - 1] == 'x');
+    expect_totals(4 * MIB, 4 * MIB);
+    ck_assert_int_eq(count_descriptors(), before + 2);
+}
+END_TEST
+
+START_TEST(is_bounded_in_count)
+{
+    static struct segment_loan loans[1000];
+    struct segment_loan more;
+    segment_start((size_t)10000 * MIB);
+    size_t count = 0;
+    while (count < 1000 && segment_lend(1, &loans[count]))
+        count++;
+    ck_assert(count >= 100 && count < 1000);
+    segment_give_back(loans[5].number);
+    ck_assert(segment_lend(1, &more));
+    expect_refused(1);
+    segment_give_back(more.number);
+    ck_assert(segment_lend(MIB, &more)); /* one of another size is dropped for it */
+}
+END_TEST
+
+/* -- giving back ------------------------------------------------------------------------------------------------- */
+
+START_TEST(ignores_numbers_that_are_not_lent)
+{
+    segment_start(MIB);
+    struct segment_loan loan = lend(MIB);
+    segment_give_back(0);
+    segment_give_back(loan.number + 1);
+    segment_give_back(~0ULL);
+    expect_refused(1);
+    segment_give_back(loan.number);
+    struct segment_loan next = lend(MIB);
+    segment_give_back(loan.number); /* once more, too late */
+    expect_refused(1);
+    segment_give_back(next.number);
+}
+END_TEST
+
+START_TEST(is_not_free_while_somebody_looks)
+{
+    segment_start(MIB);
+    struct segment_loan loan = lend(MIB);
+    struct segment *first = look(loan.number, 0, MIB), *second = look(loan.number, MIB - 1, 1);
+    ck_assert(first != NULL && second != NULL);
+    segment_give_back(loan.number);
+    expect_totals(MIB, MIB);
+    expect_refused(1);
+    ck_assert_ptr_null(look(loan.number, 0, 1));
+    segment_look_away(first);
+    expect_refused(1);
+    segment_look_away(second);
+    expect_totals(MIB, 0);
+    ck_assert_int_eq(lend(MIB).fd, loan.fd);
+}
+END_TEST
+
+START_TEST(looks_at_what_is_there_alone)
+{
+    segment_start(MIB);
+    struct segment_loan loan = lend(MIB);
+    static const size_t bad[][2] = {{0, MIB + 1},
+                                    {1, MIB},
+                                    {MIB, 1},
+                                    {MIB + 1, 0},
+                                    {SIZE_MAX, 1},
+                                    {SIZE_MAX, 2},
+                                    {1, SIZE_MAX},
+                                    {SIZE_MAX, SIZE_MAX},
+                                    {MIB, SIZE_MAX - MIB + 1}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_ptr_null(look(loan.number, bad[i][0], bad[i][1]));
+    ck_assert_ptr_null(look(loan.number + 1, 0, 1));
+    static const size_t good[][2] = {{0, MIB}, {MIB, 0}, {MIB - 1, 1}, {0, 0}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        ck_assert_ptr_nonnull(look(loan.number, good[i][0], good[i][1]));
+}
+END_TEST
+
+/* -- the file ---------------------------------------------------------------------------------------------------- */
+
+/* Or the next access to the mapping would end the process. */
+START_TEST(cannot_be_cut_by_the_client)
+{
+    segment_start(MIB);
+    struct segment_loan loan = lend(MIB);
+    memset(loan.bytes, 'x', MIB);
+    ck_assert_int_eq(open_file(loan.fd, O_RDWR | O_TRUNC), -1);
+    ck_assert_int_eq(errno, EPERM);
+    int file = open_file(loan.fd, O_RDWR);
+    ck_assert_int_eq(ftruncate(file, 0), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(ftruncate(file, 2 * (off_t)MIB), -1);
+    ck_assert_int_eq(pwrite(file, "x", 1, (off_t)MIB), -1);
+    close(file);
+    ck_assert(loan.bytes[0] == 'x' && loan.bytes[MIB - 1] == 'x');
+}
+END_TEST
+
+START_TEST(leaves_nothing_in_a_file_system)
+{
+    segment_start(MIB);
+    struct segment_loan loan = lend(MIB);
+    char path[64], target[256] = "";
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", loan.fd);
+    ck_assert_int_gt(readlink(path, target, sizeof target - 1), 0);
+    ck_assert_str_eq(target, "/memfd:pythonx_port (deleted)");
+    ck_assert_int_eq(fstat(loan.fd, &status), 0);
+    ck_assert_uint_eq(status.st_nlink, 0);
+    ck_assert(fcntl(loan.fd, F_GETFD) & FD_CLOEXEC);
+}
+END_TEST
+
+/* -- threads ----------------------------------------------------------------------------------------------------- */
+
+#define THREADS 8
+#define TURNS 3000
+
+static atomic_ulong denied;
+
+/* Each turn has a segment of its own, in which nobody else writes as long as it is lent or looked at. */
+static void *take_turns(void *argument)
+{
+    const unsigned char *mark = argument;
+    for (int turn = 0; turn < TURNS; turn++) {
+        struct segment_loan loan;
+        unsigned char *bytes;
+        size_t size = (size_t)(turn % 3 + 1) * SMALL;
+        if (!segment_lend(size, &loan)) {
+            atomic_fetch_add(&denied, 1);
+            continue;
+        }
+        struct segment *segment = segment_look(loan.number, 0, size, &bytes);
+        if (segment == NULL || bytes != loan.bytes)
+            return NULL;
+        memset(bytes, *mark, 100);
+        bytes[size - 1] = *mark;
+        segment_give_back(loan.number);
+        for (int i = 0; i < 100; i++)
+            if (bytes[i] != *mark)
+                return NULL;
+        if (bytes[size - 1] != *mark)
+            return NULL;
+        segment_look_away(segment);
+    }
+    return argument;
+}
+
+START_TEST(serves_threads)
+{
+    pthread_t threads[THREADS];
+    static unsigned char marks[THREADS];
+    segment_start(3 * MIB);
+    for (int i = 0; i < THREADS; i++) {
+        marks[i] = (unsigned char)(i + 1);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, take_turns, &marks[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        ck_assert_ptr_eq(result, &marks[i]);
+    }
+    ck_assert_uint_lt(atomic_load(&denied), THREADS * TURNS / 2);
+    size_t total, used;
+    segment_totals(&total, &used);
+    ck_assert_uint_le(total, 3 * MIB);
+    ck_assert_uint_eq(used, 0);
+}
+END_TEST
+
+/* -- requests ---------------------------------------------------------------------------------------------------- */
+
+/* A request as it is read off a frame. */
+static struct request request_of(const char *term)
+{
+    struct message message = {0};
+    struct request request;
+    struct request_refusal refusal;
+    message_begin(&message);
+    terms_put(&message, term);
+    size_t length = message.length - FRAME_HEADER;
+    unsigned char *bytes = malloc(length);
+    memcpy(bytes, message.bytes + FRAME_HEADER, length);
+    message_free(&message);
+    struct frame frame = {bytes, length, bytes};
+    ck_assert_msg(request_read(&frame, &request, &refusal), "%s: %s", term, refusal.message);
+    return request;
+}
+
+static void expect_answer(const char *term, const char *answer)
+{
+    struct request request = request_of(term);
+    struct message message = {0};
+    message_begin(&message);
+    segment_request_lend(&message, &request);
+    char *shown = terms_show(span_of(message.bytes + FRAME_HEADER + 1, message.length - FRAME_HEADER - 1));
+    ck_assert_str_eq(shown, answer);
+    free(shown);
+    message_free(&message);
+    request_free(&request);
+}
+
+START_TEST(answers_requests_for_segments)
+{
+    char answer[100];
+    segment_start(MIB);
+    struct segment_loan loan = lend(1);
+    segment_give_back(loan.number);
+    snprintf(answer, sizeof answer, "{ok,{id,1},{$segment,%llu,%d,0,262144}}", loan.number + 1, loan.fd);
+    expect_answer("{segment, {id, 1}, 1000}", answer);
+    expect_answer("{segment, 1, 1048577}", "{ok,1,nil}");
+    expect_answer("{segment, 1, 9223372036854775807}", "{ok,1,nil}");
+    static const char *const bad[] = {"{segment, 1, -1}", "{segment, 1, x}",   "{segment, 1, 1.0}",
+                                      "{segment, 1, []}", "{segment, 1, {1}}", "{segment, 1, '1'}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_answer(bad[i], "{error,1,#{kind=>bad_request,message=>'segment takes a number of bytes'}}");
+}
+END_TEST
+
+static bool give_back(const char *term)
+{
+    struct request request = request_of(term);
+    bool understood = segment_request_give_back(&request);
+    request_free(&request);
+    return understood;
+}
+
+START_TEST(takes_segments_back)
+{
+    char term[100];
+    segment_start(MIB);
+    unsigned long long number = 0;
+    for (int i = 0; i < 400; i++) { /* numbers of one byte, and of more */
+        number = lend(MIB).number;
+        snprintf(term, sizeof term, "{give_back, [%llu, %llu]}", number + 1, number);
+        ck_assert(give_back(term));
+        expect_totals(MIB, 0);
+    }
+    ck_assert(give_back("{give_back, []}"));
+    ck_assert(give_back("{give_back, [1, -1, 1000, 9223372036854775807]}"));
+    static const char *const bad[] = {"{give_back, 1}", "{give_back, x}", "{give_back, [x]}", "{give_back, [1, [2]]}",
+                                      "{give_back, #{}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(!give_back(bad[i]), "%s", bad[i]);
+}
+END_TEST
+
+/* The BEAM sends a list of bytes as a string. */
+START_TEST(takes_strings_of_segments_back)
+{
+    segment_start(MIB);
+    struct segment_loan first = lend(1), second = lend(1);
+    unsigned char bytes[] = {107, 0, 2, (unsigned char)second.number, (unsigned char)first.number};
+    struct request request = {.arguments = span_of(bytes, sizeof bytes)};
+    ck_assert(segment_request_give_back(&request));
+    expect_totals(2 * SMALL, 0);
+    for (size_t length = 0; length < sizeof bytes; length++) {
+        request.arguments = span_of(bytes, length);
+        ck_assert(!segment_request_give_back(&request));
+    }
+}
+END_TEST
+
+Suite *segment_suite(void)
+{
+    Suite *suite = suite_create("segment");
+    TCase *tcase = tcase_create("segments");
+    tcase_add_test(tcase, lends_files_that_both_sides_see);
+    tcase_add_test(tcase, rounds_sizes);
+    tcase_add_test(tcase, keeps_to_the_limit);
+    tcase_add_test(tcase, refuses_what_the_system_cannot_give);
+    tcase_add_test(tcase, uses_segments_again);
+    tcase_add_test(tcase, takes_the_one_that_fits_best);
+    tcase_add_test(tcase, drops_free_ones_for_room);
+    tcase_add_test(tcase, is_bounded_in_count);
+    tcase_add_test(tcase, ignores_numbers_that_are_not_lent);
+    tcase_add_test(tcase, is_not_free_while_somebody_looks);
+    tcase_add_test(tcase, looks_at_what_is_there_alone);
+    tcase_add_test(tcase, cannot_be_cut_by_the_client);
+    tcase_add_test(tcase, leaves_nothing_in_a_file_system);
+    tcase_add_test(tcase, serves_threads);
+    tcase_add_test(tcase, answers_requests_for_segments);
+    tcase_add_test(tcase, takes_segments_back);
+    tcase_add_test(tcase, takes_strings_of_segments_back);
+    tcase_set_timeout(tcase, 30);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
