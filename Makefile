@@ -141,6 +141,7 @@ $(BUILD)/bench/codec: tests/bench/codec.c $(COMMON) $(ENGINE)
 
 .PHONY: bench
 bench: all $(BUILD)/bench/echo $(BUILD)/bench/codec $(BUILD)/bench/bulk ## measure speed and memory, each beside a baseline of the same run
+	@$(MIX) compile
 	PYTHONX_PORT_SKIP_MAKE=1 $(PYTHON) tests/bench/run.py $(BUILD)
 
 # -- fuzzing ----------------------------------------------------------------------------------------------------------
