@@ -109,6 +109,17 @@ int bulk_put(struct message *message, const void *bytes, size_t length, void (*r
     return 0;
 }
 
+static void release_view(void *owner)
+{
+    PyBuffer_Release(owner);
+    free(owner);
+}
+
+int bulk_put_view(struct message *message, Py_buffer *view)
+{
+    return bulk_put(message, view->buf, (size_t)view->len, release_view, view);
+}
+
 void bulk_abandon(struct message *message)
 {
     for (size_t i = 0; i < message->loan_count; i++)

@@ -4,10 +4,14 @@
 #define PYTHONX_BULK_H
 
 #include "message.h"
+#include "python.h"
 
 /* Appends a binary, or `{'$segment', Number, Fd, Offset, Length}`. Takes `owner` over: release(owner) is called once
  * the bytes are needed no more, which may be before the return. -1 with an EncodeError set. */
 int bulk_put(struct message *message, const void *bytes, size_t length, void (*release)(void *owner), void *owner);
+
+/* The same for the bytes of a contiguous view, made by malloc: takes it over, and releases and frees it. */
+int bulk_put_view(struct message *message, Py_buffer *view);
 
 /* Takes the segments of a message back that will not be sent. */
 void bulk_abandon(struct message *message);

@@ -26,11 +26,6 @@ struct encoder {
 
 static int encode(struct encoder *encoder, PyObject *object);
 
-int encode_start(void)
-{
-    return 0;
-}
-
 static int fail(const char *what)
 {
     PyErr_SetString(types_EncodeError, what);
@@ -151,12 +146,6 @@ static int bytes(struct encoder *encoder, PyObject *object)
     return put_bytes(encoder, object, data, length);
 }
 
-static void release_view(void *owner)
-{
-    PyBuffer_Release(owner);
-    free(owner);
-}
-
 static int buffer(struct encoder *encoder, PyObject *object)
 {
     Py_buffer *view = malloc(sizeof *view);
@@ -165,7 +154,7 @@ static int buffer(struct encoder *encoder, PyObject *object)
         return -1;
     }
     if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS) == 0)
-        return bulk_put(encoder->message, view->buf, (size_t)view->len, release_view, view);
+        return bulk_put_view(encoder->message, view);
     free(view);
     PyErr_Clear();
     /* Strided. */

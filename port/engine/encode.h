@@ -5,8 +5,6 @@
 #include "message.h"
 #include "python.h"
 
-int encode_start(void);
-
 /* Appends the object's term. -1 with an error set: an EncodeError, whose message names the place after `name`, or what
  * Python raised; the message then holds half a term and is to be begun anew. */
 int encode_object(struct message *message, PyObject *object, const char *name);

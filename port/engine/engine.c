@@ -91,7 +91,7 @@ static int start_parts(const struct engine_options *options)
     if (erlang == NULL)
         return -1;
     Py_DECREF(erlang);
-    if (memory_start() < 0 || decode_start() < 0 || encode_start() < 0 || refs_start() < 0 || source_start() < 0 ||
+    if (memory_start() < 0 || decode_start() < 0 || refs_start() < 0 || source_start() < 0 ||
         request_options_start() < 0 || structs_start(options->mapset_version) < 0)
         return -1;
     return run_bootstrap();

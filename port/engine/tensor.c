@@ -135,12 +135,6 @@ static const char *kind_of_format(const char *format)
     return strchr("efd", *format) != NULL ? "f" : NULL;
 }
 
-static void release_view(void *owner)
-{
-    PyBuffer_Release(owner);
-    free(owner);
-}
-
 /* Takes the view over. */
 static int put_view(struct message *message, Py_buffer *view, const char *kind, long bits)
 {
@@ -156,7 +150,7 @@ static int put_view(struct message *message, Py_buffer *view, const char *kind, 
     for (int i = 0; i < view->ndim; i++)
         message_put_integer(message, view->shape[i]);
     message_put_atom_text(message, "data");
-    return bulk_put(message, view->buf, (size_t)view->len, release_view, view);
+    return bulk_put_view(message, view);
 }
 
 /* A view on the array where it can be sent as it lies; NULL, with no error set, where not. */

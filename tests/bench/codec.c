@@ -202,7 +202,7 @@ static void start(void)
         fail("Python could not be set up");
     Py_InitializeEx(0);
     PyObject *erlang = PyImport_ImportModule("erlang");
-    if (erlang == NULL || decode_start() < 0 || encode_start() < 0 || refs_start() < 0)
+    if (erlang == NULL || decode_start() < 0 || refs_start() < 0)
         fail("the engine could not be started");
     Py_DECREF(erlang);
     PyObject *module = PyImport_ImportModule("_pickle");

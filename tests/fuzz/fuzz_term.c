@@ -34,8 +34,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     PyObject *erlang = PyImport_ImportModule("erlang");
     require(erlang != NULL);
     Py_DECREF(erlang);
-    require(memory_start() == 0 && decode_start() == 0 && encode_start() == 0 && refs_start() == 0 &&
-            source_start() == 0 && request_options_start() == 0 && structs_start(-1) == 0);
+    require(memory_start() == 0 && decode_start() == 0 && refs_start() == 0 && source_start() == 0 &&
+            request_options_start() == 0 && structs_start(-1) == 0);
     return 0;
 }
 

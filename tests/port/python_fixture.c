@@ -63,8 +63,8 @@ static void start_interpreter(void)
     PyObject *erlang = PyImport_ImportModule("erlang");
     ck_assert_ptr_nonnull(erlang);
     Py_DECREF(erlang);
-    ck_assert(memory_start() == 0 && decode_start() == 0 && encode_start() == 0 && refs_start() == 0 &&
-              source_start() == 0 && request_options_start() == 0 && structs_start(-1) == 0);
+    ck_assert(memory_start() == 0 && decode_start() == 0 && refs_start() == 0 && source_start() == 0 &&
+              request_options_start() == 0 && structs_start(-1) == 0);
 }
 
 void python_start(void)
