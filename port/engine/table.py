@@ -8,6 +8,24 @@ import _pythonx
 _numpy = _pythonx.embedded("tensor").numpy
 
 
+class Refused:
+    """Stands where something has no form, so that the encoder's error names the column, and the place in it."""
+
+    def __init__(self, why):
+        self.why = why
+
+
+def refuse(refused):
+    raise EncodeError(refused.why)
+
+
+_pythonx.embedded("structs").register_encoder(Refused, refuse)
+
+
+def nanoseconds():
+    return Refused("Elixir's times end at microseconds: round the column first")
+
+
 def columns(pairs):
     table = {}
     for name, column in pairs:
@@ -34,21 +52,15 @@ def pandas_series(series):
     if dtype.kind in "biufc" and not (has_own_nulls(dtype) and series.hasnans):
         # What the numbers are in a column that may have nulls, or is sparse.
         return series.to_numpy(dtype=getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype)))
-    if dtype.kind == "M":
-        whole_microseconds(series.dropna().dt.nanosecond.any())
     if dtype.kind == "m":
-        raise EncodeError("a column of timedelta has no form: send it as a number, such as column.dt.total_seconds()")
+        return Refused("a column of timedelta has no form: send it as a number, such as column.dt.total_seconds()")
+    # A Timestamp knows its nanoseconds, and has none that get lost where it is encoded.
     return [None if null else value for value, null in zip(series.astype(object), series.isna())]
 
 
 def has_own_nulls(dtype):
     # Int64, boolean and such; in a column of plain floats a null is a NaN, which has a form of its own.
     return hasattr(dtype, "na_value") and hasattr(dtype, "numpy_dtype")
-
-
-def whole_microseconds(has_nanoseconds):
-    if has_nanoseconds:
-        raise EncodeError("Elixir's times end at microseconds: round the column first, as with column.dt.floor('us')")
 
 
 # -- Polars ------------------------------------------------------------------------------------------------------------
@@ -62,17 +74,60 @@ def polars_series(series):
     dtype = series.dtype
     if is_numpy_type(dtype) and series.null_count() == 0:
         return series.to_numpy()
-    if str(dtype) == "Time":
-        whole_microseconds((series.to_physical() % 1000 != 0).any())
-    if getattr(dtype, "time_unit", None) == "ns" and str(dtype).startswith("Datetime"):
-        whole_microseconds((series.dt.nanosecond() % 1000 != 0).any())
-    return series.to_list()
+    return polars_values(series) if polars_has_nanoseconds(series) else series.to_list()
 
 
 def is_numpy_type(dtype):
     if dtype.is_numeric():
         return not dtype.is_decimal() and not str(dtype).endswith("128")
     return str(dtype) == "Boolean"
+
+
+def polars_has_nanoseconds(series):
+    dtype = series.dtype
+    if is_time_in_nanoseconds(dtype):
+        return (series.to_physical() % 1000 != 0).any()
+    if not any(word in str(dtype) for word in ("Time", "'ns'")):
+        return False
+    kind = polars_kind(dtype)
+    if kind in ("List", "Array"):
+        return polars_has_nanoseconds(series.explode())
+    if kind == "Struct":
+        return any(polars_has_nanoseconds(series.struct.field(name)) for name in series.struct.fields)
+    if kind == "Map":
+        return polars_has_nanoseconds(series.map.entries())
+    if kind == "Extension":
+        return polars_has_nanoseconds(series.ext.storage())
+    return False
+
+
+def polars_values(series):
+    """As to_list, which cuts nanoseconds off: it has Refused in their place. Slower, so only where there are any."""
+    kind = polars_kind(series.dtype)
+    if is_time_in_nanoseconds(series.dtype):
+        cut = series.to_physical() % 1000 != 0
+        return [nanoseconds() if is_cut else value for value, is_cut in zip(series.to_list(), cut)]
+    if kind in ("List", "Array"):
+        return [None if items is None else polars_values(items) for items in series]
+    if kind == "Struct":
+        names = series.struct.fields
+        rows = zip(*(polars_values(series.struct.field(name)) for name in names))
+        return [None if null else dict(zip(names, row)) for null, row in zip(series.is_null(), rows)]
+    if kind == "Map":
+        rows = polars_values(series.map.entries())
+        return [None if row is None else {entry["key"]: entry["value"] for entry in row} for row in rows]
+    if kind == "Extension":
+        return polars_values(series.ext.storage())
+    return series.to_list()
+
+
+def polars_kind(dtype):
+    return "Extension" if hasattr(dtype, "ext_storage") else dtype.base_type().__name__
+
+
+def is_time_in_nanoseconds(dtype):
+    kind = polars_kind(dtype)
+    return kind == "Time" or kind == "Datetime" and dtype.time_unit == "ns"
 
 
 def polars_lazy_frame(_frame):
@@ -93,14 +148,43 @@ def arrow_array(array):
     if isinstance(array, pyarrow.ChunkedArray):
         array = array.combine_chunks()
     if isinstance(array, pyarrow.ChunkedArray):  # still in chunks: what is over 2 GiB does not fit one
-        return [value for chunk in array.chunks for value in chunk.to_pylist()]
+        return [value for chunk in array.chunks for value in arrow_values(chunk)]
     kind = array.type
     numbers = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
     if numbers and array.null_count == 0:
         return array.to_numpy(zero_copy_only=False)
+    return arrow_values(array)
+
+
+def arrow_values(array):
+    """As to_pylist, which may cut nanoseconds off: it has Refused in their place."""
+    import pyarrow
+    import pyarrow.types as types
+
+    kind = array.type
     if (types.is_timestamp(kind) or types.is_time64(kind)) and kind.unit == "ns":
         whole_unit = pyarrow.time64("us") if types.is_time64(kind) else pyarrow.timestamp("us", kind.tz)
         cast = array.cast(whole_unit, safe=False)
-        whole_microseconds(not cast.cast(kind).equals(array))
-        array = cast
+        if cast.cast(kind).equals(array):
+            return cast.to_pylist()
+    if any(word in str(kind) for word in ("[ns", "extension<")):
+        return [arrow_value(scalar) for scalar in array]
     return array.to_pylist()
+
+
+def arrow_value(scalar):
+    import pyarrow
+
+    if not scalar.is_valid:
+        return None
+    if isinstance(scalar, pyarrow.MapScalar):
+        return [tuple(map(arrow_value, entry.values())) for entry in scalar.values]
+    if isinstance(scalar, pyarrow.ListScalar):
+        return [arrow_value(item) for item in scalar.values]
+    if isinstance(scalar, pyarrow.StructScalar):
+        return {name: arrow_value(field) for name, field in scalar.items()}
+    if isinstance(scalar, (pyarrow.TimestampScalar, pyarrow.Time64Scalar)):
+        return nanoseconds() if scalar.type.unit == "ns" and scalar.value % 1000 else scalar.as_py()
+    has_own_form = isinstance(scalar, pyarrow.ExtensionScalar) and type(scalar) is not pyarrow.ExtensionScalar
+    held = getattr(scalar, "value", None)  # by a dictionary, a union and such
+    return arrow_value(held) if isinstance(held, pyarrow.Scalar) and not has_own_form else scalar.as_py()

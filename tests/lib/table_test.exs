@@ -109,11 +109,46 @@ defmodule PythonxPort.TableTest do
       index = "index=pd.Index([1], name='n')"
       assert_refused(session, "pd.DataFrame({'a': [1]}, #{index})", ["frame.reset_index()"])
       ns = "pd.to_datetime([1], unit='ns').astype('M8[ns]')"
-      assert_refused(session, "pd.DataFrame({'a': #{ns}})", ["end at microseconds", "floor('us')"])
+
+      assert_refused(session, "pd.DataFrame({'a': #{ns}})", [
+        ~s|result["a"][0]: |,
+        "end at microseconds",
+        "floor('us')"
+      ])
+
       assert_refused(session, "pd.Timestamp(1)", ["end at microseconds"])
       assert_refused(session, "[[pd.Timestamp(1)]]", ["result[0][0]: ", "end at microseconds"])
-      assert_refused(session, "pd.DataFrame({'a': pd.to_timedelta([1], unit='s')})", ["total_seconds()"])
+
+      assert_refused(session, "pd.DataFrame({'a': pd.to_timedelta([1], unit='s')})", [
+        ~s|result["a"]: |,
+        "total_seconds()"
+      ])
+
       assert_refused(session, "pd.DataFrame({'a': [object()]})", ["object has no Erlang term"])
+    end
+
+    test "nanoseconds inside of a column are refused", %{session: session} do
+      for value <- ["[pd.Timestamp(1)]", "{'t': np.datetime64(1, 'ns')}", "np.array([1], 'M8[ns]')"] do
+        assert_refused(session, "pd.DataFrame({'a': [None, #{value}]})", [~s|result["a"][1]|])
+      end
+
+      assert_refused(session, "pd.DataFrame({'a': pd.Categorical([pd.Timestamp(1)])})", [
+        ~s|result["a"][0]: Elixir's times end at microseconds|
+      ])
+    end
+
+    @tag :pyarrow
+    test "nanoseconds inside of a column that Arrow holds are refused", %{session: session} do
+      PythonxPort.exec!(session, "import pyarrow as pa\nkind = pd.ArrowDtype(pa.list_(pa.time64('ns')))")
+
+      assert_refused(session, "pd.DataFrame({'a': pd.Series([[1000], [1000, 1]], dtype=kind)})", [
+        ~s|result["a"][1][1]: Elixir's times end at microseconds|
+      ])
+
+      assert PythonxPort.eval!(session, "pd.Series([[1000], None], dtype=kind)") == [
+               [~T[00:00:00.000001]],
+               nil
+             ]
     end
 
     test "a map of columns becomes a frame, and comes back", %{session: session} do
@@ -225,6 +260,38 @@ defmodule PythonxPort.TableTest do
              ]
     end
 
+    test "nanoseconds are refused with their place, however deep they are", %{session: session} do
+      for time <- ["pl.Time", "pl.Datetime('ns')", "pl.Datetime('ns', 'UTC')"],
+          {type, values, place} <- [
+            {time, "[1000, None, 1]", ~s|["a"][2]|},
+            {"pl.List(#{time})", "[None, [], [1000, 1]]", ~s|["a"][2][1]|},
+            {"pl.Array(#{time}, 2)", "[None, [1000, 1]]", ~s|["a"][1][1]|},
+            {"pl.Struct({'t': #{time}})", "[None, {'t': 1}]", ~s|["a"][1]["t"]|},
+            {"pl.List(pl.Struct({'n': pl.Int64, 't': pl.List(#{time})}))",
+             "[[], [{'n': 1, 't': None}, {'n': 2, 't': [1]}]]", ~s|["a"][1][1]["t"][0]|}
+          ] do
+        assert_refused(session, "pl.DataFrame({'a': pl.Series(#{values}, dtype=#{type})})", [
+          "result#{place}: Elixir's times end at microseconds: round the column first"
+        ])
+      end
+
+      assert_refused(session, "pl.Series([[1]], dtype=pl.List(pl.Duration('ns')))", [
+        "result[0][0]: datetime.timedelta has no Erlang term"
+      ])
+    end
+
+    test "whole microseconds pass, however deep they are", %{session: session} do
+      assert PythonxPort.eval!(session, """
+             pl.DataFrame({
+                 "a": pl.Series([[1000, None], None], dtype=pl.List(pl.Datetime("ns"))),
+                 "b": pl.Series([{"t": [1000]}, None], dtype=pl.Struct({"t": pl.Array(pl.Time, 1)})),
+             })
+             """) == %{
+               "a" => [[~N[1970-01-01 00:00:00.000001], nil], nil],
+               "b" => [%{"t" => [~T[00:00:00.000001]]}, nil]
+             }
+    end
+
     test "a map of columns becomes a frame, and comes back", %{session: session} do
       columns = %{
         "x" => f64([0.5, 1.5]),
@@ -313,6 +380,79 @@ defmodule PythonxPort.TableTest do
       assert_refused(session, "pa.Table.from_arrays([[1], [2]], names=['a', 'a'])", [
         "two columns are named 'a'"
       ])
+    end
+
+    test "nanoseconds are refused with their place, however deep they are", %{session: session} do
+      for time <- ["pa.time64('ns')", "pa.timestamp('ns')", "pa.timestamp('ns', 'UTC')"],
+          {type, values, place} <- [
+            {time, "[1000, None, 1]", ~s|["a"][2]|},
+            {"pa.list_(#{time})", "[None, [], [1000, 1]]", ~s|["a"][2][1]|},
+            {"pa.large_list(#{time})", "[[1]]", ~s|["a"][0][0]|},
+            {"pa.list_(#{time}, 2)", "[None, [1000, 1]]", ~s|["a"][1][1]|},
+            {"pa.struct({'t': #{time}})", "[None, {'t': 1}]", ~s|["a"][1]["t"]|},
+            {"pa.map_(pa.string(), #{time})", "[[], [('k', 1)]]", ~s|["a"][1][0][1]|},
+            {"pa.list_(pa.struct({'n': pa.int64(), 't': pa.list_(#{time})}))",
+             "[[], [{'n': 1, 't': None}, {'n': 2, 't': [1]}]]", ~s|["a"][1][1]["t"][0]|}
+          ] do
+        assert_refused(session, "pa.table({'a': pa.array(#{values}, #{type})})", [
+          "result#{place}: Elixir's times end at microseconds: round the column first"
+        ])
+      end
+    end
+
+    test "nanoseconds are seen in dictionaries, unions and types of the application", %{session: session} do
+      PythonxPort.exec!(session, """
+      import pyarrow.compute
+
+      class Clock(pa.ExtensionType):
+          def __init__(self):
+              super().__init__(pa.time64("ns"), "test.clock")
+
+          def __arrow_ext_serialize__(self):
+              return b""
+
+      times = pa.array([1000, 1], pa.time64("ns"))
+      whole = pa.array([1000, 2000], pa.time64("ns"))
+
+      def forms(times):
+          return {
+              "dictionary": times.dictionary_encode(),
+              "runs": pa.compute.run_end_encode(times),
+              "union": pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([5, 6]), times]),
+              "clock": pa.ExtensionArray.from_storage(Clock(), times),
+          }
+      """)
+
+      for form <- ["dictionary", "runs", "union", "clock"] do
+        assert_refused(session, "forms(times)['#{form}']", ["result[1]: Elixir's times end at microseconds"])
+      end
+
+      clock = [~T[00:00:00.000001], ~T[00:00:00.000002]]
+
+      assert PythonxPort.eval!(session, "forms(whole)") ==
+               %{
+                 "dictionary" => clock,
+                 "runs" => clock,
+                 "union" => [5, ~T[00:00:00.000002]],
+                 "clock" => clock
+               }
+
+      assert PythonxPort.eval!(session, "pa.array([b'0123456789abcdef'], pa.uuid())") ==
+               ["30313233-3435-3637-3839-616263646566"]
+    end
+
+    test "whole microseconds pass, however deep they are", %{session: session} do
+      assert PythonxPort.eval!(session, """
+             pa.table({
+                 "a": pa.array([[1000, None], None], pa.list_(pa.timestamp("ns"))),
+                 "b": pa.array([{"t": [1000]}, None], pa.struct({"t": pa.list_(pa.time64("ns"), 1)})),
+                 "c": pa.array([[("k", 1000)], None], pa.map_(pa.string(), pa.time64("ns"))),
+             })
+             """) == %{
+               "a" => [[~N[1970-01-01 00:00:00.000001], nil], nil],
+               "b" => [%{"t" => [~T[00:00:00.000001]]}, nil],
+               "c" => [[{"k", ~T[00:00:00.000001]}], nil]
+             }
     end
 
     test "a map of columns becomes a table, and comes back", %{session: session} do
