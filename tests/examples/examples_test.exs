@@ -45,6 +45,33 @@ defmodule PythonxPort.ExamplesTest do
     assert output =~ ~r/^stopped$/m
   end
 
+  @tag :pandas
+  @tag :sklearn
+  @tag timeout: 120_000
+  test "table_model" do
+    output = run_example("table_model")
+
+    assert output =~ ~r/^fitted to 2000 customers, 3\d\d of them of unknown age$/m
+    assert output =~ ~r/^foretold 4\d\d of 500 others$/m
+    assert output =~ ~r/plan: "basic".* leaves with a probability of 0\.[89]\d?$/m
+    assert output =~ ~r/plan: "premium".* leaves with a probability of 0\.[01]\d?$/m
+    assert output =~ ~r/plan: "student".* leaves with a probability of 0\.\d\d?$/m
+    assert output =~ ~r/^without a column: ValueError: columns are missing: .*plan/m
+  end
+
+  test "table_model without its packages says what to install" do
+    # A folder that has a pandas which cannot be imported comes first.
+    folder = Path.join(System.tmp_dir!(), "pythonx_port-no-pandas-#{System.pid()}")
+    File.mkdir_p!(folder)
+    on_exit(fn -> File.rm_rf!(folder) end)
+    File.write!(Path.join(folder, "pandas.py"), "raise ModuleNotFoundError(\"No module named 'pandas'\")")
+
+    assert {output, 1} = run("PYTHONPATH='#{folder}' mix run examples/table_model/table.exs")
+
+    assert output =~
+             "ModuleNotFoundError: No module named 'pandas'\nThis example needs pandas and scikit-learn"
+  end
+
   test "erlang" do
     output = run_example("erlang")
 
