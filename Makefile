@@ -12,7 +12,7 @@ VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
-GOALS_WITHOUT_CONFIG := help setup clean format uninstall test demo asan fuzz
+GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall test demo asan fuzz
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(CONFIG)
 endif
@@ -98,21 +98,24 @@ $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 
 .PHONY: test-port
 test-port: $(PROGRAM) $(ENGINE_SO) $(CHECK_PORT) ## run the Check tests of port/
-	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS="$$(sh tests/pythons.sh)" $(CHECK_PORT)
+	PYTHONX_PORT=$(abspath $(PROGRAM)) sh tests/check.sh $(CHECK_PORT) $(PYTHON)
 
-# The library's tests run the port program that was just built, under a Python that has NumPy.
-MIX = PYTHONX_PORT_SKIP_MAKE=1 PYTHONX_PYTHON=$(PYTHON) mix
+# The library's tests and the demo run the port program that was just built, under a Python that has NumPy; the tests
+# under the one with all packages, where there is one.
+mix_under = PYTHONX_PORT_SKIP_MAKE=1 PYTHONX_PYTHON="$${PYTHONX_PYTHON:-$(1)}" mix
+MIX = $(call mix_under,$(PYTHON))
+PACKAGES = $(shell sh tests/venvs.sh $(PYTHON) packages)
 
 .PHONY: test-lib
 test-lib: all ## run the ExUnit tests of lib/ and the examples
-	$(MIX) test $(TESTS)
+	$(call mix_under,$(or $(PACKAGES:%=%/bin/python3),$(PYTHON))) test $(TESTS)
 
 .PHONY: test
 test: setup ## run all tests
 	@$(MAKE) --no-print-directory test-port test-lib
 
 .PHONY: demo
-demo: setup ## see it work: Python from Elixir, in a process of its own
+demo: tools ## see it work: Python from Elixir, in a process of its own
 	@$(MAKE) --no-print-directory -s all
 	@$(MIX) run examples/demo.exs
 
@@ -192,8 +195,17 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/lib/pythonx_port
 
 .PHONY: setup
-setup: ## install what building and testing need, where it is missing
+setup: tools ## install what building and testing need, where it is missing
+	@$(MAKE) --no-print-directory -s venvs
+
+# The compilers and libraries, without the packages that only tests need.
+.PHONY: tools
+tools:
 	@sh tests/setup.sh
+
+.PHONY: venvs
+venvs:
+	@sh tests/venvs.sh $(PYTHON)
 
 .PHONY: clean
 clean: ## remove what was built

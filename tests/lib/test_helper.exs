@@ -1,5 +1,11 @@
+# Under the Python that `make setup` has given the packages, unless another one was named.
+if System.get_env("PYTHONX_PYTHON") in [nil, ""] do
+  {folder, 0} = System.cmd("sh", [Path.expand("../venvs.sh", __DIR__), "python3", "packages"])
+  if folder != "", do: System.put_env("PYTHONX_PYTHON", String.trim(folder) <> "/bin/python3")
+end
+
 # What needs a package that is not there is excluded, and shown as that.
-packages = ~w(numpy pandas polars pyarrow torch ml_dtypes)
+packages = ~w(numpy pandas polars pyarrow torch ml_dtypes sklearn)
 code = "from importlib.util import find_spec\n[name for name in names if find_spec(name) is None]"
 {:ok, missing} = PythonxPort.eval(code, bindings: [names: packages])
 PythonxPort.stop_session(:default)

@@ -1,0 +1,20 @@
+#!/bin/sh
+# check.sh PROGRAM PYTHON: runs the Check tests, all of them with the Pythons of this machine and those of arrays with
+# the venvs of venvs.sh as well. The Python inside of the tests' own process is the first on PATH.
+set -u
+
+check=$1
+packages=$(sh tests/venvs.sh "$2" packages)
+numpy1=$(sh tests/venvs.sh "$2" numpy1)
+
+PYTHONX_TEST_PYTHONS=$(sh tests/pythons.sh) PATH=${packages:+$packages/bin:}$PATH "$check" || exit
+[ -z "${SANITIZE:-}" ] || exit 0 # slow, and the same C again
+
+if [ -n "$packages" ]; then
+    PYTHONX_TEST_PYTHONS=$packages/bin/python3 CK_RUN_SUITE=session_bulk "$check" || exit
+fi
+if [ -n "$numpy1" ]; then
+    for suite in tensor session_bulk; do
+        PYTHONX_TEST_PYTHONS=$numpy1/bin/python3 PATH=$numpy1/bin:$PATH CK_RUN_SUITE=$suite "$check" || exit
+    done
+fi
