@@ -160,6 +160,12 @@ void message_put_list(struct message *message, uint32_t length)
     put_tag_u32(message, LIST, length);
 }
 
+void message_patch_length(struct message *message, size_t offset, uint32_t length)
+{
+    if (!message->failed)
+        frame_put_length(message->bytes + offset, length);
+}
+
 void message_put_nil_list(struct message *message)
 {
     const unsigned char tag = NIL;

@@ -66,6 +66,8 @@ void message_put_tuple(struct message *message, uint32_t arity);
 /* One more element than was said for the tuple that is the whole message, which is a small one. */
 void message_add_element(struct message *message);
 void message_put_list(struct message *message, uint32_t length);
+/* The length that was not known yet when message_put_list wrote the four bytes at `offset`. */
+void message_patch_length(struct message *message, size_t offset, uint32_t length);
 void message_put_nil_list(struct message *message);
 void message_put_map(struct message *message, uint32_t pairs);
 void message_put_atom(struct message *message, const char *utf8, size_t length);

@@ -4,22 +4,31 @@
 
 #define PROTOCOL_VERSION 1
 
-/* OPERATION(name, fewest, most, has_id): requests, with the elements that their tuple may have, the name included, and
- * whether the second is an id, so that there is a reply. */
+/* OPERATION(name, fewest, most, id): requests, with the elements that their tuple may have, the name included, and what
+ * the second is: OWN, the id that the reply carries; OTHER, of a request or call that this one is about; NONE. */
 #define PROTOCOL_OPERATIONS(OPERATION)                                                                                 \
-    OPERATION(eval, 3, 4, true)                                                                                        \
-    OPERATION(exec, 3, 4, true)                                                                                        \
-    OPERATION(call, 4, 6, true)                                                                                        \
-    OPERATION(release, 2, 2, false)                                                                                    \
-    OPERATION(info, 2, 2, true)                                                                                        \
-    OPERATION(segment, 3, 3, true)                                                                                     \
-    OPERATION(give_back, 2, 2, false)                                                                                  \
-    OPERATION(stop, 2, 2, true)
+    OPERATION(eval, 3, 4, OWN)                                                                                         \
+    OPERATION(exec, 3, 4, OWN)                                                                                         \
+    OPERATION(call, 4, 6, OWN)                                                                                         \
+    OPERATION(stream, 3, 4, OWN)                                                                                       \
+    OPERATION(next, 3, 3, OTHER)                                                                                       \
+    OPERATION(cancel, 2, 2, OTHER)                                                                                     \
+    OPERATION(release, 2, 2, NONE)                                                                                     \
+    OPERATION(info, 2, 2, OWN)                                                                                         \
+    OPERATION(reply, 3, 3, OTHER)                                                                                      \
+    OPERATION(segment, 3, 3, OWN)                                                                                      \
+    OPERATION(give_back, 2, 2, NONE)                                                                                   \
+    OPERATION(stop, 2, 2, OWN)
+
+/* What a request may be wrapped in: {within, CallId, Request}. */
+#define PROTOCOL_WITHIN "within"
 
 /* ERROR_KIND(name): the `kind` of an error map. */
 #define PROTOCOL_ERROR_KINDS(ERROR_KIND)                                                                               \
     ERROR_KIND(exception)                                                                                              \
     ERROR_KIND(syntax)                                                                                                 \
+    ERROR_KIND(timeout)                                                                                                \
+    ERROR_KIND(cancelled)                                                                                              \
     ERROR_KIND(bad_request)                                                                                            \
     ERROR_KIND(undecodable)                                                                                            \
     ERROR_KIND(unencodable)                                                                                            \
@@ -28,6 +37,10 @@
 /* OPTION(name): the keys of a request's option map. */
 #define PROTOCOL_OPTIONS(OPTION)                                                                                       \
     OPTION(bindings)                                                                                                   \
+    OPTION(timeout)                                                                                                    \
+    OPTION(concurrent)                                                                                                 \
+    OPTION(timing)                                                                                                     \
+    OPTION(batch)                                                                                                      \
     OPTION(file)                                                                                                       \
     OPTION(line)                                                                                                       \
     OPTION(return )                                                                                                    \
@@ -35,7 +48,7 @@
     OPTION(segments)
 
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
-#define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors)
+#define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors) FEATURE(control)
 
 /* What is listed too where the system has it. */
 #define PROTOCOL_FEATURE_SEGMENTS "segments"
@@ -44,6 +57,13 @@
 #define PROTOCOL_ERROR "error"
 #define PROTOCOL_READY "ready"
 #define PROTOCOL_OUTPUT "output"
+#define PROTOCOL_LOG "log"
+#define PROTOCOL_TIMING "timing"
+#define PROTOCOL_YIELD "yield"
+#define PROTOCOL_YIELDS "yields"
+#define PROTOCOL_SEND "send"
+#define PROTOCOL_INVOKE "invoke"
+#define PROTOCOL_ABANDONED "abandoned"
 #define PROTOCOL_SEGMENT "$segment"
 
 #endif

@@ -3,15 +3,24 @@
 import _ast
 
 ONLY_AST = 0x400  # ast.PyCF_ONLY_AST; importing ast costs more than a start should
+TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+AWAITS = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def compile_part(part, file, mode):
+    return compile(part, file, mode, TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
 def compile_block(text, file, keep_value):
-    """(body, expression): code objects or None."""
+    """(body, expression, awaits): code objects or None, and whether any of them is to be awaited."""
     if not keep_value:
-        return compile(text, file, "exec", dont_inherit=True), None
-    tree = compile(text, file, "exec", ONLY_AST, dont_inherit=True)
-    if not tree.body or not isinstance(tree.body[-1], _ast.Expr):
-        return compile(tree, file, "exec", dont_inherit=True), None
-    expression = compile(_ast.Expression(tree.body.pop().value), file, "eval", dont_inherit=True)
-    body = compile(tree, file, "exec", dont_inherit=True) if tree.body else None
-    return body, expression
+        body, expression = compile_part(text, file, "exec"), None
+    else:
+        tree = compile(text, file, "exec", ONLY_AST | TOP_LEVEL_AWAIT, dont_inherit=True)
+        if not tree.body or not isinstance(tree.body[-1], _ast.Expr):
+            body, expression = compile_part(tree, file, "exec"), None
+        else:
+            expression = compile_part(_ast.Expression(tree.body.pop().value), file, "eval")
+            body = compile_part(tree, file, "exec") if tree.body else None
+    awaits = any(part is not None and part.co_flags & AWAITS for part in (body, expression))
+    return body, expression, awaits

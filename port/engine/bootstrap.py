@@ -4,7 +4,7 @@ import faulthandler
 import io
 import sys
 
-from _pythonx import crash_descriptor, flush_output, output
+from _pythonx import crash_descriptor, embedded, flush_output, output, unraisable
 
 
 class Output(io.RawIOBase):
@@ -42,4 +42,6 @@ def text_output(fd, name):
 sys.stdout = sys.__stdout__ = text_output(1, "<stdout>")
 sys.stderr = sys.__stderr__ = text_output(2, "<stderr>")
 sys.argv = [""]
+sys.unraisablehook = unraisable
+embedded("hooks").install()
 faulthandler.enable(file=crash_descriptor())

@@ -120,6 +120,15 @@ int bulk_put_view(struct message *message, Py_buffer *view)
     return bulk_put(message, view->buf, (size_t)view->len, release_view, view);
 }
 
+void bulk_put_loans(struct message *message)
+{
+    message_add_element(message);
+    message_put_list(message, (uint32_t)message->loan_count);
+    for (size_t i = 0; i < message->loan_count; i++)
+        message_put_unsigned(message, message->loans[i]);
+    message_put_nil_list(message);
+}
+
 void bulk_abandon(struct message *message)
 {
     for (size_t i = 0; i < message->loan_count; i++)

@@ -13,6 +13,9 @@ int bulk_put(struct message *message, const void *bytes, size_t length, void (*r
 /* The same for the bytes of a contiguous view, made by malloc: takes it over, and releases and frees it. */
 int bulk_put_view(struct message *message, Py_buffer *view);
 
+/* The last element of a message: the numbers of the segments that it refers to, for whoever passes it on unread. */
+void bulk_put_loans(struct message *message);
+
 /* Takes the segments of a message back that will not be sent. */
 void bulk_abandon(struct message *message);
 

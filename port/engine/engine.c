@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "crash.h"
 #include "decode.h"
 #include "descriptors.h"
@@ -18,6 +19,8 @@
 #include "info.h"
 #include "input.h"
 #include "interrupt.h"
+#include "log.h"
+#include "loop.h"
 #include "memory.h"
 #include "modules.h"
 #include "output.h"
@@ -27,7 +30,9 @@
 #include "request_options.h"
 #include "run.h"
 #include "segment.h"
+#include "serve.h"
 #include "source.h"
+#include "stream.h"
 #include "structs.h"
 #include "writer.h"
 
@@ -151,48 +156,73 @@ static int send_ready(struct writer *writer, const char *program)
 
 /* -- serving ----------------------------------------------------------------------------------------------------- */
 
-/* Code that forked and came back here is a child without a session: the parent goes on with it. */
-static void leave_if_forked(void)
-{
-    if (descriptors_forked())
-        _exit(ENGINE_EXIT_OK);
-}
-
 /* With the GIL not held. True where the session goes on. */
-static bool serve_request(struct input *input, struct writer *writer, struct request *request, struct message *reply,
-                          PyThreadState **thread)
+static bool serve_next(struct input *input, struct flight *flight, struct served *served, PyThreadState **thread)
 {
-    bool stop = request->operation == OPERATION_stop;
-    input_running(input, request);
+    bool stop = flight->request.operation == OPERATION_stop;
+    flight_show(flight);
     PyEval_RestoreThread(*thread);
-    bool replies = run_request(request, reply);
+    if (stop)
+        stream_end_all();
+    serve_run(flight, served);
+    loop_run();
     *thread = PyEval_SaveThread();
-    leave_if_forked();
-    input_done(input);
     if (stop)
         input_close(input);
-    if (replies)
-        writer_send(writer, reply);
-    if (reply->pin_count > 0 || request->keeper != NULL) {
+    serve_send(served);
+    if (serve_holds_objects(served)) {
         PyEval_RestoreThread(*thread);
-        message_release_pins(reply);
-        Py_XDECREF((PyObject *)request->keeper);
+        serve_sent(served);
         *thread = PyEval_SaveThread();
+    } else {
+        serve_sent(served);
     }
-    request_free(request);
     return !stop;
 }
 
-static void serve(struct input *input, struct writer *writer)
+static void go_on_with_streams(PyThreadState **thread)
 {
-    struct request request;
-    struct message reply = {0};
+    PyEval_RestoreThread(*thread);
+    (void)stream_step();
+    *thread = PyEval_SaveThread();
+}
+
+static void serve(struct input *input)
+{
+    struct flight *flight;
+    struct served served = {0};
+    bool goes_on = true;
     PyThreadState *thread = PyEval_SaveThread();
-    while (input_next(input, &request))
-        if (!serve_request(input, writer, &request, &reply, &thread))
+    while (goes_on) {
+        switch (input_next(input, &flight)) {
+        case INPUT_REQUEST:
+            goes_on = serve_next(input, flight, &served, &thread);
             break;
+        case INPUT_STREAM:
+            go_on_with_streams(&thread);
+            break;
+        case INPUT_END:
+            goes_on = false;
+        }
+    }
     PyEval_RestoreThread(thread);
-    message_free(&reply);
+    stream_end_all();
+    loop_close();
+    message_free(&served.reply);
+}
+
+/* What the main thread does from inside the event loop, each time that somebody woke it. */
+static void work_in_loop(void)
+{
+    struct flight *flight;
+    calls_resolve();
+    while ((flight = calls_take_given()) != NULL || (flight = flight_begin_next(loop_may_begin)) != NULL) {
+        struct flight *before = flight_show(flight);
+        serve_flight(flight);
+        flight_show(before);
+    }
+    if (stream_step() && stream_is_ready())
+        loop_wake();
 }
 
 int pythonx_engine_main(const struct engine_options *options)
@@ -209,11 +239,17 @@ int pythonx_engine_main(const struct engine_options *options)
     if (writer == NULL || !crash_prepare(options->crash_file))
         return fail("could not be set up"), ENGINE_EXIT_FAILURE;
     output_start(writer);
+    log_start(writer);
+    serve_start(writer);
+    stream_start(writer);
     segment_start(options->segment_limit);
+    if (!loop_start(work_in_loop))
+        return fail("the event loop could not be set up"), ENGINE_EXIT_FAILURE;
     /* Before Python, whose start may take for ever. */
     struct input *input = input_new(&input_options, writer, interrupt_shutdown);
     if (input == NULL)
         return fail("reading the input could not be set up"), ENGINE_EXIT_FAILURE;
+    calls_start(input, writer);
     if (start_python(options) < 0)
         return ENGINE_EXIT_FAILURE;
     info_start(python_version());
@@ -226,7 +262,7 @@ int pythonx_engine_main(const struct engine_options *options)
     int status = ENGINE_EXIT_ABANDONED;
     if (send_ready(writer, options->program) == 0) {
         input_ready(input);
-        serve(input, writer);
+        serve(input);
         status = input_exit_status(input);
     }
     if (Py_FinalizeEx() < 0 && status == ENGINE_EXIT_OK)

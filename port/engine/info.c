@@ -8,7 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "request.h"
+#include "calls.h"
+#include "flight.h"
+#include "loop.h"
+#include "stream.h"
 
 static unsigned long long started_us;
 static const char *python = "";
@@ -49,14 +52,27 @@ static void put_count(struct message *message, const char *key, unsigned long lo
     message_put_unsigned(message, value);
 }
 
+static void put_running(void *argument, struct span id, unsigned long long since_us)
+{
+    struct message *message = argument;
+    message_put_atom_text(message, "running");
+    request_put_id(message, id);
+    put_count(message, "running_us", id.length == 0 ? 0 : info_clock_us() - since_us);
+}
+
 void info_put(struct message *message, const struct info *info)
 {
-    message_put_map(message, 11);
-    message_put_atom_text(message, "running");
-    request_put_id(message, info->running);
-    put_count(message, "running_us", info->running_us);
-    put_count(message, "queued", info->queued);
-    put_count(message, "requests", info->requests);
+    struct flight_totals totals = flight_totals();
+    message_put_map(message, 17);
+    flight_tell_shown(put_running, message);
+    put_count(message, "queued", totals.waiting);
+    put_count(message, "requests", totals.begun);
+    put_count(message, "errors", totals.errors);
+    put_count(message, "queue_us", totals.queue_us);
+    put_count(message, "run_us", totals.run_us);
+    put_count(message, "tasks", loop_task_count());
+    put_count(message, "streams", stream_count());
+    put_count(message, "calls", calls_count());
     put_count(message, "memory", resident_bytes());
     put_count(message, "bytes_in", info->bytes_in);
     put_count(message, "bytes_out", info->bytes_out);

@@ -3,13 +3,9 @@
 #define PYTHONX_INFO_H
 
 #include "message.h"
-#include "span.h"
 
+/* What its own modules do not tell. */
 struct info {
-    struct span running; /* id of the request under way, empty where none */
-    unsigned long long running_us;
-    unsigned long long requests; /* since the start */
-    size_t queued;
     size_t max_frame;
     unsigned long long bytes_in, bytes_out;
 };

@@ -3,6 +3,7 @@
 #include "input.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,11 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alarm.h"
+#include "at_once.h"
+#include "calls.h"
 #include "engine_api.h"
 #include "frame.h"
 #include "info.h"
-#include "queue.h"
-#include "segment_request.h"
+#include "loop.h"
+#include "serve.h"
+#include "stream.h"
 #include "term.h"
 #include "watch.h"
 
@@ -31,7 +36,6 @@ struct input {
     struct frame_reader *frames; /* guarded by reading */
     pthread_mutex_t reading;
     struct watch watch;
-    struct queue *queue;
     struct writer *writer;
     input_interrupt *interrupt;
     atomic_bool ready;
@@ -40,12 +44,6 @@ struct input {
     atomic_bool stopping; /* the end of input has been waited for long enough */
     atomic_int exit_status;
     atomic_ullong bytes_in;
-
-    pthread_mutex_t telling; /* guards what info tells */
-    struct span running;     /* points into the running request's frame */
-    unsigned long long running_since;
-    unsigned long long requests;
-    atomic_ullong finished; /* requests that ran to their end */
 };
 
 static void report_line(const char *line)
@@ -53,104 +51,44 @@ static void report_line(const char *line)
     fprintf(stderr, "pythonx_port: %s\n", line);
 }
 
-/* -- what is answered at once ------------------------------------------------------------------------------------ */
-
-static void send_and_free(struct input *input, struct message *message)
-{
-    if (message_finish(message) == MESSAGE_OK)
-        writer_send(input->writer, message);
-    message_free(message);
-}
-
 static void answer_error(struct input *input, struct span id, const char *kind, const char *text)
 {
     struct message message = {0};
     message_begin(&message);
     request_put_error(&message, id, kind, text);
-    send_and_free(input, &message);
-}
-
-static void answer_info(struct input *input, struct span id)
-{
-    struct message message = {0};
-    struct info info = {.queued = queue_length(input->queue),
-                        .max_frame = input->options.max_frame,
-                        .bytes_in = atomic_load(&input->bytes_in),
-                        .bytes_out = writer_bytes(input->writer)};
-    message_begin(&message);
-    message_put_tuple(&message, 3);
-    message_put_atom_text(&message, PROTOCOL_OK);
-    request_put_id(&message, id);
-    pthread_mutex_lock(&input->telling);
-    info.running = input->running;
-    info.requests = input->requests;
-    if (info.running.length > 0)
-        info.running_us = info_clock_us() - input->running_since;
-    info_put(&message, &info);
-    pthread_mutex_unlock(&input->telling);
-    send_and_free(input, &message);
-}
-
-static void answer_segment(struct input *input, const struct request *request)
-{
-    struct message message = {0};
-    message_begin(&message);
-    segment_request_lend(&message, request);
-    send_and_free(input, &message);
-}
-
-void input_running(struct input *input, const struct request *request)
-{
-    pthread_mutex_lock(&input->telling);
-    input->running = request->id;
-    input->running_since = info_clock_us();
-    input->requests++;
-    pthread_mutex_unlock(&input->telling);
-}
-
-void input_done(struct input *input)
-{
-    pthread_mutex_lock(&input->telling);
-    input->running = (struct span){0};
-    pthread_mutex_unlock(&input->telling);
-    atomic_fetch_add(&input->finished, 1);
+    if (message_finish(&message) == MESSAGE_OK)
+        writer_send(input->writer, &message);
+    message_free(&message);
 }
 
 /* -- frames to requests ------------------------------------------------------------------------------------------ */
 
-/* True where the frame holds a request for the main thread: *request then owns it. Everything else is answered
- * here, and the frame freed. */
-static bool accept_frame(struct input *input, struct frame *frame, struct request *request)
+/* The request of a frame that is to run, in no list yet; NULL where there is none. Everything else is answered here. */
+static struct flight *accept_frame(struct input *input, struct frame *frame)
 {
+    struct request request;
     struct request_refusal refusal;
-    atomic_fetch_add(&input->bytes_in, FRAME_HEADER + frame->length);
-    if (!request_read(frame, request, &refusal)) {
+    unsigned long long bytes_in = atomic_fetch_add(&input->bytes_in, FRAME_HEADER + frame->length);
+    if (!request_read(frame, &request, &refusal)) {
         answer_error(input, refusal.id, refusal.kind, refusal.message);
         frame_free(frame);
-        return false;
+        return NULL;
     }
-    bool waits = false;
-    switch (request->operation) {
-    case OPERATION_info:
-        answer_info(input, request->id);
-        break;
-    case OPERATION_segment:
-        answer_segment(input, request);
-        break;
-    case OPERATION_give_back:
-        if (!segment_request_give_back(request))
-            answer_error(input, request->id, "bad_request", "give_back takes a list of segment numbers");
-        break;
-    case OPERATION_eval:
-    case OPERATION_exec:
-    case OPERATION_call:
-    case OPERATION_release:
-    case OPERATION_stop:
-        waits = true;
+    const struct info info = {.max_frame = input->options.max_frame,
+                              .bytes_in = bytes_in + FRAME_HEADER + request.frame.length,
+                              .bytes_out = writer_bytes(input->writer)};
+    if (at_once_serve(&request, input->writer, &info)) {
+        request_free(&request);
+        return NULL;
     }
-    if (!waits)
-        request_free(request);
-    return waits;
+    struct flight *flight = flight_new(&request);
+    if (flight == NULL) {
+        answer_error(input, request.id, "exception", "there is no memory for the request");
+        request_free(&request);
+        return NULL;
+    }
+    /* Somebody waits for what it was made within. */
+    return flight->request.within.length > 0 && calls_give(flight) ? NULL : flight;
 }
 
 /* Of a refused frame the first bytes are there: enough to answer under its own id where that came early. */
@@ -188,50 +126,59 @@ static void note_end(struct input *input, enum frame_status status)
         atomic_store(&input->exit_status, ENGINE_EXIT_CUT_INPUT);
 }
 
-/* Reads at most once. True where *request is for the main thread. */
-static bool read_request(struct input *input, struct request *request)
+/* Reads at most once. What is to run, in no list yet, or NULL. */
+static struct flight *read_request(struct input *input)
 {
     struct frame frame = {0};
     enum frame_status status = frame_reader_next(input->frames, &frame);
     switch (status) {
     case FRAME_READY:
-        return accept_frame(input, &frame, request);
+        return accept_frame(input, &frame);
     case FRAME_REFUSED:
         refuse_frame(input, &frame);
-        return false;
+        return NULL;
     case FRAME_WAIT:
-        return false;
+        return NULL;
     case FRAME_END:
     case FRAME_CUT:
     case FRAME_FAILED:
         note_end(input, status);
-        return false;
+        return NULL;
     }
-    return false;
+    return NULL;
 }
 
-static void refuse_request(struct input *input, struct request *request, const char *kind, const char *text)
+static void refuse_flight(struct input *input, struct flight *flight, const char *text)
 {
-    if (request->id.length > 0)
-        answer_error(input, request->id, kind, text);
-    request_free(request);
+    if (flight->request.id.length > 0)
+        answer_error(input, flight->request.id, "shutdown", text);
+    flight_end(flight);
+    flight_free(flight);
 }
 
-static void put_in_queue(struct input *input, struct request *request)
+static void put_in_queue(struct input *input, struct flight *flight)
 {
-    if (atomic_load(&input->closed))
-        refuse_request(input, request, "shutdown", "the session was stopped before this request was run");
-    else if (!queue_put(input->queue, request))
-        refuse_request(input, request, "exception", "there is no memory to queue the request");
+    if (atomic_load(&input->closed)) {
+        refuse_flight(input, flight, "the session was stopped before this request was run");
+        return;
+    }
+    flight_wait(flight);
+    alarm_at(flight->deadline_us);
+    loop_wake();
+}
+
+static void read_into_queue(struct input *input)
+{
+    struct flight *flight = read_request(input);
+    if (flight != NULL)
+        put_in_queue(input, flight);
 }
 
 /* Frames that an earlier read brought along wake no watch: they are dealt with before anyone sleeps. */
 static void queue_read_ahead(struct input *input)
 {
-    struct request request;
     while (frame_reader_has_frame(input->frames))
-        if (read_request(input, &request))
-            put_in_queue(input, &request);
+        read_into_queue(input);
 }
 
 /* -- the main thread --------------------------------------------------------------------------------------------- */
@@ -240,7 +187,7 @@ static void queue_read_ahead(struct input *input)
 static void spin(const struct input *input)
 {
     unsigned long long until = info_clock_us() + input->options.spin_us;
-    while (!watch_is_readable(&input->watch) && info_clock_us() < until)
+    while (!watch_is_readable(&input->watch, 0) && info_clock_us() < until)
         ;
 }
 
@@ -260,23 +207,40 @@ static bool nobody_reads(struct input *input)
     return broken;
 }
 
-static bool read_while_idle(struct input *input, struct request *request)
+/* The milliseconds until the next deadline, `most` at most (-1: no limit). */
+static int until_deadline(int most)
 {
+    unsigned long long deadline = flight_next_deadline(), now = info_clock_us();
+    if (deadline == 0)
+        return most;
+    unsigned long long left = deadline > now ? (deadline - now) / 1000 + 1 : 0;
+    return most >= 0 && left > (unsigned long long)most ? most : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* A stream that waits to be asked for more may have a deadline, which a read would sleep through. */
+static bool may_read(struct input *input)
+{
+    return stream_count() == 0 || watch_is_readable(&input->watch, until_deadline(-1));
+}
+
+static struct flight *read_while_idle(struct input *input)
+{
+    struct flight *flight = NULL;
     if (input->options.spin_us > 0)
         spin(input);
-    while (!atomic_load(&input->ended) && !nobody_reads(input))
-        if (read_request(input, request))
-            return true;
-    return false;
+    while (flight == NULL && !atomic_load(&input->ended) && !nobody_reads(input) && !stream_is_ready())
+        if (may_read(input))
+            flight = read_request(input);
+    return flight;
 }
 
 /* Requests that will not be run any more get their one reply all the same. True where there were any. */
 static bool refuse_queued(struct input *input, const char *text)
 {
-    struct request request;
+    struct flight *flight;
     bool any = false;
-    for (; queue_take(input->queue, &request); any = true)
-        refuse_request(input, &request, "shutdown", text);
+    for (; (flight = flight_begin_next(NULL)) != NULL; any = true)
+        refuse_flight(input, flight, text);
     return any;
 }
 
@@ -289,26 +253,47 @@ void input_close(struct input *input)
     refuse_queued(input, "the session was stopped before this request was run");
 }
 
-bool input_next(struct input *input, struct request *request)
+enum input_event input_next(struct input *input, struct flight **flight)
 {
     if (atomic_load(&input->stopping)) {
         if (refuse_queued(input, "the input ended before this request was run"))
             give_up(input);
-        return false;
+        return INPUT_END;
     }
     if (nobody_reads(input))
-        return false;
-    if (queue_take(input->queue, request))
-        return true;
+        return INPUT_END;
+    if ((*flight = flight_begin_next(NULL)) != NULL)
+        return INPUT_REQUEST;
+    if (stream_is_ready())
+        return INPUT_STREAM;
     watch_idle(&input->watch);
     pthread_mutex_lock(&input->reading);
-    /* The reader thread may have queued something between the two lines above. */
-    bool found = queue_take(input->queue, request) || read_while_idle(input, request);
-    if (found)
+    /* The reader thread may have queued something between the lines above. */
+    if ((*flight = flight_begin_next(NULL)) == NULL && (*flight = read_while_idle(input)) != NULL) {
+        flight_begin(*flight);
+        alarm_at((*flight)->deadline_us);
+    }
+    if (*flight != NULL)
         queue_read_ahead(input);
     pthread_mutex_unlock(&input->reading);
     watch_busy(&input->watch);
-    return found;
+    if (*flight != NULL)
+        return INPUT_REQUEST;
+    return stream_is_ready() ? INPUT_STREAM : INPUT_END;
+}
+
+bool input_wait(struct input *input, input_arrived *arrived, void *argument, int milliseconds)
+{
+    watch_idle(&input->watch);
+    pthread_mutex_lock(&input->reading);
+    /* The reader thread may have read it. */
+    if (!arrived(argument) && !atomic_load(&input->ended) &&
+        (frame_reader_has_frame(input->frames) || watch_is_readable(&input->watch, until_deadline(milliseconds))))
+        read_into_queue(input);
+    queue_read_ahead(input);
+    pthread_mutex_unlock(&input->reading);
+    watch_busy(&input->watch);
+    return !atomic_load(&input->ended) && !nobody_reads(input);
 }
 
 int input_exit_status(const struct input *input)
@@ -318,28 +303,20 @@ int input_exit_status(const struct input *input)
 
 /* -- the reader thread ------------------------------------------------------------------------------------------- */
 
-static bool is_running(struct input *input)
-{
-    pthread_mutex_lock(&input->telling);
-    bool running = input->requests != atomic_load(&input->finished);
-    pthread_mutex_unlock(&input->telling);
-    return running;
-}
-
 /* The other end has gone, or will ask nothing more: what runs is interrupted, then the process ends. Runs even while
  * some C call holds the GIL for ever. Where somebody still reads, requests may go on as long as each of them ends
  * within the time to linger. */
 __attribute__((noreturn)) static void end_process(struct input *input)
 {
     bool gone;
-    unsigned long long finished;
+    unsigned long long ended;
     do {
-        finished = atomic_load(&input->finished);
+        ended = flight_totals().ended;
         gone = watch_peer_gone(input->options.output_fd, (int)input->options.linger_ms);
-    } while (!gone && atomic_load(&input->finished) != finished);
+    } while (!gone && flight_totals().ended != ended);
     atomic_store(&input->stopping, true);
     /* Not while Python is being shut down already: that is on its way out by itself. */
-    if (is_running(input)) {
+    if (flight_totals().running > 0) {
         give_up(input);
         input->interrupt();
     }
@@ -351,10 +328,11 @@ __attribute__((noreturn)) static void end_process(struct input *input)
     _exit(atomic_load(&input->exit_status));
 }
 
+/* While Python waits for the BEAM the answer must get through, however much is queued. */
 static void wait_for_room(struct input *input)
 {
-    while (!queue_has_room(input->queue)) {
-        queue_wait_room(input->queue, FULL_QUEUE_LOOK_MS);
+    while (!flight_has_room() && calls_count() == 0) {
+        flight_wait_room(FULL_QUEUE_LOOK_MS);
         if (watch_peer_gone(input->options.output_fd, 0))
             atomic_store(&input->ended, true);
         if (atomic_load(&input->ended))
@@ -364,15 +342,31 @@ static void wait_for_room(struct input *input)
 
 static void read_while_busy(struct input *input)
 {
-    struct request request;
     pthread_mutex_lock(&input->reading);
     /* The main thread may have become idle and read what woke us. */
-    if (!atomic_load(&input->ended) && watch_is_readable(&input->watch)) {
-        if (read_request(input, &request))
-            put_in_queue(input, &request);
+    if (!atomic_load(&input->ended) && watch_is_readable(&input->watch, 0)) {
+        read_into_queue(input);
         queue_read_ahead(input);
     }
     pthread_mutex_unlock(&input->reading);
+}
+
+/* What is due though nothing came in. */
+static void on_alarm(void)
+{
+    bool runs = flight_any_has_verdict();
+    alarm_rang();
+    unsigned long long now = info_clock_us();
+    struct flight *late = flight_expire(now, &runs);
+    while (late != NULL) {
+        struct flight *next = late->next;
+        serve_verdict(late);
+        late = next;
+    }
+    if (runs)
+        at_once_interrupt();
+    alarm_at(flight_next_deadline());
+    alarm_at(stream_send_due(now));
 }
 
 /* Python's start may take for ever, too: a module that is imported at each start may hang. */
@@ -397,13 +391,21 @@ static void *reader_thread(void *argument)
 {
     struct input *input = argument;
     wait_until_ready(input);
-    while (watch_wait(&input->watch)) {
-        wait_for_room(input);
-        read_while_busy(input);
-        if (atomic_load(&input->ended))
-            end_process(input);
+    for (;;) {
+        switch (watch_wait(&input->watch)) {
+        case WATCH_ALARM:
+            on_alarm();
+            break;
+        case WATCH_INPUT:
+            wait_for_room(input);
+            read_while_busy(input);
+            if (atomic_load(&input->ended))
+                end_process(input);
+            break;
+        case WATCH_FAILED:
+            return NULL;
+        }
     }
-    return NULL;
 }
 
 /* Signals are for Python's main thread. */
@@ -437,14 +439,12 @@ struct input *input_new(const struct input_options *options, struct writer *writ
     input->interrupt = interrupt;
     input->watch.poll_fd = -1;
     pthread_mutex_init(&input->reading, NULL);
-    pthread_mutex_init(&input->telling, NULL);
     input->frames = frame_reader_new(options->input_fd, options->max_frame, find_bulk);
-    input->queue = queue_new();
-    if (input->frames == NULL || input->queue == NULL) {
+    if (input->frames == NULL) {
         errno = ENOMEM;
         goto failed;
     }
-    if (!watch_open(&input->watch, options->input_fd))
+    if (!alarm_open() || !watch_open(&input->watch, options->input_fd))
         goto failed;
     errno = start_reader_thread(input);
     if (errno == 0)
@@ -452,7 +452,6 @@ struct input *input_new(const struct input_options *options, struct writer *writ
 
 failed:
     watch_close(&input->watch);
-    queue_free(input->queue);
     frame_reader_free(input->frames);
     free(input);
     return NULL;

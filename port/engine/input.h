@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "request.h"
+#include "flight.h"
 #include "writer.h"
 
 struct input;
@@ -29,12 +29,19 @@ struct input *input_new(const struct input_options *options, struct writer *writ
  * the process ends when nobody reads its output any more. */
 void input_ready(struct input *input);
 
-/* Waits for the next request, in order; without the GIL. False where the input has ended and all was taken. */
-bool input_next(struct input *input, struct request *request);
+/* Waits until there is something to do for the main thread; without the GIL. */
+enum input_event {
+    INPUT_REQUEST, /* *flight, the next in order, runs from now on */
+    INPUT_STREAM,  /* a stream may go on (stream_step) */
+    INPUT_END,     /* the input has ended, and all was taken */
+};
+enum input_event input_next(struct input *input, struct flight **flight);
 
-/* Tells `info` what the main thread does: the request stays valid until input_done. */
-void input_running(struct input *input, const struct request *request);
-void input_done(struct input *input);
+/* For a main thread that waits for something else than its next request: reads at most once and queues what is to run.
+ * Returns at once where `arrived` says that it came, and after the given time, at a deadline or at a signal. False
+ * where nothing more will come. */
+typedef bool input_arrived(void *argument);
+bool input_wait(struct input *input, input_arrived *arrived, void *argument, int milliseconds);
 
 /* After a `stop`: what still waits, and what comes later, is refused with an error of kind `shutdown`. */
 void input_close(struct input *input);

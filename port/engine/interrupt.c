@@ -1,25 +1,151 @@
-/* A signal to the main thread, handled by Python's own machinery: the C handler notes it, the eval loop calls
- * on_signal. SIGURG is ignored by default, so that a stray one does no harm. */
+/* The C handler of Python's own machinery notes the signal, the eval loop calls on_signal. SIGURG is ignored by
+ * default, so that a stray one does no harm. */
 #include "interrupt.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
+
+#include "alarm.h"
+#include "info.h"
+#include "owner.h"
 
 #define INTERRUPT_SIGNAL SIGURG
+/* How soon a place that is no place to stop at is left, mostly. */
+#define RETRY_US 5000
 
-PyObject *interrupt_Shutdown;
+/* BaseExceptions, so that `except Exception` lets them pass. */
+static PyObject *Cancelled, *TimedOut, *Shutdown;
 static pthread_t main_thread;
 static atomic_bool started, shutdown_asked;
 
+static PyObject *exception_of(enum flight_verdict verdict)
+{
+    return verdict == FLIGHT_TIMED_OUT ? TimedOut : Cancelled;
+}
+
+PyObject *interrupt_exception(const struct flight *flight)
+{
+    if (flight->verdict == FLIGHT_GOES_ON)
+        return Py_NewRef(Py_None);
+    PyObject *text =
+        flight->verdict == FLIGHT_TIMED_OUT
+            ? PyUnicode_FromFormat("the request took longer than its timeout of %llu ms", flight->request.timeout_ms)
+            : PyUnicode_FromString("the request was cancelled");
+    PyObject *exception = text == NULL ? NULL : PyObject_CallFunctionObjArgs(exception_of(flight->verdict), text, NULL);
+    Py_XDECREF(text);
+    return exception;
+}
+
+int interrupt_raise(struct flight *flight)
+{
+    if (flight_take_verdict(flight) == FLIGHT_GOES_ON)
+        return 0;
+    PyObject *exception = interrupt_exception(flight);
+    if (exception != NULL)
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_XDECREF(exception);
+    return -1;
+}
+
+void interrupt_set_shutdown(const char *text)
+{
+    PyErr_SetString(Shutdown, text);
+}
+
+const char *interrupt_kind(void)
+{
+    if (PyErr_ExceptionMatches(Shutdown))
+        return "shutdown";
+    if (PyErr_ExceptionMatches(Cancelled))
+        return "cancelled";
+    return PyErr_ExceptionMatches(TimedOut) ? "timeout" : NULL;
+}
+
+/* Requests that run on other threads, which no signal handler of Python reaches. */
+static void interrupt_threads(void)
+{
+    enum flight_verdict verdict;
+    unsigned long thread;
+    while ((thread = flight_take_thread_verdict(&verdict)) != 0)
+        PyThreadState_SetAsyncExc(thread, exception_of(verdict));
+}
+
+static bool is_import(PyObject *frame)
+{
+    PyObject *code = PyObject_GetAttrString(frame, "f_code");
+    PyObject *file = code == NULL ? NULL : PyObject_GetAttrString(code, "co_filename");
+    bool is = file != NULL && PyUnicode_Check(file) &&
+              PyUnicode_CompareWithASCIIString(file, "<frozen importlib._bootstrap>") == 0;
+    Py_XDECREF(file);
+    Py_XDECREF(code);
+    return is;
+}
+
+/* A package whose import is cut short is broken for as long as the process lives: its modules stay, without the names
+ * that were to be bound last. So an import is left to come to its end first. */
+static bool is_importing(PyObject *frame)
+{
+    bool importing = false;
+    Py_XINCREF(frame);
+    while (frame != NULL && !Py_IsNone(frame) && !importing) {
+        importing = is_import(frame);
+        Py_SETREF(frame, PyObject_GetAttrString(frame, "f_back"));
+    }
+    Py_XDECREF(frame);
+    PyErr_Clear();
+    return importing;
+}
+
+static int interrupt_owner(struct owner *owner, PyObject *frame)
+{
+    if (owner == NULL || owner->flight == NULL || !owner->interruptible || !flight_has_verdict(owner->flight))
+        return 0;
+    if (!is_importing(frame))
+        return interrupt_raise(owner->flight);
+    alarm_at(info_clock_us() + RETRY_US);
+    return 0;
+}
+
+/* Runs in the context of the code that it interrupts. */
 static PyObject *on_signal(PyObject *self, PyObject *arguments)
 {
-    (void)self, (void)arguments;
-    if (!atomic_load(&shutdown_asked))
-        Py_RETURN_NONE;
-    PyErr_SetString(interrupt_Shutdown, "the input ended while this ran (--linger gives it more time)");
-    return NULL;
+    (void)self;
+    if (atomic_load(&shutdown_asked)) {
+        PyErr_SetString(Shutdown, "the input ended while this ran (--linger gives it more time)");
+        return NULL;
+    }
+    interrupt_threads();
+    struct owner *owner = owner_of_this();
+    /* (number, frame) */
+    int failed = interrupt_owner(owner, PyTuple_Size(arguments) == 2 ? PyTuple_GetItem(arguments, 1) : NULL);
+    Py_XDECREF((PyObject *)owner);
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *interrupt_unraisable_function(PyObject *self, PyObject *unraisable)
+{
+    (void)self;
+    PyObject *exception = PyObject_GetAttrString(unraisable, "exc_value");
+    struct owner *owner = owner_of_this();
+    bool ours = exception != NULL && owner != NULL && owner->flight != NULL &&
+                (PyErr_GivenExceptionMatches(exception, Cancelled) || PyErr_GivenExceptionMatches(exception, TimedOut));
+    PyObject *result = NULL;
+    if (ours) {
+        flight_untell(owner->flight);
+        interrupt_main();
+        result = Py_NewRef(Py_None);
+    } else if (exception != NULL) {
+        PyObject *usual = PySys_GetObject("__unraisablehook__");
+        result = usual == NULL ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(usual, unraisable, NULL);
+    }
+    Py_XDECREF((PyObject *)owner);
+    Py_XDECREF(exception);
+    return result;
 }
 
 static PyMethodDef on_signal_method = {"on_signal", on_signal, METH_VARARGS, NULL};
@@ -43,29 +169,41 @@ static PyObject *import_signals(void)
     return signals;
 }
 
+static int add_exception(PyObject *module, PyObject **place, const char *name, const char *text)
+{
+    char qualified[32];
+    snprintf(qualified, sizeof qualified, "erlang.%s", name);
+    *place = PyErr_NewExceptionWithDoc(qualified, text, PyExc_BaseException, NULL);
+    return *place == NULL ? -1 : PyModule_AddObjectRef(module, name, *place);
+}
+
 int interrupt_start(PyObject *module)
 {
-    int result = -1;
     main_thread = pthread_self();
-    interrupt_Shutdown = PyErr_NewExceptionWithDoc("erlang.Shutdown", "Nobody waits for the result any more.",
-                                                   PyExc_BaseException, NULL);
+    if (add_exception(module, &Shutdown, "Shutdown", "Nobody waits for the result any more.") < 0 ||
+        add_exception(module, &Cancelled, "Cancelled", "The BEAM cancelled the request.") < 0 ||
+        add_exception(module, &TimedOut, "TimedOut", "The request took longer than its timeout.") < 0)
+        return -1;
     PyObject *handler = PyCFunction_New(&on_signal_method, NULL);
     PyObject *signals = import_signals();
     PyObject *done = NULL;
-    if (interrupt_Shutdown != NULL && handler != NULL && signals != NULL)
+    if (handler != NULL && signals != NULL)
         done = PyObject_CallMethod(signals, "signal", "iO", INTERRUPT_SIGNAL, handler);
-    if (done != NULL)
-        result = PyModule_AddObjectRef(module, "Shutdown", interrupt_Shutdown);
-    atomic_store(&started, result == 0);
-    Py_XDECREF(done);
+    atomic_store(&started, done != NULL);
     Py_XDECREF(signals);
     Py_XDECREF(handler);
-    return result;
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+void interrupt_main(void)
+{
+    if (atomic_load(&started))
+        pthread_kill(main_thread, INTERRUPT_SIGNAL);
 }
 
 void interrupt_shutdown(void)
 {
     atomic_store(&shutdown_asked, true);
-    if (atomic_load(&started))
-        pthread_kill(main_thread, INTERRUPT_SIGNAL);
+    interrupt_main();
 }

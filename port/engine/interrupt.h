@@ -1,17 +1,34 @@
-/* Stopping what Python runs on the main thread, from another thread that may not touch Python. */
+/* Ending what Python runs, from a thread that may not touch Python: by a signal to the main thread, at whose next
+ * bytecode the request that runs there gets an exception if it has a verdict (flight.h). A blocking call of the main
+ * thread is cut short (EINTR). */
 #ifndef PYTHONX_INTERRUPT_H
 #define PYTHONX_INTERRUPT_H
 
+#include "flight.h"
 #include "python.h"
 
-/* From the main thread, with the GIL, once erlang's types exist: installs the signal's handler. 0, or -1 with an error.
- */
+/* From the main thread, with the GIL, once erlang's types exist: installs the signal's handler and adds the exceptions
+ * to the module. 0, or -1 with an error. */
 int interrupt_start(PyObject *module);
 
-/* From any thread, without the GIL; nothing happens before interrupt_start: the main thread gets an erlang.Shutdown at
- * its next bytecode; a blocking call of it is cut short (EINTR). */
+/* From any thread, without the GIL; nothing happens before interrupt_start. The first looks for verdicts; the second
+ * ends whatever runs with an erlang.Shutdown, for nobody waits for it any more. */
+void interrupt_main(void);
 void interrupt_shutdown(void);
 
-extern PyObject *interrupt_Shutdown; /* a BaseException, so that `except Exception` lets it pass */
+/* With the GIL: raises the flight's verdict, if it has one that was not told yet. -1 then, with the error set. */
+int interrupt_raise(struct flight *flight);
+
+/* New reference to the exception for its verdict, told or not, or None; NULL with an error set. */
+PyObject *interrupt_exception(const struct flight *flight);
+
+/* Sets an erlang.Shutdown. With the GIL. */
+void interrupt_set_shutdown(const char *text);
+
+/* The `kind` for the current error, where it is an exception of this module; else NULL. */
+const char *interrupt_kind(void);
+
+/* sys.unraisablehook: an interrupt that came where nobody could hear it, as in a __del__, comes again. */
+PyObject *interrupt_unraisable_function(PyObject *self, PyObject *arguments);
 
 #endif

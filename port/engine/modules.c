@@ -1,17 +1,29 @@
 /* What is importable without a file. */
 #include "modules.h"
 
+#include "calls.h"
 #include "crash.h"
 #include "embedded.h"
 #include "interrupt.h"
+#include "log.h"
+#include "loop.h"
 #include "output.h"
+#include "owner.h"
 #include "python.h"
+#include "stream.h"
 #include "structs.h"
 #include "types.h"
 
 static PyMethodDef erlang_functions[] = {
     {"register_encoder", structs_register_encoder, METH_VARARGS,
      "register_encoder(type, function): objects of the type are sent as what function(object) returns."},
+    {"send", calls_send_function, METH_VARARGS,
+     "send(dest, term): sends a message to a process, by its Pid or its registered name."},
+    {"call", calls_call_function, METH_VARARGS,
+     "call(module, function, args=[]): calls a function of the BEAM and returns its value; raises erlang.Error.\n"
+     "call('Elixir.Enum', 'sum', [[1, 2]]) is 3. The session says what may be called."},
+    {"call_async", loop_call_async_function, METH_VARARGS,
+     "await call_async(module, function, args=[]), or (fun, args=[]): as call, while other coroutines go on."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -26,7 +38,7 @@ static PyModuleDef erlang_module = {
 static PyObject *make_erlang(void)
 {
     PyObject *module = PyModule_Create(&erlang_module);
-    if (module != NULL && (types_add(module) < 0 || interrupt_start(module) < 0))
+    if (module != NULL && (types_add(module) < 0 || interrupt_start(module) < 0 || calls_add(module) < 0))
         Py_CLEAR(module);
     return module;
 }
@@ -49,6 +61,15 @@ static PyMethodDef private_functions[] = {
     {"embedded", embedded_function, METH_O, NULL},
     {"output", output_write_function, METH_VARARGS, NULL},
     {"flush_output", output_flush_function, METH_NOARGS, NULL},
+    {"log", log_send_function, METH_VARARGS, NULL},
+    {"unraisable", interrupt_unraisable_function, METH_O, NULL},
+    {"pump", loop_pump_function, METH_NOARGS, NULL},
+    {"end_task", loop_end_function, METH_VARARGS, NULL},
+    {"verdict", loop_verdict_function, METH_O, NULL},
+    {"demand", stream_demand_function, METH_O, NULL},
+    {"put_item", stream_put_function, METH_VARARGS, NULL},
+    {"begin_call", calls_begin_function, METH_VARARGS, NULL},
+    {"abandon_call", calls_abandon_function, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -61,7 +82,10 @@ static PyModuleDef private_module = {
 
 static PyObject *make_private(void)
 {
-    return PyModule_Create(&private_module);
+    PyObject *module = PyModule_Create(&private_module);
+    if (module != NULL && owner_start(module) < 0)
+        Py_CLEAR(module);
+    return module;
 }
 
 int modules_announce(void)

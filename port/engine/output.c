@@ -14,37 +14,33 @@
 /* A line that is longer goes out in pieces. */
 #define HELD_MAX ((size_t)64 * 1024)
 
-struct stream {
-    const char *name;
-    unsigned char *held;
-    size_t length, capacity;
-};
-
-static struct stream streams[] = {{.name = "stdout"}, {.name = "stderr"}};
+static const char *const names[] = {"stdout", "stderr"};
+static struct owner_text nobodys_text[2];
 static struct writer *output_writer;
-static struct span owner;
 
 void output_start(struct writer *writer)
 {
     output_writer = writer;
 }
 
-void output_attribute(struct span id)
+/* What an owner has written, or what was written after its end or by nobody. */
+static struct owner_text *text_of(struct owner *owner, int stream)
 {
-    owner = id;
+    return owner == NULL || owner->flight == NULL ? &nobodys_text[stream] : &owner->text[stream];
 }
 
 /* One event with `more` behind what is held. False where memory is short. */
-static bool send_output(struct stream *stream, const unsigned char *more, size_t length)
+static bool send_output(struct owner *owner, int stream, const unsigned char *more, size_t length)
 {
+    struct owner_text *text = text_of(owner, stream);
     struct message message = {0};
     message_begin(&message);
     message_put_tuple(&message, 4);
     message_put_atom_text(&message, PROTOCOL_OUTPUT);
-    request_put_id(&message, owner);
-    message_put_atom_text(&message, stream->name);
-    message_put_binary_of_two(&message, stream->held, stream->length, more, length);
-    stream->length = 0;
+    owner_put_id(&message, owner);
+    message_put_atom_text(&message, names[stream]);
+    message_put_binary_of_two(&message, text->bytes, text->length, more, length);
+    text->length = 0;
     bool whole = message_finish(&message) == MESSAGE_OK;
     if (whole) {
         PyThreadState *thread = PyEval_SaveThread();
@@ -55,31 +51,39 @@ static bool send_output(struct stream *stream, const unsigned char *more, size_t
     return whole;
 }
 
-static bool hold(struct stream *stream, const unsigned char *bytes, size_t length)
+static bool hold(struct owner_text *text, const unsigned char *bytes, size_t length)
 {
-    if (stream->capacity - stream->length < length) {
-        size_t capacity = stream->length + length < HELD_MAX ? 2 * (stream->length + length) : stream->length + length;
-        unsigned char *longer = realloc(stream->held, capacity);
+    if (text->capacity - text->length < length) {
+        size_t capacity = text->length + length < HELD_MAX ? 2 * (text->length + length) : text->length + length;
+        unsigned char *longer = realloc(text->bytes, capacity);
         if (longer == NULL)
             return false;
-        stream->held = longer;
-        stream->capacity = capacity;
+        text->bytes = longer;
+        text->capacity = capacity;
     }
     if (length > 0)
-        memcpy(stream->held + stream->length, bytes, length);
-    stream->length += length;
+        memcpy(text->bytes + text->length, bytes, length);
+    text->length += length;
     return true;
 }
 
-static bool put(struct stream *stream, const unsigned char *bytes, size_t length)
+static bool put(struct owner *owner, int stream, const unsigned char *bytes, size_t length)
 {
     const unsigned char *line_end = length == 0 ? NULL : memrchr(bytes, '\n', length);
     size_t whole = line_end == NULL ? 0 : (size_t)(line_end - bytes) + 1;
-    if (line_end == NULL && stream->length + length > HELD_MAX)
+    if (line_end == NULL && text_of(owner, stream)->length + length > HELD_MAX)
         whole = length;
-    if (whole > 0 && !send_output(stream, bytes, whole))
+    if (whole > 0 && !send_output(owner, stream, bytes, whole))
         return false;
-    return hold(stream, bytes + whole, length - whole);
+    return hold(text_of(owner, stream), bytes + whole, length - whole);
+}
+
+static bool put_for_this(int stream, const unsigned char *bytes, size_t length)
+{
+    struct owner *owner = owner_of_this();
+    bool done = put(owner, stream, bytes, length);
+    Py_XDECREF((PyObject *)owner);
+    return done;
 }
 
 PyObject *output_write_function(PyObject *self, PyObject *arguments)
@@ -92,7 +96,7 @@ PyObject *output_write_function(PyObject *self, PyObject *arguments)
     Py_ssize_t length = bytes.len;
     PyObject *written = NULL;
     if (!descriptors_forked())
-        written = put(&streams[fd == 2], bytes.buf, (size_t)length) ? PyLong_FromSsize_t(length) : PyErr_NoMemory();
+        written = put_for_this(fd == 2, bytes.buf, (size_t)length) ? PyLong_FromSsize_t(length) : PyErr_NoMemory();
     /* The stream is the parent's: a child's text goes to the port's stderr. */
     else if ((length = write(STDERR_FILENO, bytes.buf, (size_t)length)) >= 0)
         written = PyLong_FromSsize_t(length);
@@ -102,16 +106,18 @@ PyObject *output_write_function(PyObject *self, PyObject *arguments)
     return written;
 }
 
-void output_flush(void)
+void output_flush(struct owner *owner)
 {
-    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
-        if (streams[i].length > 0 && !descriptors_forked())
-            (void)send_output(&streams[i], NULL, 0);
+    for (int stream = 0; stream < 2; stream++)
+        if (text_of(owner, stream)->length > 0 && !descriptors_forked())
+            (void)send_output(owner, stream, NULL, 0);
 }
 
 PyObject *output_flush_function(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    output_flush();
+    struct owner *owner = owner_of_this();
+    output_flush(owner);
+    Py_XDECREF((PyObject *)owner);
     Py_RETURN_NONE;
 }

@@ -11,19 +11,29 @@
 #include "span.h"
 
 enum operation {
-#define OPERATION(name, fewest, most, has_id) OPERATION_##name,
+#define OPERATION(name, fewest, most, id) OPERATION_##name,
     PROTOCOL_OPERATIONS(OPERATION)
 #undef OPERATION
 };
+
+/* The longest `timeout`, in milliseconds. */
+#define REQUEST_TIMEOUT_MAX 0xFFFFFFFFLL
 
 struct request {
     enum operation operation;
     struct frame frame; /* owned; the spans below point into it */
     void *keeper;       /* the Python object that owns the frame's bytes instead, since arrays look at them; a reference
                            that its holder drops, with the GIL, before request_free */
-    struct span id;     /* the id's term as it came; for `release`, which has none, empty */
+    struct span id;     /* the id's term as it came; empty where the operation has none of its own */
+    struct span other;  /* the same, of the request or call that this is about: of `next`, `cancel`, `reply` */
+    struct span within; /* the call that the request came within; else empty */
     struct span arguments; /* the whole frame, at the first element behind the id */
     size_t argument_count;
+    /* Options that count before the request runs, where they are there and make sense; request_options.h says what is
+     * wrong with the others. */
+    struct span options; /* where the option map begins; empty where there is none, or what stands before is wrong */
+    bool has_timeout, concurrent;
+    unsigned long long timeout_ms;
 };
 
 /* What is wrong with a frame that is no request. */

@@ -2,14 +2,17 @@
  * stand behind them. */
 #include "request_options.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "decode.h"
 #include "protocol.h"
+#include "request.h"
 #include "term.h"
 #include "types.h"
 
 #define LINE_MAX_ACCEPTED 1000000
+#define BATCH_MAX 65536
 
 enum option {
 #define OPTION(name) OPTION_##name,
@@ -83,13 +86,21 @@ static int read_file(const struct term_head *value, struct source_place *place)
     return place->file == NULL ? -1 : 0;
 }
 
-static int read_segments(const struct term_head *value, struct request_options *options)
+static int read_number(const struct term_head *value, long long least, long long most, const char *complaint,
+                       size_t *number)
 {
-    long long size;
-    if (!term_integer(value, &size) || size < 1)
-        return bad("options: segments is a number of bytes, from which on results go through shared memory");
-    options->segments = (size_t)size;
+    long long given;
+    if (!term_integer(value, &given) || given < least || given > most)
+        return bad(complaint);
+    *number = (size_t)given;
     return 0;
+}
+
+/* Looked at when the request was read (request.h). */
+static int check_timeout(const struct term_head *value)
+{
+    size_t milliseconds;
+    return read_number(value, 0, REQUEST_TIMEOUT_MAX, "options: timeout is a number of milliseconds", &milliseconds);
 }
 
 static int read_line(const struct term_head *value, struct source_place *place)
@@ -107,6 +118,7 @@ static int read_value(struct span *span, enum option option, struct request_opti
     struct term_head value;
     enum term_status status = term_read_head(&start, &value);
     size_t position = span->position;
+    bool concurrent; /* like the timeout, it was looked at before */
     if (status == TERM_OK)
         status = term_skip(span);
     if (status != TERM_OK)
@@ -122,7 +134,18 @@ static int read_value(struct span *span, enum option option, struct request_opti
     case OPTION_line:
         return read_line(&value, &options->place);
     case OPTION_segments:
-        return read_segments(&value, options);
+        return read_number(&value, 1, LLONG_MAX,
+                           "options: segments is a number of bytes, from which on results go through "
+                           "shared memory",
+                           &options->segments);
+    case OPTION_batch:
+        return read_number(&value, 1, BATCH_MAX, "options: batch is a number of items, at most 65536", &options->batch);
+    case OPTION_timeout:
+        return check_timeout(&value);
+    case OPTION_concurrent:
+        return choose(&value, "false", "true", "options: concurrent is true or false", &concurrent);
+    case OPTION_timing:
+        return choose(&value, "false", "true", "options: timing is true or false", &options->timing);
     case OPTION_return:
         return choose(&value, "value", "ref", "options: return is value or ref", &options->return_ref);
     case OPTION_binaries:

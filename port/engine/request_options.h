@@ -12,6 +12,8 @@ struct request_options {
     struct span bindings;      /* the map's term, or empty */
     bool bytes;                /* binaries => bytes */
     size_t segments;           /* results of this many bytes or more through shared memory; 0: none */
+    size_t batch;              /* a stream's items come so many at once at most; 0: each by itself */
+    bool timing;               /* tell how long it waited and ran */
     bool return_ref;           /* return => ref */
     struct source_place place; /* owns place.file */
 };

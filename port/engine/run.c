@@ -1,4 +1,4 @@
-/* Decode, run, encode: the middle of a request's way. Which of them failed decides the kind of the error reply. */
+/* Decode, run, encode: the middle of a request's way. */
 #include "run.h"
 
 #include "bulk.h"
@@ -7,23 +7,14 @@
 #include "error.h"
 #include "frame.h"
 #include "interrupt.h"
+#include "loop.h"
 #include "output.h"
 #include "protocol.h"
 #include "refs.h"
-#include "request_options.h"
 #include "source.h"
 #include "target.h"
 #include "term.h"
 #include "types.h"
-
-enum stage { STAGE_DECODE, STAGE_COMPILE, STAGE_RUN, STAGE_ENCODE };
-
-struct run {
-    struct request *request;
-    struct span span; /* the arguments not yet decoded */
-    struct request_options options;
-    enum stage stage;
-};
 
 static PyObject *globals;
 
@@ -132,15 +123,25 @@ static int assign_bindings(struct run *run)
     return failed;
 }
 
+/* From here on the request's own code runs, which a cancel may end. */
+static int enter_code(struct run *run)
+{
+    run->stage = RUN_CODE;
+    run->owner->interruptible = true;
+    return interrupt_raise(run->owner->flight);
+}
+
 /* -- the operations ---------------------------------------------------------------------------------------------- */
 
 static PyObject *evaluate(PyObject *block)
 {
     PyObject *body = PyTuple_GetItem(block, 0), *expression = PyTuple_GetItem(block, 1);
     PyObject *value = Py_NewRef(Py_None);
-    if (!Py_IsNone(body))
+    if (Py_IsTrue(PyTuple_GetItem(block, 2)))
+        Py_SETREF(value, loop_evaluate(body, expression, globals));
+    else if (!Py_IsNone(body))
         Py_SETREF(value, PyEval_EvalCode(body, globals, globals));
-    if (value != NULL && !Py_IsNone(expression))
+    if (value != NULL && !Py_IsNone(expression) && !Py_IsTrue(PyTuple_GetItem(block, 2)))
         Py_SETREF(value, PyEval_EvalCode(expression, globals, globals));
     return value;
 }
@@ -150,14 +151,10 @@ static PyObject *run_code(struct run *run, int keep_value)
     PyObject *text = decode_code(run), *block = NULL, *value = NULL;
     if (text == NULL || read_options(run, run->request->argument_count > 1) < 0 || assign_bindings(run) < 0)
         goto done;
-    run->stage = STAGE_COMPILE;
+    run->stage = RUN_COMPILE;
     block = source_compile(text, &run->options.place, keep_value);
-    if (block == NULL)
-        goto done;
-    run->stage = STAGE_RUN;
-    value = evaluate(block);
-    if (value != NULL && !keep_value)
-        Py_SETREF(value, Py_NewRef(Py_None));
+    if (block != NULL && enter_code(run) == 0)
+        value = evaluate(block);
 done:
     Py_XDECREF(block);
     Py_XDECREF(text);
@@ -204,18 +201,11 @@ static PyObject *decode_keywords(struct run *run)
 static int read_options_ahead(struct run *run)
 {
     struct span arguments = run->span;
-    bool given = run->request->argument_count == 4;
-    if (!given)
+    /* Where what stands before them is wrong, decoding it tells what. */
+    if (run->request->options.length == 0)
         return 0;
-    for (int i = 0; i < 2; i++) {
-        enum term_status status = term_skip(&run->span);
-        if (status != TERM_OK) {
-            PyErr_Format(types_DecodeError, "%s: %s (byte %zu of the frame)", i == 0 ? "args" : "kwargs",
-                         term_status_text(status), run->span.position);
-            return -1;
-        }
-    }
-    int failed = read_options(run, given);
+    run->span = run->request->options;
+    int failed = read_options(run, true);
     run->span = arguments;
     return failed;
 }
@@ -228,11 +218,12 @@ static PyObject *run_call(struct run *run)
         goto done;
     arguments = decode_arguments(run);
     keywords = arguments == NULL ? NULL : decode_keywords(run);
-    if (keywords == NULL || (run->request->argument_count < 4 && read_options(run, false) < 0) ||
+    if (keywords == NULL ||
+        (run->request->options.length == 0 && read_options(run, run->request->argument_count == 4) < 0) ||
         assign_bindings(run) < 0)
         goto done;
-    run->stage = STAGE_RUN;
-    function = target_resolve(target, globals);
+    if (enter_code(run) == 0)
+        function = target_resolve(target, globals);
     if (function != NULL)
         value = PyObject_Call(function, arguments, keywords);
 done:
@@ -258,10 +249,17 @@ static PyObject *run_release(struct run *run)
     return failed ? bad_request("release takes a list of references") : Py_NewRef(Py_None);
 }
 
-static PyObject *run_operation(struct run *run)
+struct run run_begin(struct owner *owner)
+{
+    struct request *request = &owner->flight->request;
+    return (struct run){.request = request, .owner = owner, .span = request->arguments};
+}
+
+PyObject *run_value(struct run *run)
 {
     switch (run->request->operation) {
     case OPERATION_eval:
+    case OPERATION_stream:
         return run_code(run, 1);
     case OPERATION_exec:
         return run_code(run, 0);
@@ -271,56 +269,55 @@ static PyObject *run_operation(struct run *run)
         return Py_NewRef(Py_None);
     case OPERATION_release:
         return run_release(run);
+    case OPERATION_next:
+    case OPERATION_cancel:
     case OPERATION_info:
+    case OPERATION_reply:
     case OPERATION_segment:
     case OPERATION_give_back:
         break; /* answered as it was read */
     }
+    PyErr_SetString(PyExc_SystemError, "an operation that does not run");
     return NULL;
 }
 
 /* -- the reply --------------------------------------------------------------------------------------------------- */
 
-/* {ok, Id, Value, Numbers}: the segments that the value is in, for whoever passes the reply on unread. */
-static void put_loans(struct message *reply)
+int run_put_item(struct run *run, PyObject *item, struct message *message)
 {
-    message_add_element(reply);
-    message_put_list(reply, (uint32_t)reply->loan_count);
-    for (size_t i = 0; i < reply->loan_count; i++)
-        message_put_unsigned(reply, reply->loans[i]);
-    message_put_nil_list(reply);
+    message->share_from = run->options.segments;
+    if (!run->options.return_ref)
+        return encode_object(message, item, "result");
+    unsigned long long number = refs_keep(item);
+    return number == 0 ? -1 : encode_reference(message, number, item);
 }
 
 static int put_value(struct run *run, struct message *reply, PyObject *value)
 {
-    run->stage = STAGE_ENCODE;
-    reply->share_from = run->options.segments;
+    run->stage = RUN_ENCODE;
     message_put_tuple(reply, 3);
     message_put_atom_text(reply, PROTOCOL_OK);
     request_put_id(reply, run->request->id);
-    if (!run->options.return_ref) {
-        int failed = encode_object(reply, value, "result");
-        if (!failed && reply->loan_count > 0)
-            put_loans(reply);
-        return failed;
-    }
-    unsigned long long number = refs_keep(value);
-    return number == 0 ? -1 : encode_reference(reply, number, value);
+    if (run->request->operation == OPERATION_stream)
+        return encode_object(reply, value, "result");
+    int failed = run_put_item(run, value, reply);
+    if (!failed && reply->loan_count > 0)
+        bulk_put_loans(reply);
+    return failed;
 }
 
-static const char *error_kind(enum stage stage)
+static const char *error_kind(enum run_stage stage)
 {
-    if (PyErr_ExceptionMatches(interrupt_Shutdown))
-        return "shutdown";
-    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(request_options_BadRequest))
+    const char *interrupted = interrupt_kind();
+    if (interrupted != NULL)
+        return interrupted;
+    if (stage == RUN_DECODE && PyErr_ExceptionMatches(request_options_BadRequest))
         return "bad_request";
-    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(types_DecodeError))
+    if (stage == RUN_DECODE && PyErr_ExceptionMatches(types_DecodeError))
         return "undecodable";
-    if (stage == STAGE_COMPILE && PyErr_ExceptionMatches(PyExc_SyntaxError))
+    if (stage == RUN_COMPILE && PyErr_ExceptionMatches(PyExc_SyntaxError))
         return "syntax";
-    if (stage == STAGE_ENCODE)
-        return "unencodable";
-    return "exception";
+    return stage == RUN_ENCODE ? "unencodable" : "exception";
 }
 
 /* What is wrong with a request has no traceback; what Python raised has. */
@@ -340,11 +337,11 @@ static void put_refusal(struct message *reply, struct span id, const char *kind)
     Py_XDECREF(traceback);
 }
 
-static bool is_refusal(enum stage stage)
+static bool is_refusal(enum run_stage stage)
 {
-    return (stage == STAGE_DECODE &&
+    return (stage == RUN_DECODE &&
             (PyErr_ExceptionMatches(request_options_BadRequest) || PyErr_ExceptionMatches(types_DecodeError))) ||
-           (stage == STAGE_ENCODE && PyErr_ExceptionMatches(types_EncodeError));
+           (stage == RUN_ENCODE && PyErr_ExceptionMatches(types_EncodeError));
 }
 
 static void put_error(struct run *run, struct message *reply)
@@ -371,21 +368,23 @@ static bool finish(struct run *run, struct message *reply)
     return message_finish(reply) == MESSAGE_OK;
 }
 
-bool run_request(struct request *request, struct message *reply)
+bool run_reply(struct run *run, PyObject *value, struct message *reply)
 {
-    struct run run = {.request = request, .span = request->arguments};
-    output_attribute(request->id);
     message_begin(reply);
-    PyObject *value = run_operation(&run);
     /* A release that was understood is not answered. */
-    bool replies = value == NULL || request->operation != OPERATION_release;
-    if (replies && (value == NULL || put_value(&run, reply, value) < 0))
-        put_error(&run, reply);
+    bool replies = value == NULL || run->request->operation != OPERATION_release;
+    if (replies && value != NULL && put_value(run, reply, value) < 0)
+        Py_CLEAR(value);
+    /* What follows is the engine's work, and not to be cut short. */
+    run->owner->interruptible = false;
+    if (replies && value == NULL) {
+        run->owner->flight->failed = true;
+        put_error(run, reply);
+    }
     PyErr_Clear();
     Py_XDECREF(value);
-    request_options_free(&run.options);
+    request_options_free(&run->options);
     /* Last, as all of the above may print. */
-    output_flush();
-    output_attribute((struct span){0});
-    return replies && finish(&run, reply);
+    output_flush(run->owner);
+    return replies && finish(run, reply);
 }

@@ -11,8 +11,9 @@ struct source_place {
     long line;      /* of the first line, from 1; without a file it is not looked at */
 };
 
-/* New reference to a tuple (body, expression) of code objects, either of which may be None: the statements to execute
- * first, and the expression whose value is the block's. With `keep_value` 0 all is body. NULL with an error set. */
+/* New reference to a tuple (body, expression, awaits): code objects, either of which may be None, for the statements to
+ * execute first and for the expression whose value is the block's, and whether they await (top-level `await`). With
+ * `keep_value` 0 all is body. NULL with an error set. */
 PyObject *source_compile(PyObject *text, const struct source_place *place, int keep_value);
 
 /* The module traces.py, borrowed, with the sources of what was compiled; NULL with an error set. */

@@ -7,6 +7,8 @@
 
 #include <ei.h>
 
+#include "calls.h"
+
 struct opaque {
     PyObject_HEAD PyObject *term; /* bytes: the term without its version byte */
 };
@@ -135,13 +137,15 @@ static PyObject *opaque_repr(PyObject *object)
     return shown;
 }
 
-static PyObject *make_opaque_type(const char *name)
+/* `call` may be NULL. */
+static PyObject *make_opaque_type(const char *name, ternaryfunc call)
 {
     PyType_Slot slots[] = {{Py_tp_dealloc, (void *)opaque_dealloc},
                            {Py_tp_hash, (void *)opaque_hash},
                            {Py_tp_richcompare, (void *)opaque_compare},
                            {Py_tp_repr, (void *)opaque_repr},
                            {Py_tp_doc, (void *)(uintptr_t) "A term of the BEAM that goes back as it came."},
+                           {call == NULL ? 0 : Py_tp_call, (void *)call},
                            {0, NULL}};
     PyType_Spec spec = {.name = name,
                         .basicsize = sizeof(struct opaque),
@@ -187,6 +191,11 @@ int types_is_atom(PyObject *object)
     return (PyObject *)Py_TYPE(object) == atom_type;
 }
 
+int types_is_pid(PyObject *object)
+{
+    return (PyObject *)Py_TYPE(object) == pid_type;
+}
+
 /* -- all of them ------------------------------------------------------------------------------------------------- */
 
 static int add(PyObject *module, const char *name, PyObject **place, PyObject *value)
@@ -198,11 +207,11 @@ static int add(PyObject *module, const char *name, PyObject **place, PyObject *v
 int types_add(PyObject *module)
 {
     if (add(module, "Atom", &atom_type, make_atom_type()) < 0 ||
-        add(module, "Pid", &pid_type, make_opaque_type("erlang.Pid")) < 0 ||
-        add(module, "Port", &port_type, make_opaque_type("erlang.Port")) < 0 ||
-        add(module, "Reference", &reference_type, make_opaque_type("erlang.Reference")) < 0 ||
-        add(module, "Fun", &fun_type, make_opaque_type("erlang.Fun")) < 0 ||
-        add(module, "Bitstring", &bitstring_type, make_opaque_type("erlang.Bitstring")) < 0)
+        add(module, "Pid", &pid_type, make_opaque_type("erlang.Pid", NULL)) < 0 ||
+        add(module, "Port", &port_type, make_opaque_type("erlang.Port", NULL)) < 0 ||
+        add(module, "Reference", &reference_type, make_opaque_type("erlang.Reference", NULL)) < 0 ||
+        add(module, "Fun", &fun_type, make_opaque_type("erlang.Fun", calls_call_fun)) < 0 ||
+        add(module, "Bitstring", &bitstring_type, make_opaque_type("erlang.Bitstring", NULL)) < 0)
         return -1;
     if (add(module, "DecodeError", &types_DecodeError,
             PyErr_NewExceptionWithDoc("erlang.DecodeError", "A term that has no Python object.", PyExc_ValueError,

@@ -15,6 +15,7 @@ extern PyObject *types_EncodeError; /* ValueError: an object has no term */
 /* New reference. `text` is UTF-8. */
 PyObject *types_atom(const char *text, Py_ssize_t length);
 int types_is_atom(PyObject *object);
+int types_is_pid(PyObject *object);
 
 /* New reference: an opaque object for the term of `kind` (pid, port, reference, fun or bitstring) that stands in
  * [start, start + length). */

@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "alarm.h"
 #include "info.h"
 
 /* As long as the main thread is busy for less, it is left to read by itself. */
@@ -29,13 +30,11 @@ bool watch_open(struct watch *watch, int input_fd)
     pthread_mutex_init(&watch->lock, NULL);
     watch->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     watch->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (watch->timer_fd < 0 || watch->poll_fd < 0 || !add(watch, watch->timer_fd, EPOLLIN))
+    if (watch->timer_fd < 0 || watch->poll_fd < 0 || !add(watch, watch->timer_fd, EPOLLIN) ||
+        !add(watch, alarm_fd(), EPOLLIN))
         return false;
-    if (add(watch, input_fd, 0))
-        return true;
-    bool is_file = errno == EPERM;
-    watch_close(watch);
-    return is_file;
+    watch->listens = add(watch, input_fd, 0);
+    return watch->listens || errno == EPERM;
 }
 
 void watch_close(struct watch *watch)
@@ -63,7 +62,7 @@ static void tick_later(struct watch *watch)
 
 void watch_busy(struct watch *watch)
 {
-    if (watch->poll_fd < 0)
+    if (!watch->listens)
         return;
     unsigned long long now = info_clock_us();
     pthread_mutex_lock(&watch->lock);
@@ -83,7 +82,7 @@ void watch_busy(struct watch *watch)
 
 void watch_idle(struct watch *watch)
 {
-    if (watch->poll_fd < 0)
+    if (!watch->listens)
         return;
     pthread_mutex_lock(&watch->lock);
     watch->busy = false;
@@ -106,25 +105,26 @@ static void on_tick(struct watch *watch)
     pthread_mutex_unlock(&watch->lock);
 }
 
-bool watch_wait(struct watch *watch)
+enum watch_event watch_wait(struct watch *watch)
 {
-    while (watch->poll_fd >= 0) {
+    for (;;) {
         struct epoll_event event;
         int count = epoll_wait(watch->poll_fd, &event, 1, -1);
         if (count < 0 && errno != EINTR)
-            return false;
-        if (count > 0 && event.data.fd == watch->timer_fd)
+            return WATCH_FAILED;
+        if (count > 0 && event.data.fd == alarm_fd())
+            return WATCH_ALARM;
+        if (count > 0 && event.data.fd == watch->input_fd)
+            return WATCH_INPUT;
+        if (count > 0)
             on_tick(watch);
-        else if (count > 0)
-            return true;
     }
-    return false;
 }
 
-bool watch_is_readable(const struct watch *watch)
+bool watch_is_readable(const struct watch *watch, int milliseconds)
 {
     struct pollfd input = {.fd = watch->input_fd, .events = POLLIN};
-    return poll(&input, 1, 0) > 0;
+    return poll(&input, 1, milliseconds) > 0;
 }
 
 bool watch_peer_gone(int output_fd, int milliseconds)

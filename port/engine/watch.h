@@ -8,9 +8,10 @@
 #include <stdbool.h>
 
 struct watch {
-    int poll_fd;  /* -1 where the descriptor cannot be watched (a regular file): then nothing ever wakes */
+    int poll_fd;
     int timer_fd; /* fires while the main thread may have been busy for long enough */
     int input_fd;
+    bool listens;         /* false where the descriptor cannot be watched (a regular file): then input never wakes */
     pthread_mutex_t lock; /* guards what follows */
     bool busy, armed, ticking;
     unsigned long long busy_since; /* microseconds */
@@ -27,11 +28,12 @@ void watch_close(struct watch *watch);
 void watch_busy(struct watch *watch);
 void watch_idle(struct watch *watch);
 
-/* From the reader thread: sleeps until it is its turn, or the input hung up. False where nothing can be watched. */
-bool watch_wait(struct watch *watch);
+/* From the reader thread: sleeps until it is its turn to read, the input hung up, or the alarm rang (alarm.h). */
+enum watch_event { WATCH_INPUT, WATCH_ALARM, WATCH_FAILED };
+enum watch_event watch_wait(struct watch *watch);
 
-/* True where a read would not block now. */
-bool watch_is_readable(const struct watch *watch);
+/* True where a read would not block; sleeps up to `milliseconds` for that (-1: for ever), or until a signal. */
+bool watch_is_readable(const struct watch *watch, int milliseconds);
 
 /* True where whoever read our output, or wrote our input, has gone. Sleeps up to `milliseconds` for that. */
 bool watch_peer_gone(int output_fd, int milliseconds);

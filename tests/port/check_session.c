@@ -177,7 +177,12 @@ static const struct {
     {"{eval, 1, '1', []}", "bad_request", "options: expected a map"},
     {"{eval, 1, '1', #{color => red}}", "bad_request", "options: unknown option color"},
     {"{eval, 1, '1', #{'file' => 'x'}}", "bad_request", "options: the keys are atoms"},
-    {"{eval, 1, '1', #{timeout => 5}}", "bad_request", "options: unknown option timeout"},
+    {"{eval, 1, '1', #{timeout => soon}}", "bad_request", "options: timeout is a number of milliseconds"},
+    {"{eval, 1, '1', #{timeout => -1}}", "bad_request", "options: timeout is a number of milliseconds"},
+    {"{eval, 1, '1', #{timeout => 4294967296}}", "bad_request", "options: timeout is a number of milliseconds"},
+    {"{eval, 1, '1', #{concurrent => 1}}", "bad_request", "options: concurrent is true or false"},
+    {"{eval, 1, '1', #{timing => 1}}", "bad_request", "options: timing is true or false"},
+    {"{eval, 1, '1', #{batch => 0}}", "bad_request", "options: batch is a number of items"},
     {"{eval, 1, '1', #{return => copy}}", "bad_request", "options: return is value or ref"},
     {"{eval, 1, '1', #{binaries => text}}", "bad_request", "options: binaries is str or bytes"},
     {"{eval, 1, '1', #{file => x}}", "bad_request", "options: file is a binary"},
@@ -567,7 +572,7 @@ START_TEST(tells_about_itself)
     struct session *session = SESSION(.options = {"--max-frame", "100000"});
     session_send(session, "{info, now}");
     const char *info = session_next(session);
-    expect_part(info, "{ok,now,#{running=>nil,running_us=>0,queued=>0,requests=>0,memory=>");
+    expect_part(info, "{ok,now,#{running=>nil,running_us=>0,queued=>0,requests=>0,errors=>0,");
     expect_part(info, "max_frame=>100000");
     session_expect_alive(session);
     session_send(session, "{info, now}");

@@ -233,7 +233,7 @@ const char *session_next_reply(struct session *session)
     const char *frame;
     do
         frame = session_next(session);
-    while (frame != NULL && strncmp(frame, "{output,", 8) == 0);
+    while (frame != NULL && (strncmp(frame, "{output,", 8) == 0 || strncmp(frame, "{log,", 5) == 0));
     return frame;
 }
 

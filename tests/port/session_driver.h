@@ -56,7 +56,7 @@ bool session_next_frame(struct session *session, struct frame *frame);
 /* The next frame, or NULL at the end of its output. It lives until the next call. */
 const char *session_next(struct session *session);
 
-/* The same without output events. */
+/* The same without events of output and logs. */
 const char *session_next_reply(struct session *session);
 
 /* The next frame is this one. */

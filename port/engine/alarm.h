@@ -1,0 +1,20 @@
+/* One timer for all that is to happen at some time though nothing comes in: deadlines, and items of streams that were
+ * held back. It wakes the reader thread (watch.h). Any thread may set it. */
+#ifndef PYTHONX_ALARM_H
+#define PYTHONX_ALARM_H
+
+#include <stdbool.h>
+
+/* False, with errno, where no timer can be had. */
+bool alarm_open(void);
+
+/* Readable once it rings. */
+int alarm_fd(void);
+
+/* Rings at that time (info_clock_us), or earlier if that was asked for; 0: nothing is asked. */
+void alarm_at(unsigned long long us);
+
+/* It rang: whoever has still something to wait for asks anew. */
+void alarm_rang(void);
+
+#endif

@@ -1,0 +1,107 @@
+/* Requests in flight: read, and not replied to yet. They wait in order, then run: on the main thread, as a task of the
+ * event loop, as a stream, or on a thread that waits for the BEAM. Each can be told to end, by a cancel or because its
+ * time is up; what waits still never runs then, what runs learns of it through its verdict.
+ *
+ * No Python in here; all functions may be called from any thread. What waits is bounded in count and bytes, so that a
+ * client that asks faster than Python answers is held back by its pipe. */
+#ifndef PYTHONX_FLIGHT_H
+#define PYTHONX_FLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "request.h"
+
+enum flight_verdict { FLIGHT_GOES_ON, FLIGHT_CANCELLED, FLIGHT_TIMED_OUT };
+
+struct flight {
+    struct request request;
+    enum flight_verdict verdict;    /* guarded, as all that follows, by the lock of flight.c */
+    bool told;                      /* the verdict was raised in it */
+    bool waits;                     /* it has not begun */
+    bool failed;                    /* its reply was an error */
+    unsigned long long granted;     /* how many items of a stream were asked for, in all */
+    unsigned long thread;           /* of Python, that runs it, where it is not the main thread; else 0 */
+    unsigned long long read_us;     /* when it was read, */
+    unsigned long long started_us;  /* when it began, */
+    unsigned long long ended_us;    /* when it was over, */
+    unsigned long long deadline_us; /* and when its time is up (info_clock_us); 0: never */
+    struct flight *previous, *next;
+};
+
+/* Takes the request over, with what it owns; NULL, and it stays the caller's, where memory is short. In no list yet. */
+struct flight *flight_new(struct request *request);
+
+/* Puts it behind what waits. Goes over the bound rather than wait: ask flight_has_room first. */
+void flight_wait(struct flight *flight);
+
+/* It runs from now on. */
+void flight_begin(struct flight *flight);
+
+/* The one that has waited longest, which runs from now on: NULL where none waits, or where `may_begin` says no. */
+typedef bool flight_may_begin(const struct flight *flight);
+struct flight *flight_begin_next(flight_may_begin *may_begin);
+
+/* It is over, and known to nobody any more; to be called before its reply is sent, after which its id may come again.
+ */
+void flight_end(struct flight *flight);
+void flight_free(struct flight *flight); /* and its request */
+
+/* What the main thread runs now, for `info`; the one before. */
+struct flight *flight_show(struct flight *flight);
+
+/* More items of the stream of that id; the flight, where it runs. */
+bool flight_grant(struct span id, unsigned long long count);
+unsigned long long flight_granted(const struct flight *flight);
+
+/* -- being told to end --------------------------------------------------------------------------------------------- */
+
+/* A cancel of that id. Where it waits it is taken out and returned, for the caller to answer and end; where it runs it
+ * gets its verdict, and *runs becomes true. */
+struct flight *flight_cancel(struct span id, bool *runs);
+
+/* The same for all whose time is up; those that waited are chained by `next`. */
+struct flight *flight_expire(unsigned long long now_us, bool *runs);
+
+/* When flight_expire is to be called next; 0: there is nothing with a deadline. */
+unsigned long long flight_next_deadline(void);
+
+/* The verdict, for the one that ends it now: FLIGHT_GOES_ON where there is none, or where it was told before. */
+enum flight_verdict flight_take_verdict(struct flight *flight);
+
+/* The same without taking it: whether somebody should. */
+bool flight_has_verdict(struct flight *flight);
+
+/* Whether any has. */
+bool flight_any_has_verdict(void);
+
+/* It was told in a place where it could not be heard. */
+void flight_untell(struct flight *flight);
+
+/* Which thread of Python runs it; 0: the main one. */
+void flight_set_thread(struct flight *flight, unsigned long thread);
+
+/* The first running one on another thread than the main one with a verdict, which is taken with this; 0: none. */
+unsigned long flight_take_thread_verdict(enum flight_verdict *verdict);
+
+/* -- what waits ---------------------------------------------------------------------------------------------------- */
+
+bool flight_has_room(void);
+
+/* Waits until there may be room, `milliseconds` at most. */
+void flight_wait_room(unsigned milliseconds);
+
+bool flight_any_waits(void);
+
+/* For `info`, and for whoever watches over the progress of all. */
+struct flight_totals {
+    size_t waiting, running;
+    unsigned long long begun, ended, errors;
+    unsigned long long queue_us, run_us; /* of those that have ended */
+};
+struct flight_totals flight_totals(void);
+
+/* Calls `put` with the id of what is shown, and when it began; empty and 0 where nothing is. */
+void flight_tell_shown(void (*put)(void *argument, struct span id, unsigned long long started_us), void *argument);
+
+#endif
