@@ -3,7 +3,7 @@ session start slowly."""
 
 import sys
 
-from _pythonx import owner
+from _pythonx import embedded, owner
 
 
 class AfterImport:
@@ -84,8 +84,6 @@ def pass_owner_to_pools(module):
 
 
 def send_logs(logging):
-    from _pythonx import embedded
-
     logging.root.addHandler(embedded("logs").make_handler(logging))
 
 
@@ -97,9 +95,12 @@ def log_warnings(warnings):
         if file is not None:
             show(message, category, filename, lineno, file, line)
             return
-        import logging
-
         text = f"{category.__name__}: {message}"
+        logging = sys.modules.get("logging")
+        if logging is None:
+            # To import it here is no good time: os.fork() warns while it runs what modules have registered for it.
+            embedded("logs").log_warning(text, filename, lineno)
+            return
         logger = logging.getLogger("py.warnings")
         if logger.isEnabledFor(logging.WARNING):
             logger.handle(logger.makeRecord(logger.name, logging.WARNING, filename, lineno, text, (), None))

@@ -1,5 +1,7 @@
 """Records of Python's logging as events (PEP 282)."""
 
+import time
+
 from _pythonx import log
 
 # The names of Erlang's logger, from the lowest level that has each.
@@ -13,6 +15,12 @@ def level_name(number):
 def text(value):
     # Lone surrogates must not keep a record from being sent.
     return str(value).encode("utf-8", "backslashreplace")
+
+
+def log_warning(message, file, line):
+    """One of the module warnings, where logging is not loaded."""
+    fields = {"message": text(message), "logger": b"py.warnings", "file": text(file), "line": line}
+    log("warning", {**fields, "time": int(time.time() * 1_000_000)})
 
 
 def make_handler(logging):
