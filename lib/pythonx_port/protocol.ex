@@ -14,21 +14,27 @@ defmodule PythonxPort.Protocol do
   @small_tuple 104
   @integer 98
   @small_integer 97
+  @small_big 110
   @binary_ext 109
   # Each form that an atom may come in; OTP 25 and older prefer the old ones.
   @atom_ext 100
   @small_atom_ext 115
   @atom_utf8_ext 118
   @small_atom_utf8_ext 119
+  # With the bits of their lengths.
+  @atom_forms [{@small_atom_utf8_ext, 8}, {@small_atom_ext, 8}, {@atom_utf8_ext, 16}, {@atom_ext, 16}]
 
   @max_id 0x7FFF_FFFF
-  @arities [eval: 4, exec: 4, call: 6, info: 2, segment: 3, stop: 2]
+  @arities [eval: 4, exec: 4, call: 6, stream: 4, info: 2, segment: 3, stop: 2, cancel: 2, next: 3]
 
   @typedoc "A request's number: it fits the 32-bit integer of the external term format."
   @type id :: 0..0x7FFF_FFFF
 
-  @typedoc "Requests that are answered with one reply."
-  @type operation :: :eval | :exec | :call | :info | :segment | :stop
+  @typedoc "Requests that have a reply in the end, and (`:cancel`, `:next`) what is said about one that is under way."
+  @type operation :: :eval | :exec | :call | :stream | :info | :segment | :stop | :cancel | :next
+
+  @typedoc "The name that Python gave a call to the BEAM: its bytes, which go back as they came."
+  @type call_id :: binary()
 
   @doc "The largest id that a request may have."
   @spec max_id() :: id()
@@ -57,6 +63,32 @@ defmodule PythonxPort.Protocol do
     def request(unquote(operation), id, body) when id in 0..@max_id, do: [@head, <<id::32>> | body]
   end
 
+  @doc """
+  A request that Python runs at once while it waits for the answer to a call.
+
+      iex> <<131, call_id::binary>> = :erlang.term_to_binary({3, 7})
+      iex> info = PythonxPort.Protocol.request(:info, 8, [])
+      iex> PythonxPort.Protocol.within(call_id, info) |> IO.iodata_to_binary() |> :erlang.binary_to_term()
+      {:within, {3, 7}, {:info, 8}}
+  """
+  @spec within(call_id(), iodata()) :: iodata()
+  def within(call_id, [<<@version, head::binary>> | rest]) do
+    [<<@version, @small_tuple, 3, @small_atom_utf8_ext, 6, "within", call_id::binary>>, head | rest]
+  end
+
+  @doc """
+  The answer to a call from Python, as iodata that refers to large binaries.
+
+      iex> <<131, call_id::binary>> = :erlang.term_to_binary({3, 7})
+      iex> reply = PythonxPort.Protocol.reply(call_id, {:ok, "done"})
+      iex> reply |> IO.iodata_to_binary() |> :erlang.binary_to_term()
+      {:reply, {3, 7}, {:ok, "done"}}
+  """
+  @spec reply(call_id(), {:ok, term()} | {:error, map()}) :: iodata()
+  def reply(call_id, answer) do
+    [<<@version, @small_tuple, 3, @small_atom_utf8_ext, 5, "reply", call_id::binary>> | encode(answer)]
+  end
+
   @doc "Tells Python to let go of objects, by their numbers. Nothing answers it."
   @spec release([non_neg_integer()]) :: iodata()
   def release(refs), do: :erlang.term_to_iovec({:release, refs})
@@ -77,30 +109,49 @@ defmodule PythonxPort.Protocol do
       iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:ok, 300, value, [5]}))
       {:reply, 300, [5]}
 
+  Items of a stream are told from its end, and go to `items/1`. A call from Python is for `call/1`.
+
+      iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:yields, 300, [1, 2, 3]}))
+      {:items, 300, []}
+
       iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:output, nil, :stdout, "text"}))
       {:event, {:output, nil, :stdout, "text"}}
   """
-  @spec read(binary()) :: {:reply, id()} | {:reply, id(), segments :: [pos_integer()]} | {:event, tuple()}
+  @spec read(binary()) ::
+          {:reply, id()}
+          | {:reply, id(), segments :: [pos_integer()]}
+          | {:items, id(), segments :: [pos_integer()]}
+          | {:invoke, call_id(), {number :: integer(), id() | nil}}
+          | {:event, tuple()}
   # The usual forms, told apart without decoding the value.
-  for status <- [:ok, :error],
-      {tag, size_bits} <- [
-        {@small_atom_utf8_ext, 8},
-        {@small_atom_ext, 8},
-        {@atom_utf8_ext, 16},
-        {@atom_ext, 16}
-      ] do
+  for {status, kind} <- [ok: :reply, error: :reply, yields: :items, yield: :items],
+      {tag, size_bits} <- @atom_forms do
     name = Atom.to_string(status)
     size = byte_size(name)
     @head <<@version, @small_tuple, 3, tag, size::size(size_bits), name::binary>>
+    found = if kind == :reply, do: quote(do: {:reply, var!(id)}), else: quote(do: {:items, var!(id), []})
 
-    def read(<<@head, @small_integer, id, _value::binary>>), do: {:reply, id}
-    def read(<<@head, @integer, id::signed-32, _value::binary>>), do: {:reply, id}
+    def read(<<@head, @small_integer, id, _value::binary>>), do: unquote(found)
+    def read(<<@head, @integer, id::signed-32, _value::binary>>), do: unquote(found)
+  end
+
+  for {tag, size_bits} <- @atom_forms do
+    @head <<@version, @small_tuple, 4, tag, 6::size(size_bits), "invoke">>
+    # Arguments may be large. They are decoded by the process that is made for the call.
+    def read(<<@head, @small_tuple, 2, rest::binary>>) do
+      size = size(rest)
+      <<_number::binary-size(size), id::binary>> = rest
+      call_id = <<@small_tuple, 2, binary_part(rest, 0, size + size(id))::binary>>
+      {:invoke, call_id, :erlang.binary_to_term(<<@version, call_id::binary>>)}
+    end
   end
 
   def read(frame) do
     case :erlang.binary_to_term(frame) do
       {status, id, _value} when status in [:ok, :error] and is_integer(id) -> {:reply, id}
       {:ok, id, _value, segments} -> {:reply, id, segments}
+      {status, id, _value} when status in [:yield, :yields] -> {:items, id, []}
+      {status, id, _value, segments} when status in [:yield, :yields] -> {:items, id, segments}
       event -> {:event, event}
     end
   end
@@ -127,6 +178,57 @@ defmodule PythonxPort.Protocol do
       {:error, _id, error} -> {:error, Error.from_reply(error)}
     end
   end
+
+  @doc """
+  Whether a reply's frame holds an error, told without decoding a value.
+
+      iex> PythonxPort.Protocol.error?(:erlang.term_to_binary({:ok, 1, [2, 3]}))
+      false
+  """
+  @spec error?(binary()) :: boolean()
+  for {tag, size_bits} <- @atom_forms do
+    @head <<@version, @small_tuple, 3, tag, 5::size(size_bits), "error">>
+    def error?(<<@head, _rest::binary>>), do: true
+  end
+
+  def error?(_frame), do: false
+
+  @doc """
+  The items in a frame of a stream.
+
+      iex> PythonxPort.Protocol.items(:erlang.term_to_binary({:yields, 300, [1, 2, 3]}))
+      [1, 2, 3]
+      iex> PythonxPort.Protocol.items(:erlang.term_to_binary({:yield, 300, [1, 2, 3]}))
+      [[1, 2, 3]]
+  """
+  @spec items(binary()) :: [term()]
+  def items(frame) do
+    case :erlang.binary_to_term(frame) do
+      {:yields, _id, items} -> items
+      {:yields, _id, items, _segments} -> items
+      {:yield, _id, item} -> [item]
+      {:yield, _id, item, _segments} -> [item]
+    end
+  end
+
+  @doc """
+  What Python calls: a function or the names of one, and its arguments.
+
+      iex> PythonxPort.Protocol.call(:erlang.term_to_binary({:invoke, {3, 7}, {"Elixir.Enum", "sum"}, [[1, 2]]}))
+      {{"Elixir.Enum", "sum"}, [[1, 2]]}
+  """
+  @spec call(binary()) :: {function() | {module() | binary(), atom() | binary()}, [term()]}
+  def call(frame) do
+    {:invoke, _call_id, target, args} = :erlang.binary_to_term(frame)
+    {target, args}
+  end
+
+  # Of the integer or the atom that comes first.
+  defp size(<<@small_integer, _value, _rest::binary>>), do: 2
+  defp size(<<@integer, _value::32, _rest::binary>>), do: 5
+  defp size(<<@small_big, size, _rest::binary>>), do: size + 3
+  defp size(<<tag, size, _rest::binary>>) when tag in [@small_atom_utf8_ext, @small_atom_ext], do: size + 2
+  defp size(<<tag, size::16, _rest::binary>>) when tag in [@atom_utf8_ext, @atom_ext], do: size + 3
 
   # A term without the version byte, which only the head of the whole tuple has.
   defp encode(term) do
