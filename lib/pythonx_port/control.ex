@@ -1,0 +1,85 @@
+defmodule PythonxPort.Control do
+  @moduledoc false
+  # How requests end before they are done, as functions of the session's state: they are cancelled, their time is over, their
+  # caller is gone. Python is told, and has the request's grace to reply; then it is killed.
+
+  alias PythonxPort.{Launcher, Outbox, Protocol, Ticket}
+
+  # What may take its time, and can be told to end.
+  @cancellable [:eval, :exec, :call, :stream]
+
+  @type state :: map()
+
+  @doc "Calls a function with the id of the request with this token, where it is under way; else gives the state as it is."
+  @spec with_id(state(), Ticket.token(), (non_neg_integer() -> state())) :: state()
+  def with_id(state, token, function) do
+    case state.ids do
+      %{^token => id} -> function.(id)
+      _done -> state
+    end
+  end
+
+  @doc "Tells Python to end a request."
+  @spec cancel(state(), non_neg_integer()) :: state()
+  def cancel(state, id) do
+    case state.pending do
+      %{^id => %Ticket{operation: operation} = ticket} when operation in @cancellable ->
+        state
+        |> write(Protocol.request(:cancel, id, []))
+        |> put(id, Ticket.grant_grace(ticket, id, :cancelled))
+
+      _not_to_be_ended ->
+        state
+    end
+  end
+
+  @doc "Nobody waits for a request any more."
+  @spec forsake(state(), non_neg_integer()) :: state()
+  def forsake(state, id) do
+    %{^id => ticket} = state.pending
+    state |> put(id, Ticket.forsake(ticket)) |> cancel(id)
+  end
+
+  @doc "The process that made a request has died."
+  @spec caller_down(state(), non_neg_integer(), reference()) :: state()
+  def caller_down(state, id, monitor) do
+    case state.pending do
+      %{^id => %Ticket{monitor: ^monitor}} -> forsake(state, id)
+      _done -> state
+    end
+  end
+
+  @doc "The time of a request is over. Python ends it; its caller is to wait for that, but no longer than its grace."
+  @spec late(state(), non_neg_integer(), Ticket.token()) :: state()
+  def late(state, id, token) do
+    case state.pending do
+      %{^id => %Ticket{token: ^token} = ticket} ->
+        if ticket.from, do: GenServer.reply(ticket.from, {:late, ticket.grace})
+        put(state, id, Ticket.grant_grace(ticket, id, :timeout))
+
+      _done ->
+        state
+    end
+  end
+
+  @doc "A request did not end. All who wait learn of it when Python's process is gone."
+  @spec overdue(state(), non_neg_integer(), Ticket.token()) :: state()
+  def overdue(state, id, token) do
+    case state.pending do
+      %{^id => %Ticket{token: ^token} = ticket} ->
+        Launcher.kill(state.outbox.port)
+        %{state | overdue: [ticket | state.overdue]}
+
+      _done ->
+        state
+    end
+  end
+
+  @doc "Grants items of a stream."
+  @spec grant(state(), non_neg_integer(), pos_integer()) :: state()
+  def grant(state, id, count), do: write(state, Protocol.request(:next, id, Protocol.body([count])))
+
+  defp write(state, frame), do: %{state | outbox: Outbox.write(state.outbox, frame)}
+
+  defp put(state, id, ticket), do: %{state | pending: Map.put(state.pending, id, ticket)}
+end
