@@ -27,7 +27,8 @@ defmodule PythonxPort do
   names it. The configuration `config :pythonx_port, :default_session, [...]` holds its options.
 
   One session runs one request at a time, in the order in which they came. For more at once, start more sessions: a
-  pool of them, such as poolboy makes it, works well.
+  pool of them, such as poolboy makes it, works well. What waits for the network rather than computes can be a coroutine: with
+  `concurrent: true`, and as a stream, it does not make others wait.
 
   ## Values go in as bindings
 
@@ -51,10 +52,52 @@ defmodule PythonxPort do
       iex> {error.kind, error.type, error.message}
       {:exception, "ZeroDivisionError", "division by zero"}
 
-  What Python prints appears where the caller's own output goes; see `PythonxPort.Output`.
+  What Python prints appears where the caller's own output goes; see `PythonxPort.Output`. What it logs goes to Logger; see
+  `PythonxPort.PythonLog`.
+
+  ## Requests that end early
+
+  A request ends before it is done when its `:timeout` is over, when it is cancelled (`cancel/1`, an expired `await/2`, a
+  stream that is not read to its end), and when the process that made it dies. One that waits never runs. One that runs gets
+  an exception in Python, `erlang.TimedOut` or `erlang.Cancelled`: `finally` blocks and context managers do their work, and the
+  session can be used as before. Both are no `Exception` but a `BaseException`, so that `except Exception` does not stop them.
+
+  An exception cannot end a call of C code that does not return to Python. A request that has not ended after its *grace*
+  (5 seconds) is ended by killing the Python process: the error is of kind `:killed` then. All others that wait get an error of
+  kind `:crashed`, and the session's supervisor starts the next.
+
+  ## Python calls Elixir
+
+  Functions and pids are values that Python can use:
+
+      iex> add = fn a, b -> a + b end
+      iex> PythonxPort.eval("sum(add(n, 1) for n in range(4))", bindings: [add: add])
+      {:ok, 10}
+
+      iex> PythonxPort.exec("import erlang; erlang.send(pid, ('progress', 0.5))", bindings: [pid: self()])
+      iex> receive do
+      ...>   {"progress", done} -> done
+      ...> end
+      0.5
+
+  Functions and processes with a name need the option `:allow` of `start_session/1`:
+
+      iex> PythonxPort.session([allow: [{String, :upcase, 1}]], fn session ->
+      ...>   PythonxPort.eval!(session, "import erlang; erlang.call('String', 'upcase', ['hello'])")
+      ...> end)
+      "HELLO"
+
+  A function runs in a process of its own, with the caller of the request in its `$callers`, and the caller's group leader and
+  Logger metadata. What it raises is an `erlang.Error` in Python, whose `kind`, `type`, `message` and `stacktrace` tell what it
+  was. When the request is cancelled, the process is killed.
+
+  Such a function, and a `Task` that it starts, may use the same session: Python is waiting for it, and runs the request there
+  and then. This is told by `$callers`. A server that makes a request on behalf of such a function is not known to
+  belong to it: its request waits behind the one that waits for it. Give the server's requests a `:timeout`, a session of their own,
+  or have it set `Process.put(:"$callers", [pid])` to the process that it works for.
   """
 
-  alias PythonxPort.{Code, Error, Object, Request, Session, Task}
+  alias PythonxPort.{Code, Error, Object, Request, Session, Starter, Task}
 
   @typedoc "A session: what `start_session/1` returns, a registered name, or `:default`."
   @type session :: GenServer.server() | :default
@@ -70,7 +113,10 @@ defmodule PythonxPort do
           python: String.t(),
           init: code() | [code()],
           init_timeout: timeout(),
+          grace: timeout(),
           output: PythonxPort.Output.t(),
+          log: PythonxPort.PythonLog.t(),
+          allow: :all | [allowed()],
           env: Enumerable.t(),
           cd: Path.t(),
           memory_limit: pos_integer(),
@@ -80,12 +126,29 @@ defmodule PythonxPort do
           name: GenServer.name()
         ]
 
+  @typedoc "What Python may call, or whom it may send to by name; see the option `:allow` of `start_session/1`."
+  @type allowed :: :all | module() | {module(), atom()} | {module(), atom(), arity()} | {:send, atom()}
+
   @typedoc "Options of a request; `eval/3` explains them."
   @type options :: [
           bindings: keyword() | map(),
           binaries: :str | :bytes,
           return: :value | :ref,
           timeout: timeout(),
+          grace: timeout(),
+          concurrent: boolean(),
+          output: PythonxPort.Output.t(),
+          file: String.t(),
+          line: pos_integer()
+        ]
+
+  @typedoc "Options of a stream; `stream/3` explains them."
+  @type stream_options :: [
+          demand: pos_integer(),
+          bindings: keyword() | map(),
+          binaries: :str | :bytes,
+          timeout: timeout(),
+          grace: timeout(),
           output: PythonxPort.Output.t(),
           file: String.t(),
           line: pos_integer()
@@ -102,6 +165,12 @@ defmodule PythonxPort do
     * `:init` – code, or a list of it, that runs before the first request
     * `:init_timeout` – how long starting may take, in milliseconds, `:init` included (60,000)
     * `:output` – where Python's output goes; see `PythonxPort.Output`
+    * `:log` – where the records of Python's `logging` go: `true`, to Logger (the default), `false`, or a function; see
+      `PythonxPort.PythonLog`
+    * `:allow` – what Python may call and send to by name: a list of `Module`, `{Module, :function}`,
+      `{Module, :function, arity}` and `{:send, name}`, or `:all`. The default is `[]`: only functions and pids that were passed in
+    * `:grace` – how long, in milliseconds, a request may go on after its timeout or its cancellation before the Python process is
+      killed (5,000); `:infinity` never kills it
     * `:env` – environment variables, as `{name, value}` pairs of strings; `nil` or an empty string unsets one
     * `:cd` – the directory to run in
     * `:memory_limit` – the most address space, in bytes, that the process may have: past it, Python raises a
@@ -123,7 +192,7 @@ defmodule PythonxPort do
   """
   @spec start_session(session_options()) :: pid()
   def start_session(options \\ []) do
-    case Session.start_supervised(options, self()) do
+    case Starter.start_supervised(options, self()) do
       {:ok, session} -> session
       {:error, %Error{} = error} -> raise error
       {:error, {:already_started, pid}} -> raise name_taken(options[:name], pid)
@@ -180,7 +249,7 @@ defmodule PythonxPort do
       PythonxPort.call(MyApp.Python, "predict", ["some text"])
   """
   @spec start_link(session_options()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
-  defdelegate start_link(options \\ []), to: Session
+  defdelegate start_link(options \\ []), to: Starter
 
   @doc "A child specification for a supervisor; see `start_link/1`. The name, where there is one, is its id."
   @spec child_spec(session_options()) :: Supervisor.child_spec()
@@ -198,8 +267,12 @@ defmodule PythonxPort do
     * `:binaries` – `:bytes` has all binaries in the bindings become `bytes`, instead of `str` (see
       `PythonxPort.Bytes` for single ones)
     * `:return` – `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python
-    * `:timeout` – how long to wait, in milliseconds (`:infinity`). The error is of kind `:timeout` then; the request
-      itself goes on in Python, and later ones wait for it
+    * `:timeout` – how long it may take, in milliseconds, the time that it waits for others included (`:infinity`). The
+      request is ended then, with an error of kind `:timeout`
+    * `:grace` – the session's `:grace` for this request: how long it may go on after its timeout or its cancellation before
+      the Python process is killed. With `:infinity` it never is; a caller whose timeout is over does not wait for the end then
+    * `:concurrent` – `true` lets the requests behind this one run while it awaits something, where its value is an awaitable: code with
+      a top-level `await`, or a coroutine that a function returns
     * `:output` – where the output of this request goes; see `PythonxPort.Output`
     * `:file`, `:line` – where the code stands, for tracebacks
 
@@ -213,6 +286,10 @@ defmodule PythonxPort do
 
       iex> PythonxPort.eval("x = 1")
       {:ok, nil}
+
+      iex> {:error, error} = PythonxPort.eval("while True: pass", timeout: 20)
+      iex> error.kind
+      :timeout
   """
   @spec eval(session() | code(), code() | options(), options()) :: result()
   def eval(session_or_code, code_or_options \\ [], options \\ []) do
@@ -252,7 +329,7 @@ defmodule PythonxPort do
   end
 
   @doc """
-  As `eval/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`.
+  As `eval/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one.
 
       iex> one = PythonxPort.async_eval("1")
       iex> two = PythonxPort.async_eval("2")
@@ -265,14 +342,14 @@ defmodule PythonxPort do
     Task.new(Request.start_run(session, :eval, code, options))
   end
 
-  @doc "As `exec/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`."
+  @doc "As `exec/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one."
   @spec async_exec(session() | code(), code() | options(), options()) :: Task.t()
   def async_exec(session_or_code, code_or_options \\ [], options \\ []) do
     {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
     Task.new(Request.start_run(session, :exec, code, options))
   end
 
-  @doc "As `call/5`, but returns at once, with a handle for `await/2`. There is no option `:timeout`."
+  @doc "As `call/5`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one."
   @spec async_call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: Task.t()
   def async_call(session, target, args, kwargs \\ [], options \\ []) do
     Task.new(Request.start_call(session, target, args, kwargs, options))
@@ -281,18 +358,71 @@ defmodule PythonxPort do
   @doc """
   Waits for the result of `async_eval/3` and its like, in the process that called it.
 
-  Where none comes in `timeout` milliseconds it is `{:error, :timeout}`, and can be awaited again. A result is given
-  out once.
+  Where none comes in `timeout` milliseconds it is `{:error, :timeout}`, and the request is cancelled: to await it again is an
+  error of kind `:cancelled`, at once. A result is given out once.
+
+      iex> task = PythonxPort.async_exec("import time; time.sleep(60)")
+      iex> PythonxPort.await(task, 20)
+      {:error, :timeout}
+      iex> {:error, error} = PythonxPort.await(task)
+      iex> error.kind
+      :cancelled
   """
   @spec await(Task.t(), timeout()) :: result() | {:error, :timeout}
   def await(task, timeout \\ 5_000), do: task |> Task.request() |> Request.await(timeout)
+
+  @doc """
+  Cancels what `async_eval/3` and its like have begun; returns at once. Any process may do this.
+
+  What it came to can still be awaited, and tells when it has ended: an error of kind `:cancelled`, or of kind `:killed` where
+  Python had to be killed, or its value where it was done already. Cancelling what is done is no error.
+
+      iex> task = PythonxPort.async_exec("while True: pass")
+      iex> PythonxPort.cancel(task)
+      :ok
+      iex> {:error, error} = PythonxPort.await(task)
+      iex> error.kind
+      :cancelled
+  """
+  @spec cancel(Task.t()) :: :ok
+  def cancel(%Task{} = task), do: Task.cancel(task)
+
+  @doc """
+  What Python iterates over, as a lazy enumerable.
+
+  Nothing runs before the enumerable is used, and each use runs the code anew. The value of the last expression is iterated: a
+  generator, also an asynchronous one, or anything else that can be iterated. Errors raise a `PythonxPort.Error` when
+  their turn has come.
+
+      iex> PythonxPort.stream("(n * n for n in range(1_000_000))") |> Enum.take(4)
+      [0, 1, 4, 9]
+
+  To be called as `stream(code)`, `stream(code, options)`, `stream(session, code)` or `stream(session, code, options)`.
+  Python runs ahead of the consumer, but only so far as it has been asked to. A consumer that takes no more, be it that it
+  has enough, raises or dies, cancels the stream: the generator is closed, so that its `finally` blocks run. The consumer waits for
+  that. A stream that waits for its consumer does not make other requests wait.
+
+  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:timeout` (of all, from the start to the last item) and
+  `:grace` as of `eval/3`, and
+
+    * `:demand` – how many items Python may be ahead (512). Choose a small number, such as 2, where items are large or costly
+
+  The process that begins to read a stream must also be the one that goes on with it.
+  """
+  @spec stream(session() | code(), code() | stream_options(), stream_options()) :: Enumerable.t()
+  def stream(session_or_code, code_or_options \\ [], options \\ []) do
+    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
+    PythonxPort.Stream.new(session, code, options)
+  end
 
   @doc """
   What a session does and has, as a map; answered at once, also while Python computes.
 
   `running` is the number of the request that runs or `nil`, `running_us` since when; `queued` tells how many wait,
   `requests` how many there were; `memory` is the memory in use, in bytes; `os_pid`, `python` (the version),
-  `uptime_us`, `bytes_in`, `bytes_out` and `max_frame` say what they are called.
+  `uptime_us`, `bytes_in`, `bytes_out` and `max_frame` say what they are called. `queue_us` and `run_us` are sums of how long the
+  requests that are done have waited and run, `errors` counts those that came to an error; `tasks`, `streams` and `calls` are
+  the coroutines, the streams and the calls to Elixir under way.
 
       iex> {:ok, info} = PythonxPort.info(:default)
       iex> info.queued
@@ -334,7 +464,7 @@ defmodule PythonxPort do
     session |> call(target, args, kwargs, options) |> value!()
   end
 
-  @doc "As `await/2`, but returns the value alone, and raises the error, also where it is a timeout."
+  @doc "As `await/2`, but returns the value alone, and raises the error, also where it is a timeout, which cancels."
   @spec await!(Task.t(), timeout()) :: term()
   def await!(task, timeout \\ 5_000) do
     case await(task, timeout) do

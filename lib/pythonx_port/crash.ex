@@ -2,7 +2,7 @@ defmodule PythonxPort.Crash do
   @moduledoc false
   # How a Python process ended, as an error.
 
-  alias PythonxPort.Error
+  alias PythonxPort.{Error, Ticket}
 
   # A process that a signal killed has 128 more than the signal's number as its exit status.
   @signal_base 128
@@ -48,6 +48,15 @@ defmodule PythonxPort.Crash do
       signal: signal,
       traceback: report
     }
+  end
+
+  @doc "The same, where the session killed the process because of these requests."
+  @spec error(exit(), Path.t() | nil, [Ticket.t()]) :: Error.t()
+  def error(exit, report_path, []), do: error(exit, report_path)
+
+  def error(exit, report_path, [ticket | _] = overdue) do
+    message = "the Python process was killed: #{Ticket.overdue(ticket)}"
+    %{error(exit, report_path) | message: message, overdue: Enum.map(overdue, & &1.token)}
   end
 
   defp message(_exit, signal) when signal != nil do

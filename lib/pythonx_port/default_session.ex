@@ -3,7 +3,7 @@ defmodule PythonxPort.DefaultSession do
   # The session of calls that name none. It is started by the first of them, and by the next one after a crash:
   # a restart by the supervisor would let a few crashes in a row take the other sessions along.
 
-  alias PythonxPort.{Error, Session}
+  alias PythonxPort.{Error, Starter}
 
   # What is written outside of requests goes to the node's own output: no caller is more its user than another.
   @defaults [output: {:device, :user}]
@@ -26,7 +26,7 @@ defmodule PythonxPort.DefaultSession do
       |> Keyword.merge(Application.get_env(:pythonx_port, :default_session, []))
       |> Keyword.put(:name, __MODULE__)
 
-    case Session.start_supervised(options, nil) do
+    case Starter.start_supervised(options, nil) do
       {:error, {:already_started, pid}} -> {:ok, pid}
       result -> result
     end

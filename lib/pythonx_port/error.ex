@@ -8,8 +8,9 @@ defmodule PythonxPort.Error do
   | --- | --- |
   | `:exception` | Python code raised; `type` and `traceback` tell what and where |
   | `:syntax` | the code does not compile |
-  | `:timeout` | no answer came in time |
+  | `:timeout` | the time that the request was given is over; `traceback`, where there is one, tells where Python was |
   | `:cancelled` | the request was cancelled |
+  | `:killed` | the request did not end after its timeout or its cancellation, so that the Python process was killed |
   | `:undecodable` | a value has no form in Python, such as a binary that is not UTF-8 |
   | `:unencodable` | a result has no form as a term; the message names the path to it |
   | `:bad_request` | the request was refused |
@@ -19,7 +20,9 @@ defmodule PythonxPort.Error do
   | `:start_failed` | the session could not be started |
   """
 
-  defexception [:kind, :message, :type, :traceback, :exit_status, :signal]
+  @derive {Inspect, optional: [:overdue]}
+  # `overdue` are the tokens of the requests that the process was killed for. It is not for the caller's eyes.
+  defexception [:kind, :message, :type, :traceback, :exit_status, :signal, overdue: []]
 
   @typedoc "The sorts of errors; see the table above."
   @type kind ::
@@ -27,6 +30,7 @@ defmodule PythonxPort.Error do
           | :syntax
           | :timeout
           | :cancelled
+          | :killed
           | :undecodable
           | :unencodable
           | :bad_request
@@ -45,7 +49,8 @@ defmodule PythonxPort.Error do
           type: String.t() | nil,
           traceback: String.t() | nil,
           exit_status: non_neg_integer() | nil,
-          signal: atom() | nil
+          signal: atom() | nil,
+          overdue: [reference()]
         }
 
   @doc """
@@ -65,6 +70,12 @@ defmodule PythonxPort.Error do
   defp headline(%{type: nil, message: message}), do: message
   defp headline(%{type: type, message: message}) when message in [nil, ""], do: type
   defp headline(%{type: type, message: message}), do: "#{type}: #{message}"
+
+  @doc false
+  # The value of a result, or the error raised.
+  @spec value!({:ok, value} | {:error, t()}) :: value when value: term()
+  def value!({:ok, value}), do: value
+  def value!({:error, %__MODULE__{} = error}), do: raise(error)
 
   @doc false
   # The map of an error reply.

@@ -14,64 +14,43 @@ defmodule PythonxPort.Session do
   require Logger
 
   alias PythonxPort.{
+    Control,
     Crash,
     CrashFiles,
     Error,
+    Events,
+    Invocations,
     Launcher,
-    Output,
     Outbox,
     Protocol,
     Request,
     Segments,
-    SessionOptions,
-    Startup
+    Startup,
+    Telemetry,
+    Ticket
   }
 
-  # Room for the operation and the id in front of a request's body.
-  @head_size 64
+  # Room for the operation and the ids in front of a request's body.
+  @head_size 128
   # After a frame of this size the process lets go of it at once; it would keep it for as long as it is idle.
   @large_size 256 * 1024
 
   # `owner` is the monitor of the process that the session ends with, where there is one.
-  # `pending` has for each id who waits, where output goes, the segments that the request uses, and its token.
-  defstruct [:outbox, :crash_file, :options, :owner, :segments, pending: %{}, last_id: 0, stopping: false]
-
-  @doc "As `PythonxPort.start_link/1`."
-  @spec start_link(keyword()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
-  def start_link(options) do
-    case start_process(SessionOptions.new(options), {:linked, self()}) do
-      {:error, {:shutdown, %Error{} = error}} -> {:error, error}
-      result -> result
-    end
-  end
-
-  @doc false
-  # Starts a session under the application's supervisor; it ends with its owner, where it has one.
-  @spec start_supervised(keyword(), pid() | nil) ::
-          {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
-  def start_supervised(options, owner) do
-    started = make_ref()
-    start = {:supervised, owner, self(), started}
-
-    child = %{
-      id: __MODULE__,
-      start: {__MODULE__, :start_process, [SessionOptions.new(options), start]},
-      restart: :temporary
-    }
-
-    with {:ok, pid} <- DynamicSupervisor.start_child(PythonxPort.SessionSupervisor, child) do
-      await_started(pid, started)
-    end
-  end
-
-  @doc false
-  def start_process(%SessionOptions{name: nil} = options, start) do
-    GenServer.start_link(__MODULE__, {options, start})
-  end
-
-  def start_process(%SessionOptions{name: name} = options, start) do
-    GenServer.start_link(__MODULE__, {options, start}, name: name)
-  end
+  # `pending` has for each id the ticket of a request, or who waits for a segment; `ids` has the ids for the tickets' tokens.
+  # `overdue` are the tickets because of which Python was killed.
+  defstruct [
+    :outbox,
+    :crash_file,
+    :options,
+    :owner,
+    :segments,
+    :invocations,
+    pending: %{},
+    ids: %{},
+    last_id: 0,
+    stopping: false,
+    overdue: []
+  ]
 
   @doc false
   # Returns when the session has ended, so that its name is free again.
@@ -86,27 +65,6 @@ defmodule PythonxPort.Session do
       end
     else
       :ok
-    end
-  end
-
-  # A supervised session starts up after init/1, for its supervisor has others to start meanwhile. What its start
-  # came to is told by a message, since the session may be gone before it could be asked or monitored.
-  defp await_started(pid, started) do
-    monitor = Process.monitor(pid)
-
-    receive do
-      {^started, :ok} ->
-        Process.demonitor(monitor, [:flush])
-        {:ok, pid}
-
-      {^started, {:error, error}} ->
-        # Until it has ended, its name is not free.
-        receive do
-          {:DOWN, ^monitor, :process, ^pid, _reason} -> {:error, error}
-        end
-
-      {:DOWN, ^monitor, :process, ^pid, reason} ->
-        {:error, Request.session_ended(reason)}
     end
   end
 
@@ -143,19 +101,25 @@ defmodule PythonxPort.Session do
   end
 
   @impl true
-  def handle_call({:request, _operation, _body, _output, segments, _token}, _from, %{stopping: true} = state) do
-    {:reply, {:error, Request.session_ended(:shutdown)}, give_back(state, segments)}
-  end
-
-  def handle_call({:request, operation, body, output, segments, token}, from, state) do
+  def handle_call({:request, body, %Ticket{} = ticket}, from, state) do
+    call_id = Invocations.waiting_for(state.invocations, Ticket.callers(ticket, from))
     size = IO.iodata_length(body)
 
-    if size + @head_size > state.options.max_frame do
-      {:reply, {:error, too_long(size, state.options)}, give_back(state, segments)}
-    else
-      # From here the request has them, whatever becomes of its caller.
-      state = %{state | segments: Segments.drop(state.segments, segments)}
-      state |> send_request(operation, body, {from, output, segments, token}) |> noreply(size)
+    cond do
+      # What a request under way has called may still use the session, so that it can end.
+      state.stopping and call_id == nil ->
+        {:reply, {:error, Request.session_ended(:shutdown)}, give_back(state, ticket.segments)}
+
+      size + @head_size > state.options.max_frame ->
+        {:reply, {:error, too_long(size, state.options)}, give_back(state, ticket.segments)}
+
+      Ticket.forsaken?(ticket, from) ->
+        {:noreply, give_back(state, ticket.segments)}
+
+      true ->
+        # From here the request has them, whatever becomes of its caller.
+        state = %{state | segments: Segments.drop(state.segments, ticket.segments)}
+        state |> open_request(call_id, body, size, {from, ticket}) |> noreply(size)
     end
   end
 
@@ -175,21 +139,26 @@ defmodule PythonxPort.Session do
 
   # The caller of a request waits no longer. Its result, which may be on its way to nobody, is not read.
   def handle_cast({:abandon, token}, state) do
-    case Enum.find(state.pending, &match?({_id, {_from, _output, _segments, ^token}}, &1)) do
-      {id, {_from, output, segments, _token}} ->
-        {:noreply, %{state | pending: %{state.pending | id => {nil, output, segments, token}}}}
+    {:noreply,
+     case state.ids do
+       %{^token => id} -> Control.forsake(state, id)
+       _done -> give_back(state, Segments.held_for(state.segments, token))
+     end}
+  end
 
-      nil ->
-        {:noreply, give_back(state, Segments.held_for(state.segments, token))}
-    end
+  def handle_cast({:cancel, token}, state) do
+    {:noreply, Control.with_id(state, token, &Control.cancel(state, &1))}
+  end
+
+  def handle_cast({:next, token, count}, state) do
+    {:noreply, Control.with_id(state, token, &Control.grant(state, &1, count))}
   end
 
   def handle_cast({:stop, timeout}, state) do
     if timeout != :infinity, do: Process.send_after(self(), :kill, timeout)
     # Nobody waits for the reply to this request, but for the end of this process.
-    state =
-      if state.stopping, do: state, else: send_request(state, :stop, [], {nil, state.options.output, [], nil})
-
+    ticket = %Ticket{operation: :stop, output: state.options.output}
+    state = if state.stopping, do: state, else: send_request(state, :stop, [], ticket)
     {:noreply, %{state | stopping: true}}
   end
 
@@ -207,11 +176,31 @@ defmodule PythonxPort.Session do
     {:noreply, %{state | outbox: Outbox.helper_ended(state.outbox)}}
   end
 
-  def handle_info({:EXIT, _pid, :normal}, state), do: {:noreply, state}
-  def handle_info({:EXIT, _pid, reason}, state), do: {:stop, reason, state}
+  def handle_info({:EXIT, pid, reason}, state) do
+    case Invocations.ended(state.invocations, pid, reason) do
+      {nil, invocations} -> {:noreply, %{state | invocations: invocations}}
+      {answer, invocations} -> {:noreply, write(%{state | invocations: invocations}, answer)}
+      :unknown when reason == :normal -> {:noreply, state}
+      :unknown -> {:stop, reason, state}
+    end
+  end
+
+  # What a function that Python called came to.
+  def handle_info({:answer, pid, answer}, state) do
+    {awaited, invocations} = Invocations.answered(state.invocations, pid)
+    state = %{state | invocations: invocations}
+    {:noreply, if(awaited, do: write(state, answer), else: state)}
+  end
 
   def handle_info({:DOWN, owner, :process, _pid, _reason}, %{owner: owner} = state),
     do: {:stop, :normal, state}
+
+  def handle_info({{:caller, id}, monitor, :process, _pid, _reason}, state) do
+    {:noreply, Control.caller_down(state, id, monitor)}
+  end
+
+  def handle_info({:late, id, token}, state), do: {:noreply, Control.late(state, id, token)}
+  def handle_info({:overdue, id, token}, state), do: {:noreply, Control.overdue(state, id, token)}
 
   def handle_info({:DOWN, monitor, :process, _pid, _reason}, state) do
     {numbers, segments} = Segments.down(state.segments, monitor)
@@ -229,7 +218,13 @@ defmodule PythonxPort.Session do
   @impl true
   def terminate(_reason, %{outbox: nil}), do: :ok
 
-  def terminate(_reason, %{outbox: %{port: port}}) do
+  def terminate(reason, %{outbox: %{port: port}} = state) do
+    Invocations.kill_all(state.invocations)
+
+    for {_id, %Ticket{} = ticket} <- state.pending do
+      Telemetry.fail(ticket.telemetry, Request.session_ended(reason, ticket.token))
+    end
+
     # The Python process takes the end of its input as its own.
     Port.close(port)
   rescue
@@ -239,9 +234,10 @@ defmodule PythonxPort.Session do
 
   defp start_up(state) do
     with {:ok, port} <- Launcher.open(state.options, state.crash_file),
-         {:ok, ready} <- Startup.run(port, state.options, state.crash_file, state.owner) do
+         {:ok, ready, invocations} <-
+           Startup.run(port, state.options, state.crash_file, state.owner) do
       segments = Segments.new(ready.os_pid, :segments in ready.features)
-      {:ok, %{state | outbox: Outbox.new(port), segments: segments}}
+      {:ok, %{state | outbox: Outbox.new(port), segments: segments, invocations: invocations}}
     end
   end
 
@@ -249,33 +245,59 @@ defmodule PythonxPort.Session do
     case Protocol.read(frame) do
       {:reply, id} -> reply(id, frame, [], state)
       {:reply, id, segments} -> reply(id, frame, segments, state)
+      {:items, id, segments} -> items(id, frame, segments, state)
+      {:invoke, call_id, {_number, id} = key} -> invoke(id, {call_id, key}, frame, state)
       {:event, event} -> handle_event(event, state)
     end
   end
 
   # `shared` are the segments that the value is in.
   defp reply(id, frame, shared, state) do
-    {waiting, pending} = Map.pop(state.pending, id)
-    state = %{state | pending: pending}
+    {waiting, state} = take_pending(state, id)
 
     case waiting do
       {:segment, from} ->
         lend(from, Protocol.result(frame), state)
 
-      {nil, _output, used, _token} ->
-        give_back(state, used ++ shared)
+      %Ticket{from: nil} = ticket ->
+        close_ticket(ticket, frame, shared)
+        give_back(state, ticket.segments ++ shared)
 
-      {from, _output, used, _token} when shared == [] ->
-        GenServer.reply(from, {:frame, frame})
-        give_back(state, used)
+      %Ticket{} = ticket when shared == [] ->
+        close_ticket(ticket, frame, shared)
+        GenServer.reply(ticket.from, {:frame, frame})
+        give_back(state, ticket.segments)
 
-      {{pid, _tag} = from, _output, used, token} ->
-        GenServer.reply(from, {:shared, frame, state.segments.directory, shared})
-        give_back(%{state | segments: Segments.hold(state.segments, pid, shared, token)}, used)
+      %Ticket{from: {pid, _tag}} = ticket ->
+        close_ticket(ticket, frame, shared)
+        GenServer.reply(ticket.from, {:shared, frame, state.segments.directory, shared})
+        state = %{state | segments: Segments.hold(state.segments, pid, shared, ticket.token)}
+        give_back(state, ticket.segments)
 
       nil ->
         give_back(state, shared)
     end
+  end
+
+  defp items(id, frame, shared, state) do
+    case state.pending do
+      %{^id => %Ticket{from: {pid, _tag}} = ticket} when shared != [] ->
+        GenServer.reply(ticket.from, {:shared_items, frame, state.segments.directory, shared})
+        segments = Segments.hold(state.segments, pid, shared, ticket.token)
+        put_ticket(%{state | segments: segments}, id, Ticket.measure_items(ticket, frame, shared))
+
+      %{^id => %Ticket{from: {_pid, _tag}} = ticket} ->
+        GenServer.reply(ticket.from, {:items, frame})
+        put_ticket(state, id, Ticket.measure_items(ticket, frame, shared))
+
+      _nobody_waits ->
+        give_back(state, shared)
+    end
+  end
+
+  defp close_ticket(ticket, frame, shared) do
+    Ticket.close(ticket)
+    Telemetry.reply(ticket.telemetry, frame, shared)
   end
 
   defp lend({pid, _tag} = from, {:ok, {:"$segment", number, fd, _offset, _size} = segment}, state) do
@@ -295,26 +317,52 @@ defmodule PythonxPort.Session do
     write(%{state | segments: Segments.drop(state.segments, numbers)}, Protocol.give_back(numbers))
   end
 
-  defp handle_event({:output, id, stream, text}, state) do
-    case state.pending do
-      %{^id => {_from, output, _segments, _token}} -> Output.deliver(output, stream, text)
-      _outside_of_requests -> Output.deliver(state.options.output, stream, text)
-    end
-
-    state
-  end
-
   defp handle_event({:error, _no_id, error}, state) do
     Logger.warning("Python could not read a request: #{inspect(error)}")
     state
   end
 
-  defp handle_event(_unknown, state), do: state
+  defp handle_event({:timing, id, queue_us, run_us}, state) do
+    case state.pending do
+      %{^id => %Ticket{} = ticket} -> put_ticket(state, id, Ticket.measure_timing(ticket, queue_us, run_us))
+      _unknown -> state
+    end
+  end
+
+  defp handle_event(event, state) do
+    ticket = if tuple_size(event) > 1, do: state.pending[elem(event, 1)]
+    %{state | invocations: Events.handle(event, ticket, state)}
+  end
 
   # Those who wait learn of the end by the reason of this process, which comes when its name is free: a caller that
   # goes on at once must not meet what is left of this session.
   defp ended(_exit, %{stopping: true} = state), do: {:stop, :normal, state}
-  defp ended(exit, state), do: raise(Crash.error(exit, state.crash_file))
+  defp ended(exit, state), do: raise(Crash.error(exit, state.crash_file, state.overdue))
+
+  defp open_request(state, call_id, body, size, {from, ticket}) do
+    id = free_id(state.last_id, state.pending)
+    ticket = ticket |> Ticket.open(from, id, state.options.grace) |> Ticket.measure(size)
+    request = Protocol.request(ticket.operation, id, body)
+    state = write(state, if(call_id, do: Protocol.within(call_id, request), else: request))
+    state = %{state | last_id: id, ids: Map.put(state.ids, ticket.token, id)} |> put_ticket(id, ticket)
+    if ticket.demand, do: Control.grant(state, id, ticket.demand), else: state
+  end
+
+  defp invoke(id, call_id, frame, state) do
+    %{state | invocations: Invocations.start(state.invocations, call_id, frame, state.pending[id])}
+  end
+
+  defp put_ticket(state, id, ticket), do: %{state | pending: Map.put(state.pending, id, ticket)}
+
+  defp take_pending(state, id) do
+    case Map.pop(state.pending, id) do
+      {%Ticket{token: token} = ticket, pending} ->
+        {ticket, %{state | pending: pending, ids: Map.delete(state.ids, token)}}
+
+      {other, pending} ->
+        {other, %{state | pending: pending}}
+    end
+  end
 
   defp send_request(state, operation, body, waiting) do
     id = free_id(state.last_id, state.pending)

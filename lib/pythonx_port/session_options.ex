@@ -2,11 +2,13 @@ defmodule PythonxPort.SessionOptions do
   @moduledoc false
   # The options of a session, checked when they are given and not when they are first used.
 
-  alias PythonxPort.{Code, Output}
+  alias PythonxPort.{Allow, Code, Output}
 
   # What the port program takes when it is not told, and the most that {packet, 4} can say.
   @max_frame 0xFFFF_FFFF
   @max_spin 1_000_000
+  # The longest that a process can wait for a message, in milliseconds, but for a second.
+  @max_timeout 0xFFFF_FFFF - 1_000
 
   # The environment may hold secrets, and options are part of what is logged of a session that crashed.
   @derive {Inspect, except: [:env]}
@@ -22,6 +24,9 @@ defmodule PythonxPort.SessionOptions do
     max_frame: @max_frame,
     init: [],
     init_timeout: 60_000,
+    grace: 5_000,
+    allow: [],
+    log: true,
     env: []
   ]
 
@@ -35,8 +40,16 @@ defmodule PythonxPort.SessionOptions do
     __MODULE__
     |> struct!(options)
     |> Map.update!(:init, &List.wrap/1)
+    |> Map.update!(:allow, &allow/1)
     |> Map.update!(:output, &Output.target/1)
     |> Map.update!(:python, &python(&1 || Application.get_env(:pythonx_port, :python_path)))
+  end
+
+  defp allow(entries) do
+    case Allow.new(entries) do
+      {:ok, allow} -> allow
+      :error -> invalid(:allow, entries)
+    end
   end
 
   # A name is looked up on PATH; a path is meant from here, wherever the option :cd leads.
@@ -53,18 +66,24 @@ defmodule PythonxPort.SessionOptions do
   defp check({:segment_limit, value}) when is_integer(value) and value >= 0, do: :ok
   defp check({:max_frame, value}) when value in 1..@max_frame, do: :ok
   defp check({:spin, value}) when value in 0..@max_spin, do: :ok
-  defp check({:init_timeout, :infinity}), do: :ok
-  defp check({:init_timeout, value}) when is_integer(value) and value >= 0, do: :ok
+  defp check({key, :infinity}) when key in [:init_timeout, :grace], do: :ok
+
+  defp check({key, value}) when key in [:init_timeout, :grace] and value in 0..@max_timeout, do: :ok
+
+  defp check({:log, log}) when is_boolean(log) or is_function(log, 1), do: :ok
   defp check({:env, env}) when is_list(env) or is_map(env), do: Enum.each(env, &check_variable/1)
   defp check({:init, init}), do: init |> List.wrap() |> Enum.each(&check_code/1)
   defp check({:name, name}) when is_atom(name) and name != :default, do: :ok
   defp check({:name, {:global, _term}}), do: :ok
   defp check({:name, {:via, module, _term}}) when is_atom(module), do: :ok
-  # Output.target/1 checks it.
-  defp check({:output, _value}), do: :ok
+  # Output.target/1 and Allow.new/1 check them.
+  defp check({key, _value}) when key in [:output, :allow], do: :ok
+  defp check({key, value}), do: invalid(key, value)
 
-  defp check({key, value}),
-    do: raise(ArgumentError, "invalid value for option #{inspect(key)}: #{inspect(value)}")
+  @spec invalid(atom(), term()) :: no_return()
+  defp invalid(key, value) do
+    raise ArgumentError, "invalid value for option #{inspect(key)}: #{inspect(value)}"
+  end
 
   defp check_variable({name, value}) when is_binary(name) and (is_binary(value) or value in [nil, false]),
     do: :ok

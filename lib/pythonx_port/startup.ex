@@ -1,30 +1,34 @@
 defmodule PythonxPort.Startup do
   @moduledoc false
   # From an open port to a session that is ready: waits for the ready event, then runs the init code. Runs in the
-  # session's process, which handles nothing else meanwhile, so that no request can overtake the init code.
+  # session's process, which handles no requests meanwhile, so that none can overtake the init code.
 
-  alias PythonxPort.{Code, Crash, Error, Launcher, Output, Protocol, SessionOptions}
+  alias PythonxPort.{Code, Crash, Error, Events, Invocations, Launcher, Protocol, SessionOptions}
 
   @protocol 1
 
-  @enforce_keys [:port, :options, :crash_file, :owner, :deadline]
+  @enforce_keys [:port, :options, :crash_file, :owner, :deadline, :invocations]
   defstruct @enforce_keys
 
-  @doc "Gives what the ready event says. `owner` is the monitor of the process that the session is for, where there is one."
+  @doc """
+  Gives what the ready event says, and the calls that Python has made and that have no answer yet. `owner` is the monitor of
+  the process that the session is for, where there is one.
+  """
   @spec run(port(), SessionOptions.t(), Path.t() | nil, reference() | nil) ::
-          {:ok, map()} | {:error, Error.t()}
+          {:ok, map(), Invocations.t()} | {:error, Error.t()}
   def run(port, options, crash_file, owner) do
     start = %__MODULE__{
       port: port,
       options: options,
       crash_file: crash_file,
       owner: owner,
-      deadline: deadline(options.init_timeout)
+      deadline: deadline(options.init_timeout),
+      invocations: Invocations.new(options.allow, options.max_frame)
     }
 
     with {:ok, ready} <- await_ready(start),
-         :ok <- run_init(start),
-         do: {:ok, ready}
+         {:ok, start} <- run_init(start),
+         do: {:ok, ready, start.invocations}
   end
 
   defp await_ready(%{options: options} = start) do
@@ -35,16 +39,18 @@ defmodule PythonxPort.Startup do
       {:event, {:ready, ready}} ->
         {:error, start_failed("the port program speaks another version of the protocol: #{inspect(ready)}")}
 
-      {:event, {:output, _id, stream, text}} ->
+      {:event, event} when elem(event, 0) in [:output, :log, :send] ->
         # Such as a warning of a module that Python imports by itself (sitecustomize).
-        Output.deliver(options.output, stream, text)
-        await_ready(start)
+        event |> handle_event(start) |> await_ready()
 
       {:exit, exit} ->
         {:error, Launcher.ended_early(options, exit)}
 
       :timeout ->
         {:error, timed_out(start)}
+
+      {:ended, _pid, reason} ->
+        exit(reason)
 
       other ->
         {:error,
@@ -55,12 +61,12 @@ defmodule PythonxPort.Startup do
   defp run_init(start) do
     start.options.init
     |> Enum.with_index(1)
-    |> Enum.reduce_while(:ok, fn {code, number}, :ok ->
+    |> Enum.reduce_while({:ok, start}, fn {code, number}, {:ok, start} ->
       send_init(start.port, number, code)
 
       case await_reply(start) do
-        {:ok, _value} -> {:cont, :ok}
-        {:error, error} -> {:halt, {:error, error}}
+        {{:ok, _value}, start} -> {:cont, {:ok, start}}
+        {{:error, error}, _start} -> {:halt, {:error, error}}
       end
     end)
   end
@@ -68,7 +74,11 @@ defmodule PythonxPort.Startup do
   defp send_init(port, number, code) do
     {source, place} = Code.split(code)
     place = Map.merge(%{file: "<init #{number}>"}, Map.new(place))
-    Port.command(port, Protocol.request(:exec, number, Protocol.body([source, place])))
+    command(port, Protocol.request(:exec, number, Protocol.body([source, place])))
+  end
+
+  defp command(port, frame) do
+    Port.command(port, frame)
   rescue
     # The port is closed: why is in a message that is read next.
     ArgumentError -> false
@@ -76,21 +86,38 @@ defmodule PythonxPort.Startup do
 
   defp await_reply(start) do
     case next(start) do
-      {:reply, _id, frame} ->
-        Protocol.result(frame)
+      {:reply, _id, frame} -> {Protocol.result(frame), start}
+      {:event, event} -> event |> handle_event(start) |> await_reply()
+      {:invoke, call_id, key, frame} -> start |> invoke({call_id, key}, frame) |> await_reply()
+      {:answer, pid, answer} -> start |> answer(pid, answer) |> await_reply()
+      {:ended, pid, reason} -> start |> ended(pid, reason) |> await_reply()
+      {:exit, exit} -> {{:error, Crash.error(exit, start.crash_file)}, start}
+      :timeout -> {{:error, timed_out(start)}, start}
+    end
+  end
 
-      {:event, {:output, _id, stream, text}} ->
-        Output.deliver(start.options.output, stream, text)
-        await_reply(start)
+  # Init code is nobody's request.
+  defp handle_event(event, start), do: %{start | invocations: Events.handle(event, nil, start)}
 
-      {:event, _other} ->
-        await_reply(start)
+  defp invoke(start, call_id, frame) do
+    %{start | invocations: Invocations.start(start.invocations, call_id, frame, nil)}
+  end
 
-      {:exit, exit} ->
-        {:error, Crash.error(exit, start.crash_file)}
+  defp answer(start, pid, answer) do
+    {awaited, invocations} = Invocations.answered(start.invocations, pid)
+    if awaited, do: command(start.port, answer)
+    %{start | invocations: invocations}
+  end
 
-      :timeout ->
-        {:error, timed_out(start)}
+  # The supervisor wants this process to end, unless it was a function that Python called.
+  defp ended(start, pid, reason) do
+    case Invocations.ended(start.invocations, pid, reason) do
+      :unknown ->
+        exit(reason)
+
+      {answer, invocations} ->
+        if answer, do: command(start.port, answer)
+        %{start | invocations: invocations}
     end
   end
 
@@ -99,8 +126,8 @@ defmodule PythonxPort.Startup do
       {^port, {:data, frame}} -> read(frame)
       {^port, {:exit_status, status}} -> {:exit, status}
       {:EXIT, ^port, reason} -> {:exit, {:closed, reason}}
-      # The supervisor wants this process to end; or its owner has ended.
-      {:EXIT, _pid, reason} -> exit(reason)
+      {:answer, pid, answer} -> {:answer, pid, answer}
+      {:EXIT, pid, reason} -> {:ended, pid, reason}
       {:DOWN, ^owner, :process, _pid, _reason} -> exit(:normal)
     after
       left(deadline) -> :timeout
@@ -110,6 +137,7 @@ defmodule PythonxPort.Startup do
   defp read(frame) do
     case Protocol.read(frame) do
       {:reply, id} -> {:reply, id, frame}
+      {:invoke, call_id, key} -> {:invoke, call_id, key, frame}
       {:event, event} -> {:event, event}
     end
   end

@@ -1,7 +1,7 @@
 defmodule PythonxPort.Task do
   @moduledoc """
   A request under way, made by `PythonxPort.async_eval/3` and its like, awaited with `PythonxPort.await/2` by the
-  process that made it.
+  process that made it, and ended before its time by `PythonxPort.cancel/1`, from any process.
   """
 
   @enforce_keys [:request, :owner]
@@ -13,6 +13,10 @@ defmodule PythonxPort.Task do
   @doc false
   @spec new(PythonxPort.Request.id()) :: t()
   def new(request), do: %__MODULE__{request: request, owner: self()}
+
+  @doc false
+  @spec cancel(t()) :: :ok
+  def cancel(%__MODULE__{request: request}), do: PythonxPort.Request.cancel(request)
 
   @doc false
   @spec request(t()) :: PythonxPort.Request.id()

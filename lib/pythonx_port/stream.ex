@@ -1,0 +1,113 @@
+defmodule PythonxPort.Stream do
+  @moduledoc false
+  # The consumer's side of a stream: an enumerable that has Python iterate, and stay only so far ahead.
+  #
+  # The session passes on each frame of items as it comes, and at last the reply. The consumer decodes, and grants as many items
+  # again as it has taken, in steps of half of what Python may be ahead, so that Python need not wait for grants.
+
+  alias PythonxPort.{Bulk, Error, Protocol, Request, Ticket}
+
+  # So many that a frame's and a grant's own time do not count beside that of its items; `make bench` measures it.
+  @demand 512
+
+  @enforce_keys [:request, :process, :owner, :step, :timeout, :deadline]
+  # `out` are the items that were given out last, `taken` those before them that were not granted again yet.
+  defstruct @enforce_keys ++ [out: 0, taken: 0]
+
+  @doc "See `PythonxPort.stream/3`."
+  @spec new(Request.session(), Request.code(), keyword()) :: Enumerable.t()
+  def new(session, code, options) do
+    {start, options} = Request.stream(session, code, options, @demand)
+    Stream.resource(fn -> start(start.(), options) end, &next/1, &stop/1)
+  end
+
+  defp start({:failed, error}, _options), do: raise(error)
+
+  defp start({:sent, request, process}, options) do
+    %__MODULE__{
+      request: request,
+      process: process,
+      owner: self(),
+      step: div(options[:demand] + 1, 2),
+      timeout: options[:timeout],
+      deadline: deadline(options[:timeout])
+    }
+  end
+
+  defp next(%__MODULE__{owner: owner} = stream) when owner == self() do
+    # To be asked for more means that what was given out is taken.
+    %{stream | taken: stream.taken + stream.out, out: 0} |> grant() |> take()
+  end
+
+  defp next(%__MODULE__{owner: owner}) do
+    raise ArgumentError, "a stream is run by one process, this one by #{inspect(owner)}"
+  end
+
+  defp grant(%{taken: taken, step: step} = stream) when taken >= step do
+    GenServer.cast(stream.process, {:next, stream.request, taken})
+    %{stream | taken: 0}
+  end
+
+  defp grant(stream), do: stream
+
+  defp take(%{request: request} = stream) do
+    case Request.response(request, left(stream.deadline)) do
+      {:items, frame} ->
+        give_out(stream, Protocol.items(frame))
+
+      {:shared_items, frame, directory, segments} ->
+        fetched = Bulk.fetch(Protocol.items(frame), directory, segments)
+        GenServer.cast(stream.process, {:give_back, segments})
+        give_out(stream, Error.value!(fetched))
+
+      {:late, grace} ->
+        take(%{stream | deadline: deadline(if(grace == :infinity, do: 0, else: grace))})
+
+      nil ->
+        close(stream)
+        GenServer.cast(stream.process, {:abandon, request})
+        raise Request.timed_out(stream.timeout)
+
+      last ->
+        close(stream)
+        last |> Request.last_result(request) |> Error.value!()
+        {:halt, stream}
+    end
+  end
+
+  defp give_out(stream, items), do: {items, %{stream | out: length(items)}}
+
+  # Also called where the consumer or `take/1` has raised; the stream is closed then, where it was over.
+  defp stop(%__MODULE__{request: request} = stream) do
+    if Request.open?(request) do
+      GenServer.cast(stream.process, {:cancel, request})
+      await_end(stream)
+    end
+  end
+
+  # Python closes the iterator, which may take a while; the session ends what takes longer than it may.
+  defp await_end(stream) do
+    case Request.response(stream.request, :infinity) do
+      {:shared_items, _frame, _directory, segments} ->
+        GenServer.cast(stream.process, {:give_back, segments})
+        await_end(stream)
+
+      {kind, _not_the_end} when kind in [:items, :late] ->
+        await_end(stream)
+
+      _last ->
+        close(stream)
+    end
+  end
+
+  defp close(stream), do: Process.demonitor(stream.request, [:flush])
+
+  defp deadline(timeout) when is_integer(timeout) do
+    System.monotonic_time(:millisecond) + timeout + Ticket.slack()
+  end
+
+  defp deadline(_none), do: :infinity
+
+  defp left(:infinity), do: :infinity
+  defp left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+end
