@@ -16,8 +16,6 @@ defmodule PythonxPort.AsyncTest do
     second = PythonxPort.async_exec(session, "x = 2")
     third = PythonxPort.async_call(session, "divmod", [7, 2])
     fourth = PythonxPort.async_eval(session, "x")
-    assert PythonxPort.await(first, 0) == {:error, :timeout}
-
     Gate.open(gate)
     assert PythonxPort.await(fourth) == {:ok, 2}
     assert PythonxPort.await(third) == {:ok, {3, 1}}
@@ -25,19 +23,23 @@ defmodule PythonxPort.AsyncTest do
     assert PythonxPort.await(first) == {:ok, "done"}
   end
 
-  test "an expired await can be repeated", %{session: session, gate: gate} do
+  test "an expired await ends the request", %{session: session, gate: gate} do
     task = wait_for(session, gate)
-    assert PythonxPort.await(task, 0) == {:error, :timeout}
     assert PythonxPort.await(task, 10) == {:error, :timeout}
-    Gate.open(gate)
-    assert PythonxPort.await(task, :infinity) == {:ok, "done"}
+    assert {:error, %Error{kind: :cancelled}} = PythonxPort.await(task, :infinity)
+    assert PythonxPort.eval(session, "1") == {:ok, 1}
   end
 
-  test "an expired await! raises, and can be repeated", %{session: session, gate: gate} do
+  test "an expired await! raises, and ends the request", %{session: session, gate: gate} do
     task = wait_for(session, gate)
     assert %Error{kind: :timeout} = assert_raise(Error, fn -> PythonxPort.await!(task, 1) end)
-    Gate.open(gate)
-    assert PythonxPort.await!(task) == "done"
+    assert %Error{kind: :cancelled} = assert_raise(Error, fn -> PythonxPort.await!(task) end)
+  end
+
+  test "a result is given out once", %{session: session} do
+    task = PythonxPort.async_eval(session, "1")
+    assert PythonxPort.await(task) == {:ok, 1}
+    assert {:error, %Error{kind: :cancelled}} = PythonxPort.await(task)
   end
 
   test "errors are results", %{session: session} do
@@ -86,12 +88,5 @@ defmodule PythonxPort.AsyncTest do
     PythonxPort.stop_session(session)
     task = PythonxPort.async_eval(session, "1")
     assert {:error, %Error{kind: :not_running}} = PythonxPort.await(task)
-  end
-
-  test "a caller that ends leaves its request to end by itself", %{session: session, gate: gate} do
-    {caller, monitor} = spawn_monitor(fn -> wait_for(session, gate) end)
-    assert_receive {:DOWN, ^monitor, :process, ^caller, :normal}
-    Gate.open(gate)
-    assert PythonxPort.eval(session, "1") == {:ok, 1}
   end
 end

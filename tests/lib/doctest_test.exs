@@ -20,6 +20,7 @@ defmodule PythonxPort.DocTest do
           PythonxPort.Code,
           PythonxPort.Error,
           PythonxPort.Protocol,
+          PythonxPort.Telemetry,
           PythonxPort.Tensor
         ] do
       {:docs_v1, _, _, _, %{"en" => _moduledoc}, _, docs} = Code.fetch_docs(module)
