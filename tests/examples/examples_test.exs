@@ -72,6 +72,19 @@ defmodule PythonxPort.ExamplesTest do
              "ModuleNotFoundError: No module named 'pandas'\nThis example needs pandas and scikit-learn"
   end
 
+  test "progress" do
+    output = run_example("progress")
+
+    assert output =~ ~r/^info from Python: fitting 400 points in 500 passes$/m
+    assert output =~ ~r/\r\[#{String.duplicate(".", 30)}\] 0% loss 0\.69\d\d/
+    assert output =~ ~r/\r\[#{String.duplicate("#", 30)}\] 100% loss 0\.\d{4}\n/
+    assert output =~ ~r/^weights: -?\d\.\d+, -?\d\.\d+, -?\d\.\d+$/m
+    assert [_, steps] = Regex.run(~r/^good enough after (\d+) steps, with a loss of 0\.\d+$/m, output)
+    assert String.to_integer(steps) in 10..499
+    assert output =~ ~r/^a fit of 1,000,000 passes: timeout$/m
+    assert output =~ ~r/^the session is as before$/m
+  end
+
   test "erlang" do
     output = run_example("erlang")
 
