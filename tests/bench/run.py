@@ -21,7 +21,7 @@ START_ROUNDS = 40
 MEMORY_ROUNDS = 5
 SPINS = ["20", "50", "100"]  # microseconds
 MIB = 1024 * 1024
-ROW = "{:42}{:>11}{:>11}{:>10}  {:<14}{:>6}  {}"
+ROW = "{:44}{:>11}{:>11}{:>10}  {:<14}{:>6}  {}"
 
 # {eval, 1, <<"1+1">>} and {ok, 1, 2} as the term format has them.
 EVAL = b"\x83h\x03w\x04evala\x01m\x00\x00\x00\x031+1"
@@ -40,6 +40,12 @@ TARGETS = {
     "1 MiB out, to a pipe's writer": 0.5,
     "1 KiB in, to call add": 1.2,
     "1,000 tensors of 16 MiB, to the first 20": 1.05,
+    "cancel a tight loop, median, to 1 ms": 20,
+    "cancel a tight loop, worst of 1,000, to 1 ms": 100,
+    "info while C holds the GIL, to idle": 2.0,
+    "100,000 items, to as many evals": 0.05,
+    "a call to the BEAM, to an eval": 1.5,
+    "500 sleeps of 100 ms, to one": 5.0,
     "start to ready": 1.5,
     "idle memory, resident": 4.0,
     "eval 1+1, one CPU": 1.2,
@@ -153,11 +159,9 @@ def measure_round_trips(program, echo):
         yield from run("two CPUs", cpus[1], *SPINS)
 
 
-def measure_bulk(baseline):
-    """Through the library, as it chooses the lane."""
+def measure_library(script, *arguments):
     os.environ["PYTHONX_PYTHON"] = PYTHON
-    script = os.path.join(HERE, "bulk.exs")
-    return samples_of("mix", "run", script, baseline)
+    return samples_of("mix", "run", os.path.join(HERE, script), *arguments)
 
 
 # -- the table --------------------------------------------------------------------------------------------------------
@@ -204,7 +208,8 @@ def main(build):
     print(f"Python {sys.version.split()[0]}, {len(os.sched_getaffinity(0))} CPUs")
     print_part("round trips; baseline: echo", measure_round_trips(program, echo))
     print_part("codec; baseline: pickle", samples_of(codec))
-    print_part("tensors; baseline: the name tells", measure_bulk(bulk))
+    print_part("tensors; baseline: the name tells", measure_library("bulk.exs", bulk))
+    print_part("control; baseline: the name tells", measure_library("control.exs"))
     print_part("start; baseline: python3 -c pass", measure_start(program))
     print_part("memory; baseline: idle python3", measure_memory(program))
 
