@@ -220,7 +220,8 @@ static int until_deadline(int most)
 /* A stream that waits to be asked for more may have a deadline, which a read would sleep through. */
 static bool may_read(struct input *input)
 {
-    return stream_count() == 0 || watch_is_readable(&input->watch, until_deadline(-1));
+    return stream_count() == 0 || frame_reader_has_frame(input->frames) ||
+           watch_is_readable(&input->watch, until_deadline(-1));
 }
 
 static struct flight *read_while_idle(struct input *input)
