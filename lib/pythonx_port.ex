@@ -92,9 +92,9 @@ defmodule PythonxPort do
   was. When the request is cancelled, the process is killed.
 
   Such a function, and a `Task` that it starts, may use the same session: Python is waiting for it, and runs the request there
-  and then. This is told by `$callers`. A server that makes a request on behalf of such a function is not known to
-  belong to it: its request waits behind the one that waits for it. Give the server's requests a `:timeout`, a session of their own,
-  or have it set `Process.put(:"$callers", [pid])` to the process that it works for.
+  and then. This is told by `$callers`. Of a server that makes a request on behalf of such a function it is not known: Python runs
+  its request, too, but only when it has waited for half a second. A server can have it at once, by
+  `Process.put(:"$callers", [pid])` with the process that it works for, or by a session of its own.
   """
 
   alias PythonxPort.{Code, Error, Object, Request, Session, Starter, Task}

@@ -68,6 +68,11 @@ defmodule PythonxPort.Allow do
     end)
   end
 
+  @doc "Whether all functions of a module may be called, also those that it does not have."
+  @spec module?(t(), module()) :: boolean()
+  def module?(:all, _module), do: true
+  def module?(entries, module), do: module in entries
+
   @spec send?(t(), atom()) :: boolean()
   def send?(:all, _name), do: true
   def send?(entries, name), do: {:send, name} in entries

@@ -50,18 +50,28 @@ defmodule PythonxPort.Invocation do
     end
   end
 
-  defp refusal(module, function, arity, :all) do
-    message =
-      "function #{Allow.shown(module)}.#{function}/#{arity} is undefined: there is no such name in this BEAM"
+  # Either it may not be called, or there is no such name.
+  defp refusal(module, function, arity, allow) do
+    name = Allow.shown(module)
+    whole = "#{name}.#{function}/#{arity}"
 
-    %{kind: :error, type: "UndefinedFunctionError", message: text(message)}
+    case Allow.atom(module) do
+      {:ok, atom} ->
+        if Allow.module?(allow, atom), do: undefined(whole), else: refused(whole, name, function, arity)
+
+      :error ->
+        if allow == :all, do: undefined(whole), else: refused(whole, name, function, arity)
+    end
   end
 
-  defp refusal(module, function, arity, _allow) do
-    name = Allow.shown(module)
+  defp undefined(whole) do
+    message = text("function #{whole} is undefined: there is no such name in this BEAM")
+    %{kind: :error, type: "UndefinedFunctionError", message: message}
+  end
 
+  defp refused(whole, name, function, arity) do
     message =
-      "Python may not call #{name}.#{function}/#{arity}. To allow it, start the session with " <>
+      "Python may not call #{whole}. To allow it, start the session with " <>
         "allow: [{#{name}, #{Allow.shown(function)}, #{arity}}], or pass the function in as an argument or a binding"
 
     %{kind: :refused, message: text(message)}

@@ -12,6 +12,7 @@ unless Code.ensure_loaded?(:telemetry) do
     end
 
     def detach(id) do
+      start()
       :ets.match_delete(@table, {:_, id, :_, :_})
       :ok
     end
