@@ -23,17 +23,6 @@
 /* What a request may be wrapped in: {within, CallId, Request}. */
 #define PROTOCOL_WITHIN "within"
 
-/* ERROR_KIND(name): the `kind` of an error map. */
-#define PROTOCOL_ERROR_KINDS(ERROR_KIND)                                                                               \
-    ERROR_KIND(exception)                                                                                              \
-    ERROR_KIND(syntax)                                                                                                 \
-    ERROR_KIND(timeout)                                                                                                \
-    ERROR_KIND(cancelled)                                                                                              \
-    ERROR_KIND(bad_request)                                                                                            \
-    ERROR_KIND(undecodable)                                                                                            \
-    ERROR_KIND(unencodable)                                                                                            \
-    ERROR_KIND(shutdown)
-
 /* OPTION(name): the keys of a request's option map. */
 #define PROTOCOL_OPTIONS(OPTION)                                                                                       \
     OPTION(bindings)                                                                                                   \
@@ -52,6 +41,16 @@
 
 /* What is listed too where the system has it. */
 #define PROTOCOL_FEATURE_SEGMENTS "segments"
+
+/* The `kind` of an error map. */
+#define PROTOCOL_EXCEPTION "exception"
+#define PROTOCOL_SYNTAX "syntax"
+#define PROTOCOL_TIMEOUT "timeout"
+#define PROTOCOL_CANCELLED "cancelled"
+#define PROTOCOL_BAD_REQUEST "bad_request"
+#define PROTOCOL_UNDECODABLE "undecodable"
+#define PROTOCOL_UNENCODABLE "unencodable"
+#define PROTOCOL_SHUTDOWN "shutdown"
 
 #define PROTOCOL_OK "ok"
 #define PROTOCOL_ERROR "error"

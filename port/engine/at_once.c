@@ -21,7 +21,7 @@ static void refuse(struct writer *writer, const char *text)
 {
     struct message message = {0};
     message_begin(&message);
-    request_put_error(&message, (struct span){0}, "bad_request", text);
+    request_put_error(&message, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
     send_and_free(writer, &message);
 }
 

@@ -11,6 +11,7 @@
 #include "bulk.h"
 #include "decode.h"
 #include "encode.h"
+#include "exception.h"
 #include "info.h"
 #include "interrupt.h"
 #include "loop.h"
@@ -225,15 +226,15 @@ static int send_invoke(unsigned long long number, PyObject *target, PyObject *ar
 /* Nobody waits for its answer any more. Keeps the current error. */
 static void send_abandoned(unsigned long long number)
 {
-    PyObject *type, *value, *traceback;
     struct message message = {0};
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *current = exception_take();
     message_begin(&message);
     message_put_tuple(&message, 2);
     message_put_atom_text(&message, PROTOCOL_ABANDONED);
     put_call_id(&message, number);
     (void)send_message(&message);
-    PyErr_Restore(type, value, traceback);
+    if (current != NULL)
+        exception_set(current);
 }
 
 PyObject *calls_send_function(PyObject *self, PyObject *arguments)
@@ -510,21 +511,11 @@ static struct call *find_answered(void)
     return call;
 }
 
-static PyObject *take_exception(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
-
 static void resolve(struct call *call)
 {
     PyObject *future = Py_NewRef(call->future), *done = NULL;
     PyObject *value = take_answer(call);
-    PyObject *error = value == NULL ? take_exception() : NULL;
+    PyObject *error = value == NULL ? exception_take() : NULL;
     free_call(call);
     PyObject *over = PyObject_CallMethod(future, "done", NULL);
     if (over != NULL && !Py_IsTrue(over))

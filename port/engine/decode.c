@@ -8,6 +8,7 @@
 
 #include <ei.h>
 
+#include "exception.h"
 #include "interned.h"
 #include "memory.h"
 #include "refs.h"
@@ -49,15 +50,11 @@ static PyObject *fail_at(const struct decoder *decoder, const unsigned char *at,
 /* Gives the place to a ValueError that knows none. */
 static PyObject *fail_from_value_error(const struct decoder *decoder, const unsigned char *at)
 {
-    PyObject *type, *value, *traceback;
     if (!PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(types_DecodeError))
         return NULL;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyErr_Format(types_DecodeError, "%S (byte %zu of the frame)", value, (size_t)(at - decoder->span.bytes));
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
+    PyObject *exception = exception_take();
+    PyErr_Format(types_DecodeError, "%S (byte %zu of the frame)", exception, (size_t)(at - decoder->span.bytes));
+    Py_XDECREF(exception);
     return NULL;
 }
 
@@ -432,15 +429,11 @@ static PyObject *build(const struct decoder *decoder, const struct term_head *na
 NO_STACK static void fail_struct(const struct decoder *decoder, const unsigned char *at, const struct term_head *name)
 {
     char shown[64]; /* PyErr_Format has no %.*s before Python 3.12 */
-    PyObject *type, *value, *traceback;
     snprintf(shown, sizeof shown, "%.*s", (int)name->length, (const char *)name->data);
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyErr_Format(types_DecodeError, "%s that Python cannot hold: %S (byte %zu of the frame)", shown, value,
+    PyObject *exception = exception_take();
+    PyErr_Format(types_DecodeError, "%s that Python cannot hold: %S (byte %zu of the frame)", shown, exception,
                  (size_t)(at - decoder->span.bytes));
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
+    Py_XDECREF(exception);
 }
 
 static bool is_tensor(const struct term_head *name)

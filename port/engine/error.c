@@ -1,21 +1,10 @@
 /* Whatever goes wrong on the way (no memory, a str() that raises) the reply still goes out, with less in it. */
 #include "error.h"
 
+#include "exception.h"
 #include "protocol.h"
 #include "request.h"
 #include "source.h"
-
-static PyObject *take_exception(void)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (value != NULL && traceback != NULL)
-        PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
 
 /* Lone surrogates must not keep a message from being sent. */
 static void put_text_field(struct message *message, const char *key, PyObject *text)
@@ -45,7 +34,7 @@ static void put_described(struct message *message, struct span id, const char *k
 
 void error_put(struct message *message, struct span id, const char *kind)
 {
-    PyObject *exception = take_exception();
+    PyObject *exception = exception_take();
     PyObject *traces = source_traces();
     PyObject *description = NULL;
     if (exception != NULL && traces != NULL)
@@ -56,5 +45,18 @@ void error_put(struct message *message, struct span id, const char *kind)
         request_put_error(message, id, kind, "an exception that could not be described");
     PyErr_Clear();
     Py_XDECREF(description);
+    Py_XDECREF(exception);
+}
+
+/* What is wrong with a request has no traceback; what Python raised has. */
+void error_put_refusal(struct message *message, struct span id, const char *kind)
+{
+    PyObject *exception = exception_take();
+    PyObject *text = exception == NULL ? NULL : PyObject_Str(exception);
+    PyObject *utf8 = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    request_put_error(message, id, kind, utf8 == NULL ? "" : PyBytes_AsString(utf8));
+    PyErr_Clear();
+    Py_XDECREF(utf8);
+    Py_XDECREF(text);
     Py_XDECREF(exception);
 }

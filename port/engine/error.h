@@ -9,4 +9,7 @@
 /* Writes the reply for the current error, which it clears: `{error, Id, Map}` with the given kind. Needs the GIL. */
 void error_put(struct message *message, struct span id, const char *kind);
 
+/* The same with the message alone: for what is wrong with a request rather than raised by Python. */
+void error_put_refusal(struct message *message, struct span id, const char *kind);
+
 #endif

@@ -19,6 +19,7 @@
 #include "frame.h"
 #include "info.h"
 #include "loop.h"
+#include "protocol.h"
 #include "serve.h"
 #include "stream.h"
 #include "term.h"
@@ -83,7 +84,7 @@ static struct flight *accept_frame(struct input *input, struct frame *frame)
     }
     struct flight *flight = flight_new(&request);
     if (flight == NULL) {
-        answer_error(input, request.id, "exception", "there is no memory for the request");
+        answer_error(input, request.id, PROTOCOL_EXCEPTION, "there is no memory for the request");
         request_free(&request);
         return NULL;
     }
@@ -105,12 +106,12 @@ static void refuse_frame(struct input *input, struct frame *frame)
     else
         snprintf(text, sizeof text, "there is no memory for a frame of %zu bytes", announced);
     if (request_read(frame, &request, &refusal)) {
-        answer_error(input, request.id, "bad_request", text);
+        answer_error(input, request.id, PROTOCOL_BAD_REQUEST, text);
         request_free(&request);
         return;
     }
     id = refusal.id;
-    answer_error(input, id, "bad_request", text);
+    answer_error(input, id, PROTOCOL_BAD_REQUEST, text);
     frame_free(frame);
 }
 
@@ -151,7 +152,7 @@ static struct flight *read_request(struct input *input)
 static void refuse_flight(struct input *input, struct flight *flight, const char *text)
 {
     if (flight->request.id.length > 0)
-        answer_error(input, flight->request.id, "shutdown", text);
+        answer_error(input, flight->request.id, PROTOCOL_SHUTDOWN, text);
     flight_end(flight);
     flight_free(flight);
 }

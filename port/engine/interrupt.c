@@ -9,8 +9,10 @@
 #include <stdio.h>
 
 #include "alarm.h"
+#include "exception.h"
 #include "info.h"
 #include "owner.h"
+#include "protocol.h"
 
 #define INTERRUPT_SIGNAL SIGURG
 /* How soon a place that is no place to stop at is left, mostly. */
@@ -45,8 +47,7 @@ int interrupt_raise(struct flight *flight)
         return 0;
     PyObject *exception = interrupt_exception(flight);
     if (exception != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    Py_XDECREF(exception);
+        exception_set(exception);
     return -1;
 }
 
@@ -58,10 +59,10 @@ void interrupt_set_shutdown(const char *text)
 const char *interrupt_kind(void)
 {
     if (PyErr_ExceptionMatches(Shutdown))
-        return "shutdown";
+        return PROTOCOL_SHUTDOWN;
     if (PyErr_ExceptionMatches(Cancelled))
-        return "cancelled";
-    return PyErr_ExceptionMatches(TimedOut) ? "timeout" : NULL;
+        return PROTOCOL_CANCELLED;
+    return PyErr_ExceptionMatches(TimedOut) ? PROTOCOL_TIMEOUT : NULL;
 }
 
 /* Requests that run on other threads, which no signal handler of Python reaches. */

@@ -6,11 +6,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "calls.h"
 #include "embedded.h"
 #include "interrupt.h"
+#include "protocol.h"
 #include "serve.h"
 #include "stream.h"
 
@@ -166,7 +168,7 @@ static bool run_once(void)
     if (done != NULL)
         return true;
     const char *kind = interrupt_kind();
-    bool goes_on = kind == NULL || *kind != 's';
+    bool goes_on = kind == NULL || strcmp(kind, PROTOCOL_SHUTDOWN) != 0;
     PyErr_Clear();
     return goes_on;
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exception.h"
+
 #define KEY_SHOWN 48
 
 /* Cuts at the start of a UTF-8 character. */
@@ -58,14 +60,10 @@ void path_raise(const struct path *path, PyObject *error_type)
 {
     if (path->text[0] == '\0' || !PyErr_ExceptionMatches(error_type))
         return;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *text = value == NULL ? NULL : PyObject_Str(value);
+    PyObject *exception = exception_take();
+    PyObject *text = exception == NULL ? NULL : PyObject_Str(exception);
     if (text != NULL)
         PyErr_Format(error_type, "%s: %U", path->text, text);
     Py_XDECREF(text);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
+    Py_XDECREF(exception);
 }

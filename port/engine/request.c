@@ -40,7 +40,7 @@ __attribute__((format(printf, 3, 4))) static bool refuse(struct request_refusal 
 static bool refuse_term(struct request_refusal *refusal, enum term_status status, const struct span *span)
 {
     const char *where = span_left(span) > 0 ? "" : " (it ends there)";
-    return refuse(refusal, "undecodable", "byte %zu of the frame%s: %s", span->position, where,
+    return refuse(refusal, PROTOCOL_UNDECODABLE, "byte %zu of the frame%s: %s", span->position, where,
                   term_status_text(status));
 }
 
@@ -68,23 +68,23 @@ static enum term_status take_id(struct span *span, struct span *id)
 static bool refuse_name(struct request_refusal *refusal, const struct term_head *name)
 {
     if (name->kind != TERM_ATOM)
-        return refuse(refusal, "bad_request", "a request begins with an atom, such as eval");
+        return refuse(refusal, PROTOCOL_BAD_REQUEST, "a request begins with an atom, such as eval");
     int shown = name->length > 64 ? 64 : (int)name->length;
     for (int i = 0; i < shown; i++)
         if (name->data[i] < ' ' || name->data[i] > '~')
             shown = i;
-    return refuse(refusal, "bad_request", "unknown operation %.*s", shown, (const char *)name->data);
+    return refuse(refusal, PROTOCOL_BAD_REQUEST, "unknown operation %.*s", shown, (const char *)name->data);
 }
 
 static bool read_version(struct span *span, struct request_refusal *refusal)
 {
     uint8_t version;
     if (!span_take_u8(span, &version))
-        return refuse(refusal, "undecodable", "an empty frame holds no term");
+        return refuse(refusal, PROTOCOL_UNDECODABLE, "an empty frame holds no term");
     if (version == TERM_VERSION)
         return true;
-    return refuse(refusal, "undecodable", "byte 0 of the frame: expected %d, the version of the term format, got %d",
-                  TERM_VERSION, version);
+    return refuse(refusal, PROTOCOL_UNDECODABLE,
+                  "byte 0 of the frame: expected %d, the version of the term format, got %d", TERM_VERSION, version);
 }
 
 /* The head of a request's tuple, and its name. */
@@ -95,7 +95,7 @@ static bool read_tuple(struct span *span, struct term_head *tuple, struct term_h
     if (status != TERM_OK)
         return refuse_term(refusal, status, span);
     if (tuple->kind != TERM_TUPLE || tuple->children == 0)
-        return refuse(refusal, "bad_request", "a request is a tuple that begins with its operation");
+        return refuse(refusal, PROTOCOL_BAD_REQUEST, "a request is a tuple that begins with its operation");
     status = term_read_head(span, name);
     return status == TERM_OK || refuse_term(refusal, status, span);
 }
@@ -107,7 +107,7 @@ static bool unwrap(struct span *span, struct term_head *tuple, struct term_head 
     if (!term_is_atom(name, PROTOCOL_WITHIN))
         return true;
     if (tuple->children != 3)
-        return refuse(refusal, "bad_request", "within takes a call's id and a request");
+        return refuse(refusal, PROTOCOL_BAD_REQUEST, "within takes a call's id and a request");
     enum term_status status = take_id(span, &request->within);
     return status == TERM_OK ? read_tuple(span, tuple, name, refusal) : refuse_term(refusal, status, span);
 }
@@ -119,8 +119,8 @@ static bool has_arity(enum operation operation, size_t arity, struct request_ref
     if (arity >= fewest && arity <= most)
         return true;
     if (fewest == most)
-        return refuse(refusal, "bad_request", "%s takes a tuple of %zu elements, got %zu", name, fewest, arity);
-    return refuse(refusal, "bad_request", "%s takes a tuple of %zu to %zu elements, got %zu", name, fewest, most,
+        return refuse(refusal, PROTOCOL_BAD_REQUEST, "%s takes a tuple of %zu elements, got %zu", name, fewest, arity);
+    return refuse(refusal, PROTOCOL_BAD_REQUEST, "%s takes a tuple of %zu to %zu elements, got %zu", name, fewest, most,
                   arity);
 }
 
@@ -159,7 +159,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
     request->argument_count = tuple.children - (operations[request->operation].id == NONE ? 1 : 2);
     /* Behind arguments, whoever decodes them looks. */
     if (request->argument_count == 0 && span_left(&span) > 0)
-        return refuse(refusal, "undecodable", "%zu bytes are left behind the request's term", span_left(&span));
+        return refuse(refusal, PROTOCOL_UNDECODABLE, "%zu bytes are left behind the request's term", span_left(&span));
     return true;
 }
 

@@ -312,29 +312,12 @@ static const char *error_kind(enum run_stage stage)
     if (interrupted != NULL)
         return interrupted;
     if (stage == RUN_DECODE && PyErr_ExceptionMatches(request_options_BadRequest))
-        return "bad_request";
+        return PROTOCOL_BAD_REQUEST;
     if (stage == RUN_DECODE && PyErr_ExceptionMatches(types_DecodeError))
-        return "undecodable";
+        return PROTOCOL_UNDECODABLE;
     if (stage == RUN_COMPILE && PyErr_ExceptionMatches(PyExc_SyntaxError))
-        return "syntax";
-    return stage == RUN_ENCODE ? "unencodable" : "exception";
-}
-
-/* What is wrong with a request has no traceback; what Python raised has. */
-static void put_refusal(struct message *reply, struct span id, const char *kind)
-{
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *text = value == NULL ? NULL : PyObject_Str(value);
-    PyObject *utf8 = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
-    request_put_error(reply, id, kind, utf8 == NULL ? "" : PyBytes_AsString(utf8));
-    PyErr_Clear();
-    Py_XDECREF(utf8);
-    Py_XDECREF(text);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
+        return PROTOCOL_SYNTAX;
+    return stage == RUN_ENCODE ? PROTOCOL_UNENCODABLE : PROTOCOL_EXCEPTION;
 }
 
 static bool is_refusal(enum run_stage stage)
@@ -350,7 +333,7 @@ static void put_error(struct run *run, struct message *reply)
     bulk_abandon(reply);
     message_begin(reply);
     if (is_refusal(run->stage))
-        put_refusal(reply, run->request->id, kind);
+        error_put_refusal(reply, run->request->id, kind);
     else
         error_put(reply, run->request->id, kind);
 }
@@ -364,7 +347,7 @@ static bool finish(struct run *run, struct message *reply)
                                                   : "there is no memory for the result's term";
     bulk_abandon(reply);
     message_begin(reply);
-    request_put_error(reply, run->request->id, "unencodable", what);
+    request_put_error(reply, run->request->id, PROTOCOL_UNENCODABLE, what);
     return message_finish(reply) == MESSAGE_OK;
 }
 

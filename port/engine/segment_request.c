@@ -12,7 +12,7 @@ void segment_request_lend(struct message *message, const struct request *request
     long long size;
     struct segment_loan loan;
     if (term_read_head(&span, &head) != TERM_OK || !term_integer(&head, &size) || size < 0 || span_left(&span) > 0) {
-        request_put_error(message, request->id, "bad_request", "segment takes a number of bytes");
+        request_put_error(message, request->id, PROTOCOL_BAD_REQUEST, "segment takes a number of bytes");
         return;
     }
     message_put_tuple(message, 3);

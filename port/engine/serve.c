@@ -168,7 +168,7 @@ void serve_verdict(struct flight *flight)
         snprintf(text, sizeof text, "the request waited longer than its timeout of %llu ms, and did not run",
                  flight->request.timeout_ms);
     message_begin(&message);
-    request_put_error(&message, flight->request.id, late ? "timeout" : "cancelled",
+    request_put_error(&message, flight->request.id, late ? PROTOCOL_TIMEOUT : PROTOCOL_CANCELLED,
                       late ? text : "the request was cancelled before it ran");
     if (message_finish(&message) == MESSAGE_OK)
         writer_send(serve_writer, &message);

@@ -7,6 +7,7 @@
 
 #include "alarm.h"
 #include "bulk.h"
+#include "exception.h"
 #include "info.h"
 #include "interrupt.h"
 #include "protocol.h"
@@ -210,8 +211,7 @@ bool stream_begin(struct run *run, PyObject *value)
 /* A generator's finally clauses run now, not when somebody collects it. */
 static void close_iterator(PyObject *iterator)
 {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *current = exception_take();
     if (PyObject_HasAttrString(iterator, "close")) {
         PyObject *done = PyObject_CallMethod(iterator, "close", NULL);
         if (done == NULL)
@@ -219,7 +219,8 @@ static void close_iterator(PyObject *iterator)
         Py_XDECREF(done);
     }
     Py_DECREF(iterator);
-    PyErr_Restore(type, value, traceback);
+    if (current != NULL)
+        exception_set(current);
 }
 
 /* The request's own code runs. Returns the owner before, for leave. */
@@ -243,11 +244,11 @@ static void end(struct stream *stream)
 {
     struct run run = stream->run;
     close_iterator(stream->iterator);
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *exception = exception_take();
+    bool failed = exception != NULL;
     take_out(stream);
-    bool failed = type != NULL;
-    PyErr_Restore(type, value, traceback);
+    if (failed)
+        exception_set(exception);
     serve_end(&run, failed ? NULL : Py_NewRef(Py_None));
 }
 

@@ -1,6 +1,8 @@
 /* Looked up each time: a session may bind its names anew. */
 #include "target.h"
 
+#include "exception.h"
+
 static PyObject *first_part(PyObject *name, PyObject *globals)
 {
     PyObject *found = PyDict_GetItemWithError(globals, name);
@@ -15,12 +17,12 @@ static PyObject *first_part(PyObject *name, PyObject *globals)
 }
 
 /* A submodule that nobody imported yet is no attribute of its package. */
-static PyObject *import_part(PyObject *whole_name, PyObject *original_type, PyObject *original_value)
+static PyObject *import_part(PyObject *whole_name, PyObject *original)
 {
     PyObject *module = PyImport_Import(whole_name);
-    if (module == NULL && PyErr_ExceptionMatches(PyExc_ModuleNotFoundError) && original_type != NULL) {
+    if (module == NULL && PyErr_ExceptionMatches(PyExc_ModuleNotFoundError) && original != NULL) {
         PyErr_Clear();
-        PyErr_SetObject(original_type, original_value);
+        exception_set(Py_NewRef(original));
         return NULL;
     }
     Py_XDECREF(module);
@@ -33,13 +35,9 @@ static PyObject *next_part(PyObject *object, PyObject *name, PyObject *whole_nam
     PyObject *attribute = PyObject_GetAttr(object, name);
     if (attribute != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError) || !PyModule_Check(object))
         return attribute;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *module = import_part(whole_name, type, value);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
+    PyObject *original = exception_take();
+    PyObject *module = import_part(whole_name, original);
+    Py_XDECREF(original);
     return module;
 }
 
@@ -49,7 +47,7 @@ static PyObject *resolve_start(PyObject *name, PyObject *globals, Py_ssize_t par
     if (object != NULL || PyErr_Occurred())
         return object;
     if (parts > 1)
-        return import_part(name, NULL, NULL);
+        return import_part(name, NULL);
     PyErr_Format(PyExc_NameError, "name '%U' is not defined", name);
     return NULL;
 }
