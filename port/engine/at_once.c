@@ -47,6 +47,7 @@ static void answer_segment(struct writer *writer, const struct request *request)
 void at_once_interrupt(void)
 {
     loop_wake_for_verdicts();
+    calls_wake_threads();
     interrupt_main();
 }
 
@@ -67,8 +68,10 @@ static bool grant(const struct request *request)
     long long count;
     if (term_read_head(&span, &head) != TERM_OK || !term_integer(&head, &count) || count < 1 || span_left(&span) > 0)
         return false;
-    if (flight_grant(request->other, (unsigned long long)count))
+    if (flight_grant(request->other, (unsigned long long)count)) {
         loop_wake();
+        calls_wake_threads();
+    }
     return true;
 }
 

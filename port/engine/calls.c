@@ -19,6 +19,7 @@
 #include "owner.h"
 #include "protocol.h"
 #include "serve.h"
+#include "stream.h"
 #include "term.h"
 #include "types.h"
 
@@ -34,7 +35,7 @@ struct call {
     unsigned long long since_us;
     bool answered;
     struct request answer;  /* owned once it is answered */
-    struct flight *given;   /* requests made within it, chained by `next` */
+    struct flight *given;   /* requests made within it, chained by `following` */
     pthread_cond_t arrived; /* for WAITER_THREAD */
     PyObject *future;       /* for WAITER_TASK, owned */
     struct call *next;
@@ -97,8 +98,8 @@ static void remove_call(struct call *call)
     call->given = NULL;
     pthread_mutex_unlock(&lock);
     while (given != NULL) {
-        struct flight *next = given->next;
-        flight_wait(given);
+        struct flight *next = given->following;
+        flight_wait_again(given);
         given = next;
     }
     pthread_cond_destroy(&call->arrived);
@@ -148,9 +149,10 @@ bool calls_give(struct flight *flight)
     if (taken) {
         struct flight **end = &call->given;
         while (*end != NULL)
-            end = &(*end)->next;
+            end = &(*end)->following;
         *end = flight;
-        flight->next = NULL;
+        /* From here on a cancel finds it. */
+        flight_begin(flight);
         pthread_cond_signal(&call->arrived);
         wake(call);
     }
@@ -158,12 +160,20 @@ bool calls_give(struct flight *flight)
     return taken;
 }
 
+void calls_wake_threads(void)
+{
+    pthread_mutex_lock(&lock);
+    for (struct call *call = calls; call != NULL; call = call->next)
+        pthread_cond_signal(&call->arrived);
+    pthread_mutex_unlock(&lock);
+}
+
 /* With the lock held. */
 static struct flight *take_given(struct call *call)
 {
     struct flight *flight = call->given;
     if (flight != NULL)
-        call->given = flight->next;
+        call->given = flight->following;
     return flight;
 }
 
@@ -175,8 +185,6 @@ struct flight *calls_take_given(void)
         if (call->waiter == WAITER_TASK)
             flight = take_given(call);
     pthread_mutex_unlock(&lock);
-    if (flight != NULL)
-        flight_begin(flight);
     return flight;
 }
 
@@ -335,7 +343,7 @@ static bool has_arrived(void *argument)
 {
     const struct call *call = argument;
     pthread_mutex_lock(&lock);
-    bool arrived = call->answered || call->given != NULL;
+    bool arrived = call->answered || call->given != NULL || stream_is_ready();
     pthread_mutex_unlock(&lock);
     return arrived;
 }
@@ -343,7 +351,7 @@ static bool has_arrived(void *argument)
 static void wait_on_thread(struct call *call)
 {
     pthread_mutex_lock(&lock);
-    while (!call->answered && call->given == NULL)
+    while (!call->answered && call->given == NULL && !stream_is_ready())
         pthread_cond_wait(&call->arrived, &lock);
     pthread_mutex_unlock(&lock);
 }
@@ -364,12 +372,13 @@ static void serve_meanwhile(struct call *call)
     struct flight *flight = take_given(call);
     bool nothing_came = flight == NULL && !call->answered;
     pthread_mutex_unlock(&lock);
-    if (flight != NULL)
-        flight_begin(flight);
-    else if (nothing_came && call->waiter == WAITER_MAIN && info_clock_us() - call->since_us >= PATIENCE_US)
+    if (flight == NULL && nothing_came && call->waiter == WAITER_MAIN &&
+        info_clock_us() - call->since_us >= PATIENCE_US)
         flight = flight_begin_next(loop_may_begin);
     if (flight != NULL)
         serve_flight(flight);
+    else if (nothing_came)
+        (void)stream_step();
 }
 
 /* What keeps a waiting call from going on; -1 with an error set. */

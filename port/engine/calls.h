@@ -36,11 +36,15 @@ void calls_resolve(void);
  */
 bool calls_answer(struct request *request);
 
-/* A request that was made within a call: runs where that waits. False, and it stays the caller's, where none does. */
+/* A request that was made within a call: begins, to run where that waits. False, and it stays the caller's, where none
+ * does. */
 bool calls_give(struct flight *flight);
 
-/* One that was made within a call that a task awaits; NULL where there is none. It runs from now on. */
+/* One that was made within a call that a task awaits; NULL where there is none. */
 struct flight *calls_take_given(void);
+
+/* A stream may go on: threads that wait look whether it is theirs to do. */
+void calls_wake_threads(void);
 
 /* Whether the main thread waits in a call, and how many calls wait in all. */
 bool calls_main_waits(void);

@@ -94,13 +94,28 @@ struct flight *flight_new(struct request *request)
     return flight;
 }
 
-void flight_wait(struct flight *flight)
+static void start_waiting(struct flight *flight)
 {
-    pthread_mutex_lock(&lock);
     flight->waits = true;
     append(&waiting, flight);
     waiting_bytes += flight->request.frame.length;
     note_deadline(flight);
+}
+
+void flight_wait(struct flight *flight)
+{
+    pthread_mutex_lock(&lock);
+    start_waiting(flight);
+    pthread_mutex_unlock(&lock);
+}
+
+void flight_wait_again(struct flight *flight)
+{
+    pthread_mutex_lock(&lock);
+    take_out(&running, flight);
+    flight->started_us = 0;
+    totals.begun--;
+    start_waiting(flight);
     pthread_mutex_unlock(&lock);
 }
 

@@ -27,6 +27,7 @@ struct flight {
     unsigned long long ended_us;    /* when it was over, */
     unsigned long long deadline_us; /* and when its time is up (info_clock_us); 0: never */
     struct flight *previous, *next;
+    struct flight *following; /* for whoever holds several that run */
 };
 
 /* Takes the request over, with what it owns; NULL, and it stays the caller's, where memory is short. In no list yet. */
@@ -37,6 +38,9 @@ void flight_wait(struct flight *flight);
 
 /* It runs from now on. */
 void flight_begin(struct flight *flight);
+
+/* It has not begun after all, and waits from now on. */
+void flight_wait_again(struct flight *flight);
 
 /* The one that has waited longest, which runs from now on: NULL where none waits, or where `may_begin` says no. */
 typedef bool flight_may_begin(const struct flight *flight);

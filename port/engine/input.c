@@ -89,7 +89,10 @@ static struct flight *accept_frame(struct input *input, struct frame *frame)
         return NULL;
     }
     /* Somebody waits for what it was made within. */
-    return flight->request.within.length > 0 && calls_give(flight) ? NULL : flight;
+    bool given = flight->request.within.length > 0 && calls_give(flight);
+    if (given)
+        alarm_at(flight_next_deadline());
+    return given ? NULL : flight;
 }
 
 /* Of a refused frame the first bytes are there: enough to answer under its own id where that came early. */

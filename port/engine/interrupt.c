@@ -74,6 +74,20 @@ static void interrupt_threads(void)
         PyThreadState_SetAsyncExc(thread, exception_of(verdict));
 }
 
+void interrupt_enter_thread(struct flight *flight)
+{
+    if (!pthread_equal(pthread_self(), main_thread))
+        flight_set_thread(flight, PyThread_get_thread_ident());
+}
+
+void interrupt_leave_thread(struct flight *flight)
+{
+    if (flight->thread == 0)
+        return;
+    PyThreadState_SetAsyncExc(flight->thread, NULL);
+    flight_set_thread(flight, 0);
+}
+
 static bool is_import(PyObject *frame)
 {
     PyObject *code = PyObject_GetAttrString(frame, "f_code");

@@ -1,38 +1,20 @@
 #include "serve.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "descriptors.h"
 #include "engine_api.h"
+#include "interrupt.h"
 #include "loop.h"
 #include "protocol.h"
 #include "stream.h"
 
 static struct writer *serve_writer;
-static pthread_t main_thread;
 
 void serve_start(struct writer *writer)
 {
     serve_writer = writer;
-    main_thread = pthread_self();
-}
-
-/* Whoever ends it has to know where it runs. */
-static void note_thread(struct flight *flight)
-{
-    if (!pthread_equal(pthread_self(), main_thread))
-        flight_set_thread(flight, PyThread_get_thread_ident());
-}
-
-/* A verdict that came too late must not hit what the thread does next. */
-static void forget_thread(struct flight *flight)
-{
-    if (flight->thread != 0) {
-        PyThreadState_SetAsyncExc(flight->thread, NULL);
-        flight_set_thread(flight, 0);
-    }
 }
 
 /* Code that forked and came back here is a child without a session: the parent goes on with it. */
@@ -45,7 +27,7 @@ static void leave_if_forked(void)
 static void reply(struct run *run, PyObject *value, struct served *served)
 {
     struct flight *flight = run->owner->flight;
-    forget_thread(flight);
+    interrupt_leave_thread(flight);
     served->timing = run->options.timing;
     served->replies = run_reply(run, value, &served->reply);
     served->flight = flight;
@@ -78,7 +60,7 @@ void serve_run(struct flight *flight, struct served *served)
         return;
     }
     struct run run = run_begin(owner);
-    note_thread(flight);
+    interrupt_enter_thread(flight);
     PyObject *value = run_value(&run);
     if (value == NULL || !hand_over(&run, value)) {
         if (PyErr_Occurred())

@@ -23,6 +23,7 @@
 struct stream {
     struct run run;     /* holds the owner */
     PyObject *iterator; /* owned; NULL: a task iterates */
+    bool busy;          /* some thread goes on with it */
     unsigned long long put;
     bool told;               /* its task knows of all that was granted */
     struct message item;     /* the one that is being encoded */
@@ -281,7 +282,8 @@ void stream_detach(struct owner *owner)
 static bool may_go_on(const struct stream *stream)
 {
     struct flight *flight = stream->run.owner->flight;
-    return stream->iterator != NULL && (flight_granted(flight) > stream->put || flight_has_verdict(flight));
+    return stream->iterator != NULL && !stream->busy &&
+           (flight_granted(flight) > stream->put || flight_has_verdict(flight));
 }
 
 /* The next one in turn: it goes to the list's end. */
@@ -299,8 +301,17 @@ static struct stream *next_ready(void)
         *end = found;
         found->next = NULL;
     }
+    if (found != NULL)
+        found->busy = true;
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+static void set_idle(struct stream *stream)
+{
+    pthread_mutex_lock(&lock);
+    stream->busy = false;
+    pthread_mutex_unlock(&lock);
 }
 
 /* Puts items until something else is to be done. False where the stream has come to its end, with or without an error
@@ -333,7 +344,12 @@ bool stream_step(void)
         return false;
     struct flight *shown = flight_show(stream->run.owner->flight);
     struct owner *before = enter(stream);
-    if (!go_on(stream))
+    interrupt_enter_thread(stream->run.owner->flight);
+    bool goes_on = go_on(stream);
+    interrupt_leave_thread(stream->run.owner->flight);
+    if (goes_on)
+        set_idle(stream);
+    else
         end(stream);
     flight_show(shown);
     leave(before);

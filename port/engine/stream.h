@@ -16,13 +16,14 @@
 /* The writer is borrowed for good. */
 void stream_start(struct writer *writer);
 
-/* -- on the main thread, with the GIL -- */
+/* -- with the GIL -- */
 
 /* Begins to iterate. True: value and run->owner are the stream's. False, and an error set: both are still the caller's.
  */
 bool stream_begin(struct run *run, PyObject *value);
 
-/* Goes on with one that may; false where none may. */
+/* Goes on with one that may; false where none may. The main thread does so when it has nothing else to do, and others
+ * while they wait for the BEAM. */
 bool stream_step(void);
 
 /* Ends all of them with an error of kind `shutdown`. */

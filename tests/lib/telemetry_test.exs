@@ -61,7 +61,8 @@ defmodule PythonxPort.TelemetryTest do
     gate = Gate.new()
     first = PythonxPort.async_exec(session, Gate.wait(gate))
     second = PythonxPort.async_eval(session, "1")
-    Process.sleep(20)
+    # Python notices what waits after a while only.
+    Process.sleep(60)
     Gate.open(gate)
     PythonxPort.await(first)
     PythonxPort.await(second)

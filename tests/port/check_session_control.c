@@ -470,6 +470,32 @@ START_TEST(runs_what_is_made_within_a_call)
 }
 END_TEST
 
+START_TEST(streams_within_a_call)
+{
+    struct session *session = start(_i);
+    static const char *const ways[] = {
+        "erlang.call('a', 'b')",
+        "got = []\nthread = threading.Thread(target=lambda: got.append(erlang.call('a', 'b')))\nthread.start()\n"
+        "thread.join()\ngot[0]",
+        "await erlang.call_async('a', 'b')",
+    };
+    for (int i = 0; i < 3; i++) {
+        eval(session, "5", ways[i]);
+        session_expect(session, "{invoke,{%d,5},{'a','b'},[]}", i + 1);
+        session_send(session, "{within, {%d, 5}, {stream, 6, 'range(3)'}}", (long long)i + 1);
+        session_send(session, "{next, 6, 2}");
+        session_expect(session, "{yield,6,0}");
+        session_expect(session, "{yield,6,1}");
+        session_send(session, "{next, 6, 2}");
+        session_expect(session, "{yield,6,2}");
+        session_expect(session, "{ok,6,nil}");
+        session_send(session, "{reply, {%d, 5}, {ok, done}}", (long long)i + 1);
+        session_expect(session, "{ok,5,done}");
+    }
+    session_end(session, 0);
+}
+END_TEST
+
 START_TEST(calls_from_threads)
 {
     struct session *session = start(_i);
@@ -660,6 +686,7 @@ Suite *session_control_suite(void)
     tcase_add_loop_test(tcase, tells_what_is_no_stream, 0, pythons);
     tcase_add_loop_test(tcase, calls_the_client, 0, pythons);
     tcase_add_loop_test(tcase, runs_what_is_made_within_a_call, 0, pythons);
+    tcase_add_loop_test(tcase, streams_within_a_call, 0, pythons);
     tcase_add_loop_test(tcase, calls_from_threads, 0, pythons);
     tcase_add_loop_test(tcase, calls_from_coroutines, 0, pythons);
     tcase_add_loop_test(tcase, gives_calls_up_when_cancelled, 0, pythons);
