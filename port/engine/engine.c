@@ -242,9 +242,8 @@ int pythonx_engine_main(const struct engine_options *options)
     log_start(writer);
     serve_start(writer);
     stream_start(writer);
-    segment_start(options->segment_limit);
-    if (!loop_start(work_in_loop))
-        return fail("the event loop could not be set up"), ENGINE_EXIT_FAILURE;
+    if (!segment_start(options->segment_limit) || !loop_start(work_in_loop))
+        return fail("could not be set up"), ENGINE_EXIT_FAILURE;
     /* Before Python, whose start may take for ever. */
     struct input *input = input_new(&input_options, writer, interrupt_shutdown);
     if (input == NULL)

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #define GRAIN ((size_t)256 * 1024)
 /* A free segment serves a request of at least this part of its size. */
 #define WASTE_MAX 4
+/* What is free beyond this is given back to the system. */
+#define FREE_MAX ((size_t)256 * 1024 * 1024)
 
 struct segment {
     unsigned long long number; /* of the current loan */
@@ -21,6 +24,8 @@ struct segment {
     unsigned char *bytes;
     size_t size;
     bool lent;
+    bool allocated; /* to Python, which is one of the looks */
+    bool parted;    /* this process and the file do not see each other's changes any more */
     unsigned looks;
 };
 
@@ -30,9 +35,15 @@ static unsigned count;
 static size_t limit_bytes, total_bytes;
 static unsigned long long last_number;
 
-void segment_start(size_t limit)
+static void before_fork(void), after_fork(void), after_fork_in_child(void);
+
+bool segment_start(size_t limit)
 {
-    limit_bytes = limit;
+    static bool guarded;
+    if (!guarded)
+        guarded = pthread_atfork(before_fork, after_fork, after_fork_in_child) == 0;
+    limit_bytes = guarded ? limit : 0;
+    return guarded;
 }
 
 bool segment_is_supported(void)
@@ -59,7 +70,8 @@ static void drop(unsigned at)
 {
     struct segment *segment = segments[at];
     munmap(segment->bytes, segment->size);
-    close(segment->fd);
+    if (segment->fd >= 0)
+        close(segment->fd);
     total_bytes -= segment->size;
     free(segment);
     segments[at] = segments[--count];
@@ -77,6 +89,46 @@ static bool make_room(size_t size)
             at++;
     }
     return total_bytes <= limit_bytes - size && count < COUNT_MAX;
+}
+
+static struct segment *oldest_free(size_t *free_bytes)
+{
+    struct segment *oldest = NULL;
+    *free_bytes = 0;
+    for (unsigned at = 0; at < count; at++) {
+        struct segment *segment = segments[at];
+        if (!is_free(segment))
+            continue;
+        *free_bytes += segment->size;
+        if (oldest == NULL || segment->number < oldest->number)
+            oldest = segment;
+    }
+    return oldest;
+}
+
+static void drop_segment(const struct segment *segment)
+{
+    unsigned at = 0;
+    while (segments[at] != segment)
+        at++;
+    drop(at);
+}
+
+/* To be called where a segment may have become free. */
+static void settle(const struct segment *segment)
+{
+    if (!is_free(segment))
+        return;
+    if (segment->parted) {
+        drop_segment(segment);
+        return;
+    }
+    size_t free_bytes;
+    const struct segment *oldest = oldest_free(&free_bytes);
+    while (free_bytes > FREE_MAX) {
+        drop_segment(oldest);
+        oldest = oldest_free(&free_bytes);
+    }
 }
 
 static struct segment *make(size_t size)
@@ -156,8 +208,10 @@ void segment_give_back(unsigned long long number)
 {
     pthread_mutex_lock(&lock);
     struct segment *segment = find_lent(number);
-    if (segment != NULL)
+    if (segment != NULL) {
         segment->lent = false;
+        settle(segment);
+    }
     pthread_mutex_unlock(&lock);
 }
 
@@ -179,6 +233,143 @@ void segment_look_away(struct segment *segment)
 {
     pthread_mutex_lock(&lock);
     segment->looks--;
+    settle(segment);
+    pthread_mutex_unlock(&lock);
+}
+
+/* -- memory of Python's own -------------------------------------------------------------------------------------- */
+
+/* Half of what there is stays for what is sent. */
+static bool may_allocate(size_t size)
+{
+    size_t allocated_bytes = 0;
+    unsigned allocated = 0;
+    for (unsigned at = 0; at < count; at++) {
+        if (!segments[at]->allocated)
+            continue;
+        allocated++;
+        allocated_bytes += segments[at]->size;
+    }
+    return allocated < COUNT_MAX / 2 && allocated_bytes + size <= limit_bytes / 2;
+}
+
+void *segment_allocate(size_t size)
+{
+    pthread_mutex_lock(&lock);
+    struct segment *segment = count == 0 ? NULL : find_free(size);
+    if (segment != NULL && !may_allocate(segment->size))
+        segment = NULL;
+    if (segment != NULL) {
+        segment->allocated = true;
+        segment->number = ++last_number;
+        segment->looks++;
+    }
+    pthread_mutex_unlock(&lock);
+    return segment == NULL ? NULL : segment->bytes;
+}
+
+static struct segment *find_allocated(const void *bytes, size_t length)
+{
+    uintptr_t start = (uintptr_t)bytes;
+    for (unsigned at = 0; at < count; at++) {
+        uintptr_t base = (uintptr_t)segments[at]->bytes;
+        if (segments[at]->allocated && start >= base && start - base <= segments[at]->size &&
+            length <= segments[at]->size - (start - base))
+            return segments[at];
+    }
+    return NULL;
+}
+
+size_t segment_allocated(const void *bytes)
+{
+    pthread_mutex_lock(&lock);
+    const struct segment *segment = find_allocated(bytes, 1);
+    size_t size = segment != NULL && segment->bytes == bytes ? segment->size : 0;
+    pthread_mutex_unlock(&lock);
+    return size;
+}
+
+bool segment_free(const void *bytes)
+{
+    pthread_mutex_lock(&lock);
+    struct segment *segment = find_allocated(bytes, 1);
+    bool ours = segment != NULL && segment->bytes == bytes;
+    if (ours) {
+        segment->allocated = false;
+        segment->looks--;
+        settle(segment);
+    }
+    pthread_mutex_unlock(&lock);
+    return ours;
+}
+
+bool segment_lend_allocated(const void *bytes, size_t length, struct segment_loan *loan)
+{
+    pthread_mutex_lock(&lock);
+    struct segment *segment = find_allocated(bytes, length);
+    bool lent = segment != NULL && !segment->lent && !segment->parted;
+    if (lent) {
+        segment->lent = true;
+        segment->number = ++last_number;
+        *loan = (struct segment_loan){segment->number, segment->fd, segment->bytes, segment->size};
+    }
+    pthread_mutex_unlock(&lock);
+    return lent;
+}
+
+/* Where it fails, the two see each other as before; that was all that could be done. */
+static void part(struct segment *segment)
+{
+    if (!segment->parted)
+        (void)mmap(segment->bytes, segment->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, segment->fd, 0);
+    segment->parted = true;
+}
+
+void segment_part(unsigned long long number)
+{
+    pthread_mutex_lock(&lock);
+    struct segment *segment = find_lent(number);
+    if (segment != NULL && segment->looks > 0)
+        part(segment);
+    pthread_mutex_unlock(&lock);
+}
+
+/* -- fork(2) ----------------------------------------------------------------------------------------------------- */
+
+/* The memory that Python looks at becomes a copy-on-write one, as its other memory is, in parent and child. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+    for (unsigned at = 0; at < count; at++)
+        if (segments[at]->looks > 0)
+            part(segments[at]);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* All others are the parent's alone, and so are the files: a child may close descriptors that it does not know, and
+ * open others under their numbers. System calls only: another thread may have been in the midst of malloc. */
+static void after_fork_in_child(void)
+{
+    unsigned kept = 0;
+    limit_bytes = total_bytes = 0;
+    for (unsigned at = 0; at < count; at++) {
+        struct segment *segment = segments[at];
+        if (segment->fd >= 0)
+            close(segment->fd);
+        segment->fd = -1;
+        segment->lent = false; /* to the parent's client */
+        if (segment->looks > 0) {
+            total_bytes += segment->size;
+            segments[kept++] = segment;
+        } else {
+            munmap(segment->bytes, segment->size);
+        }
+    }
+    count = kept;
     pthread_mutex_unlock(&lock);
 }
 

@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What all segments together may take, in bytes; 0: none are made. */
-void segment_start(size_t limit);
+/* What all segments together may take, in bytes; 0: none are made. False where forks cannot be told of them: none are
+ * made then, either. */
+bool segment_start(size_t limit);
 
 /* Whether the system has what segments need. */
 bool segment_is_supported(void);
@@ -33,6 +34,21 @@ void segment_give_back(unsigned long long number);
 struct segment;
 struct segment *segment_look(unsigned long long number, size_t offset, size_t length, unsigned char **bytes);
 void segment_look_away(struct segment *segment);
+
+/* Python's own memory. A free segment becomes memory of at least `size` bytes that Python may use as it likes, as from
+ * malloc, until segment_free. NULL where none is free that fits: none is made for it, since fresh pages of shared
+ * memory cost several times what NumPy's own cost. Half of the limit at most goes this way. */
+void *segment_allocate(size_t size);
+/* The size of what segment_allocate returned; 0 for any other memory. */
+size_t segment_allocated(const void *bytes);
+/* False for any other memory. */
+bool segment_free(const void *bytes);
+
+/* Lends the client the segment that bytes of segment_allocate lie in. False where they do not, or it cannot be lent (it
+ * is lent already, or a child of this process sees it). Python is to free the memory before the client is told. */
+bool segment_lend_allocated(const void *bytes, size_t length, struct segment_loan *loan);
+/* Python has not freed it: what it changes in a lent segment from now on, the client does not see. */
+void segment_part(unsigned long long number);
 
 /* For `info`: how many bytes all segments take, and how many of them are in use. */
 void segment_totals(size_t *total, size_t *used);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -448,6 +449,195 @@ START_TEST(takes_strings_of_segments_back)
 }
 END_TEST
 
+/* -- memory of Python's own -------------------------------------------------------------------------------------- */
+
+static bool file_holds(int fd, const char *text)
+{
+    char got[100];
+    int file = open_file(fd, O_RDONLY);
+    ssize_t length = pread(file, got, strlen(text), 0);
+    close(file);
+    return length == (ssize_t)strlen(text) && memcmp(got, text, strlen(text)) == 0;
+}
+
+/* Whose pages are there. */
+static unsigned char *allocate(size_t size, const char *text)
+{
+    struct segment_loan loan = lend(size);
+    segment_give_back(loan.number);
+    unsigned char *bytes = segment_allocate(size);
+    ck_assert_ptr_eq(bytes, loan.bytes);
+    memcpy(bytes, text, strlen(text) + 1);
+    return bytes;
+}
+
+START_TEST(gives_free_ones_to_python)
+{
+    segment_start(100 * MIB);
+    ck_assert_ptr_null(segment_allocate(MIB)); /* none is made */
+    struct segment_loan first = lend(MIB), second = lend(8 * MIB);
+    ck_assert_ptr_null(segment_allocate(MIB));
+    segment_give_back(first.number);
+    segment_give_back(second.number);
+    ck_assert_ptr_eq(segment_allocate(MIB - 5), first.bytes);
+    ck_assert_ptr_null(segment_allocate(MIB));
+    ck_assert_ptr_null(segment_allocate(9 * MIB));
+    expect_totals(9 * MIB, MIB);
+    ck_assert_uint_eq(segment_allocated(first.bytes), MIB);
+    int other;
+    const void *not_allocated[] = {NULL, &other, second.bytes, first.bytes + 1, first.bytes - 1, first.bytes + MIB};
+    for (size_t i = 0; i < sizeof not_allocated / sizeof *not_allocated; i++) {
+        ck_assert_uint_eq(segment_allocated(not_allocated[i]), 0);
+        ck_assert(!segment_free(not_allocated[i]));
+    }
+    ck_assert(segment_free(first.bytes));
+    ck_assert(!segment_free(first.bytes));
+    expect_totals(9 * MIB, 0);
+}
+END_TEST
+
+START_TEST(keeps_half_for_what_is_sent)
+{
+    segment_start(8 * MIB);
+    struct segment_loan loans[6];
+    for (int i = 0; i < 6; i++)
+        loans[i] = lend(MIB);
+    for (int i = 0; i < 6; i++)
+        segment_give_back(loans[i].number);
+    for (int i = 0; i < 4; i++)
+        ck_assert_ptr_nonnull(segment_allocate(MIB));
+    ck_assert_ptr_null(segment_allocate(MIB));
+    lend(4 * MIB);
+}
+END_TEST
+
+START_TEST(lends_what_python_allocated)
+{
+    segment_start(100 * MIB);
+    struct segment_loan loan;
+    unsigned char *bytes = allocate(MIB, "a result");
+    ck_assert(!segment_lend_allocated(bytes + MIB, 1, &loan));
+    ck_assert(!segment_lend_allocated(bytes + 1, MIB, &loan));
+    ck_assert(!segment_lend_allocated(&loan, 1, &loan));
+    ck_assert(segment_lend_allocated(bytes + 2, 100, &loan));
+    ck_assert(loan.bytes == bytes && loan.size == MIB);
+    ck_assert(!segment_lend_allocated(bytes, 1, &loan));
+    ck_assert(segment_free(bytes));
+    expect_totals(MIB, MIB);
+    ck_assert_ptr_null(segment_allocate(MIB));
+    segment_part(loan.number); /* nothing to do */
+    ck_assert(file_holds(loan.fd, "a result"));
+    segment_give_back(loan.number);
+    expect_totals(MIB, 0);
+    ck_assert_ptr_eq(segment_allocate(MIB), bytes);
+}
+END_TEST
+
+START_TEST(parts_from_what_python_keeps)
+{
+    segment_start(100 * MIB);
+    struct segment_loan loan;
+    unsigned char *bytes = allocate(MIB, "a result");
+    ck_assert(segment_lend_allocated(bytes, MIB, &loan));
+    segment_part(loan.number);
+    ck_assert_str_eq((char *)bytes, "a result");
+    strcpy((char *)bytes, "changed");
+    ck_assert(file_holds(loan.fd, "a result"));
+    segment_give_back(loan.number);
+    ck_assert(!segment_lend_allocated(bytes, MIB, &loan));
+    expect_totals(MIB, MIB);
+    ck_assert_str_eq((char *)bytes, "changed");
+    ck_assert(segment_free(bytes));
+    expect_totals(0, 0); /* never used again */
+}
+END_TEST
+
+START_TEST(keeps_little_that_is_free)
+{
+    int before = count_descriptors();
+    segment_start(1024 * MIB);
+    struct segment_loan loans[8];
+    for (int i = 0; i < 8; i++)
+        loans[i] = lend((size_t)(i + 40) * MIB);
+    for (int i = 0; i < 8; i++)
+        segment_give_back(loans[i].number);
+    expect_totals((43 + 44 + 45 + 46 + 47) * MIB, 0);
+    ck_assert_int_eq(count_descriptors(), before + 5);
+    segment_give_back(lend(300 * MIB).number);
+    expect_totals(0, 0);
+}
+END_TEST
+
+/* -- fork -------------------------------------------------------------------------------------------------------- */
+
+/* The child's and the parent's turns: a byte each. */
+static void turn_over(int pipe_end)
+{
+    ck_assert_int_eq(write(pipe_end, "x", 1), 1);
+}
+
+static void await_turn(int pipe_end)
+{
+    char byte;
+    ck_assert_int_eq(read(pipe_end, &byte, 1), 1);
+}
+
+struct forked {
+    unsigned char *allocated, *looked_at;
+    struct segment *look;
+};
+
+/* In the child: 0 where all is as it should be. */
+static int live_in_child(const struct forked *forked, const int *to_parent, const int *to_child, int unused_fd)
+{
+    struct segment_loan loan;
+    if (strcmp((char *)forked->allocated, "allocated") != 0 || strcmp((char *)forked->looked_at, "looked at") != 0)
+        return 1;
+    strcpy((char *)forked->allocated, "child's");
+    strcpy((char *)forked->looked_at, "child's");
+    turn_over(to_parent[1]);
+    await_turn(to_child[0]);
+    if (strcmp((char *)forked->allocated, "child's") != 0 || strcmp((char *)forked->looked_at, "child's") != 0)
+        return 2;
+    if (segment_lend(1, &loan) || segment_allocate(MIB) != NULL || segment_lend_allocated(forked->allocated, 1, &loan))
+        return 3;
+    if (fcntl(unused_fd, F_GETFD) != -1)
+        return 4;
+    segment_look_away(forked->look);
+    return segment_free(forked->allocated) ? 0 : 5;
+}
+
+START_TEST(is_private_in_children)
+{
+    segment_start(100 * MIB);
+    struct forked forked = {.allocated = allocate(MIB, "allocated")};
+    struct segment_loan looked_at = lend(2 * MIB), lent = lend(3 * MIB);
+    forked.looked_at = looked_at.bytes;
+    strcpy((char *)looked_at.bytes, "looked at");
+    forked.look = look(looked_at.number, 0, 0);
+    segment_give_back(looked_at.number);
+    int to_parent[2], to_child[2], status;
+    ck_assert(pipe(to_parent) == 0 && pipe(to_child) == 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(live_in_child(&forked, to_parent, to_child, lent.fd));
+    await_turn(to_parent[0]);
+    ck_assert_str_eq((char *)forked.allocated, "allocated");
+    ck_assert_str_eq((char *)forked.looked_at, "looked at");
+    strcpy((char *)forked.allocated, "parent's");
+    segment_look_away(forked.look);
+    memset(lend(2 * MIB).bytes, 'x', 2 * MIB); /* not what the child looks at */
+    expect_totals(6 * MIB, 5 * MIB + MIB);
+    turn_over(to_child[1]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_str_eq((char *)forked.allocated, "parent's");
+    ck_assert(!segment_lend_allocated(forked.allocated, 1, &lent));
+    ck_assert(segment_free(forked.allocated));
+    expect_totals(5 * MIB, 5 * MIB);
+}
+END_TEST
+
 Suite *segment_suite(void)
 {
     Suite *suite = suite_create("segment");
@@ -469,6 +659,12 @@ Suite *segment_suite(void)
     tcase_add_test(tcase, answers_requests_for_segments);
     tcase_add_test(tcase, takes_segments_back);
     tcase_add_test(tcase, takes_strings_of_segments_back);
+    tcase_add_test(tcase, gives_free_ones_to_python);
+    tcase_add_test(tcase, keeps_half_for_what_is_sent);
+    tcase_add_test(tcase, lends_what_python_allocated);
+    tcase_add_test(tcase, parts_from_what_python_keeps);
+    tcase_add_test(tcase, keeps_little_that_is_free);
+    tcase_add_test(tcase, is_private_in_children);
     tcase_set_timeout(tcase, 30);
     suite_add_tcase(suite, tcase);
     return suite;
