@@ -73,7 +73,9 @@ static size_t piece_end(const struct message *message, size_t pin)
 }
 
 /* How many bytes of the pin that comes next may be lent: all but as many as the pipe holds. These are copied into it,
- * and once they are, the pipe has no page of the pin any more: its owner may go on to change it. */
+ * and once they are, the pipe has no page of the pin any more: its owner may go on to change it. This holds for a
+ * reader that copies, by read(2) as the BEAM does. One that moves pages on (splice(2), tee(2)) has them still: there is
+ * no way to tell, so PROTOCOL.md rules it out. */
 static size_t splice_count(const struct writer *writer, const struct cursor *at)
 {
     if (writer->pipe_size == 0 || at->pin == at->message->pin_count || at->position < at->message->pins[at->pin].offset)
