@@ -305,7 +305,9 @@ defmodule PythonxPort.Request do
     if options[:line] && !options[:file], do: raise(ArgumentError, "option :line goes together with :file")
 
     always =
-      if Telemetry.enabled?(), do: %{segments: Bulk.size(), timing: true}, else: %{segments: Bulk.size()}
+      if Telemetry.enabled?(),
+        do: %{segments: Bulk.result_size(), timing: true},
+        else: %{segments: Bulk.result_size()}
 
     for {key, value} <- options, key not in @own_options, value != :infinity, into: always do
       {key, engine_option(key, value)}

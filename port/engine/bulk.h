@@ -6,8 +6,8 @@
 #include "message.h"
 #include "python.h"
 
-/* Appends a binary, or `{'$segment', Number, Fd, Offset, Length}`. Takes `owner` over: release(owner) is called once
- * the bytes are needed no more, which may be before the return. -1 with an EncodeError set. */
+/* Appends a binary, or `{'$segment', Number, Fd, Offset, Length, Size}`. Takes `owner` over: release(owner) is called
+ * once the bytes are needed no more, which may be before the return. -1 with an EncodeError set. */
 int bulk_put(struct message *message, const void *bytes, size_t length, void (*release)(void *owner), void *owner);
 
 /* The same for the bytes of a contiguous view, made by malloc: takes it over, and releases and frees it. */
@@ -15,6 +15,15 @@ int bulk_put_view(struct message *message, Py_buffer *view);
 
 /* The last element of a message: the numbers of the segments that it refers to, for whoever passes it on unread. */
 void bulk_put_loans(struct message *message);
+
+/* The same for a view that is the last on memory that Python is about to free: where that is a segment, the client gets
+ * the segment itself. */
+int bulk_put_last_view(struct message *message, Py_buffer *view);
+
+/* To be called once the encoded object was let go. What was taken for memory about to be freed may be there still, as
+ * somebody found the object meanwhile (by a weak reference, or the garbage collector's lists): nothing that is done to
+ * it from here on reaches the message. */
+void bulk_part(const struct message *message);
 
 /* Takes the segments of a message back that will not be sent. */
 void bulk_abandon(struct message *message);

@@ -21,6 +21,9 @@ enum { SMALL_BIG_EXT = 110, LARGE_BIG_EXT = 111 };
 struct encoder {
     struct message *message;
     unsigned depth;
+    /* How many references the object at hand has if nobody but this encoder and whoever called it has any, directly or
+     * through what it is in; 0 where it was seen that somebody has. */
+    Py_ssize_t references;
     struct path path;
 };
 
@@ -343,6 +346,7 @@ static int simplified(struct encoder *encoder, PyObject *object)
     PyObject *simple = structs_simplify(object, &base);
     if (simple == NULL)
         return -1;
+    encoder->references = base != NULL ? 0 : 1;
     int failed = base != NULL ? as_base(encoder, simple, base) : encode(encoder, simple);
     Py_DECREF(simple);
     return failed;
@@ -353,7 +357,11 @@ static int nested(struct encoder *encoder, PyObject *object, const PyTypeObject 
     if (stack_is_too_deep(encoder->depth))
         return fail("nested too deeply, or without end");
     encoder->depth++;
+    Py_ssize_t references = encoder->references;
+    bool sole = references > 0 && Py_REFCNT(object) == references;
     int failed;
+    /* An item's references: by what it is in, and by who holds it while it is encoded. */
+    encoder->references = !sole ? 0 : type == &PyTuple_Type ? 1 : 2;
     if (type == &PyList_Type)
         failed = list(encoder, object);
     else if (type == &PyDict_Type)
@@ -361,9 +369,10 @@ static int nested(struct encoder *encoder, PyObject *object, const PyTypeObject 
     else if (type == &PyTuple_Type)
         failed = tuple(encoder, object);
     else if (tensor_is_array(object))
-        failed = tensor_put(encoder->message, object);
+        failed = tensor_put(encoder->message, object, references);
     else
         failed = simplified(encoder, object);
+    encoder->references = references;
     encoder->depth--;
     return failed;
 }
@@ -403,7 +412,7 @@ static int encode(struct encoder *encoder, PyObject *object)
 
 int encode_object(struct message *message, PyObject *object, const char *name)
 {
-    struct encoder encoder = {.message = message};
+    struct encoder encoder = {.message = message, .references = 1};
     if (encode(&encoder, object) == 0)
         return 0;
     path_prepend(&encoder.path, name);

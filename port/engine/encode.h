@@ -5,8 +5,10 @@
 #include "message.h"
 #include "python.h"
 
-/* Appends the object's term. -1 with an error set: an EncodeError, whose message names the place after `name`, or what
- * Python raised; the message then holds half a term and is to be begun anew. */
+/* Appends the object's term. Memory of arrays that nobody but the caller has, with one reference, may become the
+ * client's: the caller then lets go of the object, and calls bulk_part, before it sends the message. -1 with an error
+ * set: an EncodeError, whose message names the place after `name`, or what Python raised; the message then holds half a
+ * term and is to be begun anew. */
 int encode_object(struct message *message, PyObject *object, const char *name);
 
 /* Appends `%PythonxPort.Object{}` for the object kept under `number`. */

@@ -1,12 +1,10 @@
-/* The only file that sees NumPy's headers. Built against NumPy 2 it serves NumPy 1.22 and later at run time, built
- * against NumPy 1 it serves 1.x (https://numpy.org/doc/stable/dev/depending_on_numpy.html). */
+/* The import of the C API, and arrays on memory of ours. */
 #include "numpy_api.h"
 
 #ifdef PYTHONX_WITH_NUMPY
 
-#    define NPY_NO_DEPRECATED_API NPY_1_22_API_VERSION
-#    define NPY_TARGET_VERSION NPY_1_22_API_VERSION
-#    include <numpy/arrayobject.h>
+#    define NUMPY_HEADERS_IMPORT
+#    include "numpy_headers.h"
 
 bool numpy_api_load(void)
 {

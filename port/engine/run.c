@@ -8,6 +8,7 @@
 #include "frame.h"
 #include "interrupt.h"
 #include "loop.h"
+#include "numpy_memory.h"
 #include "output.h"
 #include "protocol.h"
 #include "refs.h"
@@ -257,6 +258,7 @@ struct run run_begin(struct owner *owner)
 
 PyObject *run_value(struct run *run)
 {
+    numpy_memory_offer();
     switch (run->request->operation) {
     case OPERATION_eval:
     case OPERATION_stream:
@@ -366,6 +368,7 @@ bool run_reply(struct run *run, PyObject *value, struct message *reply)
     }
     PyErr_Clear();
     Py_XDECREF(value);
+    bulk_part(reply);
     request_options_free(&run->options);
     /* Last, as all of the above may print. */
     output_flush(run->owner);

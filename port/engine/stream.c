@@ -124,7 +124,7 @@ static bool add_to_batch(struct stream *stream, size_t head)
     return full;
 }
 
-/* -1 with an error set. */
+/* Takes the reference over. -1 with an error set. */
 static int put_item(struct stream *stream, PyObject *object)
 {
     struct message *item = &stream->item;
@@ -133,6 +133,8 @@ static int put_item(struct stream *stream, PyObject *object)
     stream->run.stage = RUN_ENCODE;
     int failed = run_put_item(&stream->run, object, item);
     stream->run.stage = failed ? RUN_ENCODE : RUN_CODE;
+    Py_DECREF(object);
+    bulk_part(item);
     if (failed || item->failed) {
         bulk_abandon(item);
         message_release_pins(item);
@@ -326,9 +328,7 @@ static bool go_on(struct stream *stream)
         PyObject *item = PyIter_Next(stream->iterator);
         if (item == NULL)
             return false;
-        int failed = put_item(stream, item);
-        Py_DECREF(item);
-        if (failed || interrupt_raise(flight) < 0)
+        if (put_item(stream, item) < 0 || interrupt_raise(flight) < 0)
             return false;
         if (flight_any_waits() || ((stream->put & 31) == 0 && info_clock_us() > until))
             break;
@@ -390,7 +390,7 @@ PyObject *stream_put_function(PyObject *self, PyObject *arguments)
         PyErr_SetString(PyExc_RuntimeError, "the stream has ended");
         return NULL;
     }
-    if (put_item(stream, item) < 0)
+    if (put_item(stream, Py_NewRef(item)) < 0)
         return NULL;
     if (flight_granted(stream->run.owner->flight) <= stream->put)
         flush(stream);

@@ -8,6 +8,7 @@
 #include "bulk.h"
 #include "embedded.h"
 #include "numpy_api.h"
+#include "numpy_memory.h"
 #include "types.h"
 
 static PyObject *module;     /* tensor.py */
@@ -136,7 +137,7 @@ static const char *kind_of_format(const char *format)
 }
 
 /* Takes the view over. */
-static int put_view(struct message *message, Py_buffer *view, const char *kind, long bits)
+static int put_view(struct message *message, Py_buffer *view, const char *kind, long bits, bool fresh)
 {
     message_put_map(message, 4);
     message_put_atom_text(message, "__struct__");
@@ -150,7 +151,7 @@ static int put_view(struct message *message, Py_buffer *view, const char *kind, 
     for (int i = 0; i < view->ndim; i++)
         message_put_integer(message, view->shape[i]);
     message_put_atom_text(message, "data");
-    return bulk_put_view(message, view);
+    return fresh ? bulk_put_last_view(message, view) : bulk_put_view(message, view);
 }
 
 /* A view on the array where it can be sent as it lies; NULL, with no error set, where not. */
@@ -180,9 +181,10 @@ static int put_converted(struct message *message, PyObject *array)
     if (converted == NULL)
         return -1;
     if (PyArg_ParseTuple(converted, "Osl", &native, &kind, &bits)) {
+        bool fresh = numpy_memory_is_fresh(native, 1); /* the tuple's */
         Py_buffer *view = plain_view(native);
         if (view != NULL)
-            failed = put_view(message, view, kind, bits);
+            failed = put_view(message, view, kind, bits, fresh);
         else
             PyErr_SetString(types_EncodeError, "an array that does not give its data away");
     }
@@ -190,10 +192,11 @@ static int put_converted(struct message *message, PyObject *array)
     return failed;
 }
 
-int tensor_put(struct message *message, PyObject *array)
+int tensor_put(struct message *message, PyObject *array, Py_ssize_t references)
 {
+    bool fresh = references > 0 && numpy_memory_is_fresh(array, references);
     Py_buffer *view = plain_view(array);
     if (view == NULL)
         return put_converted(message, array);
-    return put_view(message, view, kind_of_format(view->format), 8 * (long)view->itemsize);
+    return put_view(message, view, kind_of_format(view->format), 8 * (long)view->itemsize, fresh);
 }

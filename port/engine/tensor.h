@@ -29,7 +29,9 @@ PyObject *tensor_build(const struct tensor_fields *fields);
 /* True for exact ndarrays; never imports NumPy. */
 bool tensor_is_array(PyObject *object);
 
-/* Appends `%PythonxPort.Tensor{}`, its data pinned where it is large. -1 with an EncodeError or what Python raised. */
-int tensor_put(struct message *message, PyObject *array);
+/* Appends `%PythonxPort.Tensor{}`, its data pinned where it is large. `references` are those that the caller lets go of
+ * once all is encoded; where there are no others, the array's memory may become the client's (0: never). -1 with an
+ * EncodeError or what Python raised. */
+int tensor_put(struct message *message, PyObject *array, Py_ssize_t references);
 
 #endif

@@ -390,6 +390,26 @@ defmodule PythonxPort.TensorTest do
       assert PythonxPort.eval!(session, "kept[19]") == large_tensor(20)
     end
 
+    test "of a result is its own, whatever Python does next", %{session: session} do
+      PythonxPort.exec!(session, """
+      import numpy as np
+
+      def fresh(seed):
+          array = np.empty((4, #{div(@large, 4)}), "u1")
+          array.reshape(-1, 4)[:] = (seed, 1, 2, 3)
+          return array
+      """)
+
+      results = for seed <- 1..20, do: {seed, PythonxPort.call!(session, "fresh", [seed])}
+      nested = PythonxPort.eval!(session, "{'a': [fresh(21)], 'b': (fresh(22), fresh(22)[:2])}")
+
+      for {seed, result} <- results, do: assert(result == large_tensor(seed))
+      half = binary_part(large(22), 0, div(@large, 2))
+      short = Tensor.new(half, {:u, 8}, {2, div(@large, 4)})
+      assert nested == %{"a" => [large_tensor(21)], "b" => {large_tensor(22), short}}
+      assert segments(session) <= 5
+    end
+
     test "is used again", %{session: session} do
       for seed <- 1..50 do
         tensor = large_tensor(seed)
@@ -503,14 +523,14 @@ defmodule PythonxPort.TensorTest do
   end
 
   test "tuples that only look like a place in shared memory", %{session: session} do
-    code = "import erlang\n(erlang.Atom('$segment'), 1, 5, 0, 10)"
-    assert PythonxPort.eval!(session, code) == {:"$segment", 1, 5, 0, 10}
+    code = "import erlang\n(erlang.Atom('$segment'), 1, 5, 0, 10, 10)"
+    assert PythonxPort.eval!(session, code) == {:"$segment", 1, 5, 0, 10, 10}
   end
 
   test "the same beside what really is there", %{session: session} do
-    code = "import erlang\n[(erlang.Atom('$segment'), 0, 5, 0, 10), b'x' * #{@large}]"
+    code = "import erlang\n[(erlang.Atom('$segment'), 0, 5, 0, 10, 10), b'x' * #{@large}]"
 
     assert PythonxPort.eval!(session, code) ==
-             [{:"$segment", 0, 5, 0, 10}, String.duplicate("x", @large)]
+             [{:"$segment", 0, 5, 0, 10, 10}, String.duplicate("x", @large)]
   end
 end

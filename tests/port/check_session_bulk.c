@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -56,14 +57,15 @@ struct segment_seen {
     unsigned long long number;
     int fd;
     size_t offset, length;
+    size_t size; /* of the whole file, where it was told */
 };
 
 static struct segment_seen read_segment(const char *text)
 {
-    struct segment_seen seen;
+    struct segment_seen seen = {0};
     const char *at = strstr(text, "{$segment,");
-    ck_assert_msg(at != NULL &&
-                      sscanf(at, "{$segment,%llu,%d,%zu,%zu}", &seen.number, &seen.fd, &seen.offset, &seen.length) == 4,
+    ck_assert_msg(at != NULL && sscanf(at, "{$segment,%llu,%d,%zu,%zu,%zu}", &seen.number, &seen.fd, &seen.offset,
+                                       &seen.length, &seen.size) >= 4,
                   "no segment in %.200s", text);
     return seen;
 }
@@ -102,6 +104,8 @@ static void expect_in_segment(const struct session *session, const struct segmen
 {
     int file = open_segment(session, seen);
     char *got = malloc(length);
+    struct stat status;
+    ck_assert(fstat(file, &status) == 0 && (seen->size == 0 || status.st_size == (off_t)seen->size));
     ck_assert_uint_eq(seen->length, length);
     ck_assert_int_eq(pread(file, got, length, (off_t)seen->offset), (ssize_t)length);
     ck_assert_mem_eq(got, bytes, length);
@@ -122,8 +126,8 @@ static struct segment_seen ask_for_letters(struct session *session, char letter,
     session_send(session, "{eval, 1, %s, #{segments => 1000}}", code);
     const char *reply = session_next_reply(session);
     struct segment_seen seen = read_segment(reply);
-    snprintf(expected, sizeof expected, "{ok,1,{$segment,%llu,%d,%zu,%zu},[%llu]}", seen.number, seen.fd, seen.offset,
-             seen.length, seen.number);
+    snprintf(expected, sizeof expected, "{ok,1,{$segment,%llu,%d,%zu,%zu,%zu},[%llu]}", seen.number, seen.fd,
+             seen.offset, seen.length, seen.size, seen.number);
     ck_assert_str_eq(reply, expected);
     char *letters = malloc(size);
     memset(letters, letter, size);
@@ -200,8 +204,8 @@ START_TEST(puts_results_in_segments)
     struct segment_seen x = read_segment(reply), y = read_segment(strstr(reply, "7=>"));
     char expected[256];
     snprintf(expected, sizeof expected,
-             "{ok,1,[{$segment,%llu,%d,0,10},5,#{7=>{{$segment,%llu,%d,0,10},'z'}}],[%llu,%llu]}", x.number, x.fd,
-             y.number, y.fd, x.number, y.number);
+             "{ok,1,[{$segment,%llu,%d,0,10,262144},5,#{7=>{{$segment,%llu,%d,0,10,262144},'z'}}],[%llu,%llu]}",
+             x.number, x.fd, y.number, y.fd, x.number, y.number);
     ck_assert_str_eq(reply, expected);
     expect_in_segment(session, &x, "xxxxxxxxxx", 10);
     expect_in_segment(session, &y, "yyyyyyyyyy", 10);
@@ -551,6 +555,207 @@ START_TEST(takes_one_buffer_for_an_array_in_a_segment)
 }
 END_TEST
 
+/* -- arrays in segments ------------------------------------------------------------------------------------------ */
+
+/* One free segment of a MiB, and what makes arrays that lie there. */
+static struct session *start_with_warm_memory(int turn)
+{
+    struct session *session = session_start(&(struct session_setup){.python = turn});
+    if (!has_numpy(session)) {
+        session_end(session, 0);
+        return NULL;
+    }
+    session_expect_value(session, "import numpy as np", "nil");
+    session_expect_value(session, "def letters(letter, count=1 << 20): return np.full(count, ord(letter), np.uint8)",
+                         "nil");
+    return session;
+}
+
+static struct segment_seen expect_letters(struct session *session, const char *code, char letter, size_t count)
+{
+    char *letters = malloc(count);
+    memset(letters, letter, count);
+    session_send(session, "{eval, 1, %s, #{segments => 1000}}", code);
+    struct segment_seen seen = read_segment(session_next_reply(session));
+    expect_in_segment(session, &seen, letters, count);
+    free(letters);
+    return seen;
+}
+
+START_TEST(lends_the_array_itself)
+{
+    struct session *session = start_with_warm_memory(_i);
+    if (session == NULL)
+        return;
+    struct segment_seen seen = expect_letters(session, "letters(chr(97))", 'a', MIB);
+    give_back(session, seen.number);
+    int fd = seen.fd;
+    /* The array is made there, and goes from there. */
+    session_expect_value(session, "made = [letters(chr(98))]", "nil");
+    seen = expect_letters(session, "made.pop()", 'b', MIB);
+    ck_assert_int_eq(seen.fd, fd);
+    /* Nothing that Python does reaches it until it is given back. */
+    session_expect_value(session, "others = [letters(chr(99)) for _ in range(9)]", "nil");
+    struct segment_seen other = expect_letters(session, "others.pop()", 'c', MIB);
+    ck_assert_int_ne(other.fd, fd);
+    session_expect_value(session, "for array in others: array[:] = 0", "nil");
+    char *letters = malloc(MIB);
+    memset(letters, 'b', MIB);
+    expect_in_segment(session, &seen, letters, MIB);
+    free(letters);
+    session_end(session, 0);
+}
+END_TEST
+
+START_TEST(copies_what_python_keeps)
+{
+    struct session *session = start_with_warm_memory(_i);
+    if (session == NULL)
+        return;
+    struct segment_seen seen = expect_letters(session, "letters(chr(97))", 'a', MIB);
+    give_back(session, seen.number);
+    session_expect_value(session, "x = letters(chr(98))", "nil");
+    struct segment_seen first = expect_letters(session, "x", 'b', MIB);
+    ck_assert_int_ne(first.fd, seen.fd);
+    session_expect_value(session, "x[:] = ord(chr(99))", "nil");
+    expect_letters(session, "x", 'c', MIB);
+    session_expect_value(session, "x = x[:]; y = [x.base, x]", "nil");
+    expect_letters(session, "y.pop()", 'c', MIB);
+    expect_letters(session, "(lambda: x)()", 'c', MIB);
+    session_end(session, 0);
+}
+END_TEST
+
+/* The array lies in the warm segment; what is said of it tells whether it goes from there. */
+static const struct {
+    const char *setup, *code;
+    bool itself;
+} owners[] = {
+    {"x = [letters(chr(98))]", "x.pop()", true},
+    {"x = [letters(chr(98))]", "[x.pop()]", true},
+    {"x = [letters(chr(98))]", "{chr(97): [(1, x.pop()), 2]}", true},
+    {"x = [letters(chr(98))]", "({1: x.pop()},)", true},
+    {"x = [letters(chr(98))]", "x.pop().reshape(1 << 20, 1)", true},
+    {"x = [letters(chr(98), (1 << 20) + 16)]", "x.pop()[16:]", true},
+    {"x = [letters(chr(98))]", "x", false},
+    {"x = [letters(chr(98))]", "[x]", false},
+    {"x = (letters(chr(98)),)", "{1: x}", false},
+    {"x = letters(chr(98))", "x[:]", false},
+    {"x = letters(chr(98))", "[x.reshape(1, 1 << 20)]", false},
+    {"x = [letters(chr(98))]; y = memoryview(x[0])", "x.pop()", false},
+};
+#define OWNER_COUNT (sizeof owners / sizeof *owners)
+
+START_TEST(tells_who_has_an_array)
+{
+    for (size_t i = 0; i < OWNER_COUNT; i++) {
+        struct session *session = start_with_warm_memory(_i);
+        if (session == NULL)
+            return;
+        struct segment_seen warm = expect_letters(session, "letters(chr(97), (1 << 20) + 16)", 'a', MIB + 16);
+        give_back(session, warm.number);
+        session_expect_value(session, owners[i].setup, "nil");
+        struct segment_seen seen = expect_letters(session, owners[i].code, 'b', MIB);
+        ck_assert_msg((seen.fd == warm.fd) == owners[i].itself, "%s; %s", owners[i].setup, owners[i].code);
+        session_end(session, 0);
+    }
+}
+END_TEST
+
+/* By code that runs as the result is encoded, and a weak reference. */
+START_TEST(parts_from_an_array_that_was_found)
+{
+    struct session *session = start_with_warm_memory(_i);
+    if (session == NULL)
+        return;
+    struct segment_seen warm = expect_letters(session, "letters(chr(97))", 'a', MIB);
+    give_back(session, warm.number);
+    session_expect_value(session,
+                         "import weakref\n"
+                         "found, made = [], [letters(chr(98))]\n"
+                         "there = weakref.ref(made[0])\n"
+                         "class Finder:\n"
+                         "    def __array__(self, dtype=None, copy=None):\n"
+                         "        found.append(there())\n"
+                         "        return np.zeros(1)\n",
+                         "nil");
+    struct segment_seen seen = expect_letters(session, "(made.pop(), Finder())", 'b', MIB);
+    ck_assert_int_eq(seen.fd, warm.fd);
+    session_expect_value(session, "found[0][:] = 0", "nil");
+    char *letters = malloc(MIB);
+    memset(letters, 'b', MIB);
+    expect_in_segment(session, &seen, letters, MIB);
+    free(letters);
+    give_back(session, seen.number);
+    session_expect_value(session, "int(found.pop().sum()), there() is None", "{0,true}");
+    session_expect_value(session, "int(letters(chr(99))[5])", "99");
+    session_end(session, 0);
+}
+END_TEST
+
+START_TEST(serves_numpy_as_malloc_does)
+{
+    struct session *session = start_with_warm_memory(_i);
+    if (session == NULL)
+        return;
+    for (int i = 0; i < 3; i++)
+        give_back(session, expect_letters(session, "letters(chr(97), 3 << 20)", 'a', 3 * MIB).number);
+    session_expect_value(session, "np.zeros(3 << 20, np.uint8).any()", "false");
+    session_expect_value(session, "a = np.arange(300000); a.resize(390000); int(a.sum())", "44999850000");
+    session_expect_value(session, "a.resize(9000000); a[300000:].any()", "false");
+    session_expect_value(session, "a.resize(300000); a.resize(100); int(a.sum())", "4950");
+    session_expect_value(session, "a.resize(400000); int(a.sum())", "4950");
+    session_expect_value(session, "[int(np.ones((n, 400000)).sum()) for n in range(3)]", "[0,400000,800000]");
+    session_expect_value(session, "from threading import Thread; b = []", "nil");
+    session_expect_value(session, "t = Thread(target=lambda: b.append(a.copy() + letters(chr(1), 400000)))", "nil");
+    session_expect_value(session, "t.start(); t.join(); int(b.pop().sum())", "404950");
+    session_end(session, 0);
+}
+END_TEST
+
+/* A child's memory is its own, whatever becomes of the parent's: both write, the parent drops and uses it again. */
+START_TEST(keeps_children_apart)
+{
+    struct session *session = start_with_warm_memory(_i);
+    if (session == NULL)
+        return;
+    struct segment_seen seen = expect_letters(session, "letters(chr(97))", 'a', MIB);
+    give_back(session, seen.number);
+    struct segment_seen sent = lend(session, MIB);
+    write_segment(session, &sent, 0, "abc", 3);
+    session_expect_value(session, "import os; x = letters(chr(98))", "nil");
+    session_send(session,
+                 "{exec, 1, 'pass', #{bindings => #{y => #{__struct__ => Elixir.PythonxPort.Tensor,"
+                 "  type => {u, 8}, shape => {3}, data => {$segment, %d, 0, 3}}}}}",
+                 (long long)sent.number);
+    session_expect(session, "{ok,1,nil}");
+    give_back(session, sent.number);
+    session_expect_value(
+        session,
+        "there, here = os.pipe(), os.pipe()\n"
+        "def child():\n"
+        "    x[:5] = y[:] = 1\n"
+        "    os.write(here[1], b'1')\n"
+        "    os.read(there[0], 1)\n"
+        "    fresh = [letters(chr(100)) for _ in range(3)]\n"
+        "    os.write(here[1], bytes([int(x.sum()) == 5 + 98 * (x.size - 5), int(y.sum()) == 3, int(fresh[2][7])]))\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    child()\n"
+        "    os._exit(0)\n"
+        "(os.read(here[0], 1), int(x.sum()) == 98 * x.size, y.tobytes())",
+        "{'1',true,'abc'}");
+    session_expect_value(session, "x[:] = 7; y[:] = 8", "nil");
+    seen = expect_letters(session, "x", 7, MIB);
+    session_expect_value(session, "del x, y", "nil");
+    for (int i = 0; i < 3; i++)
+        give_back(session, expect_letters(session, "letters(chr(101))", 'e', MIB).number);
+    session_expect_value(session, "os.write(there[1], b'2'); tuple(os.read(here[0], 3))", "{1,1,100}");
+    session_expect_value(session, "os.waitpid(pid, 0)[1]", "0");
+    session_end(session, 0);
+}
+END_TEST
+
 Suite *session_bulk_suite(void)
 {
     Suite *suite = suite_create("session_bulk");
@@ -570,6 +775,12 @@ Suite *session_bulk_suite(void)
     tcase_add_loop_test(tcase, keeps_segments_as_long_as_arrays, 0, pythons);
     tcase_add_loop_test(tcase, works_without_numpy, 0, pythons);
     tcase_add_loop_test(tcase, imports_numpy_only_for_arrays, 0, pythons);
+    tcase_add_loop_test(tcase, lends_the_array_itself, 0, pythons);
+    tcase_add_loop_test(tcase, copies_what_python_keeps, 0, pythons);
+    tcase_add_loop_test(tcase, tells_who_has_an_array, 0, pythons);
+    tcase_add_loop_test(tcase, parts_from_an_array_that_was_found, 0, pythons);
+    tcase_add_loop_test(tcase, serves_numpy_as_malloc_does, 0, pythons);
+    tcase_add_loop_test(tcase, keeps_children_apart, 0, pythons);
     tcase_set_timeout(tcase, 30);
     suite_add_tcase(suite, tcase);
     TCase *memory = tcase_create("memory");
