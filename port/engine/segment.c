@@ -15,8 +15,8 @@
 #define GRAIN ((size_t)256 * 1024)
 /* A free segment serves a request of at least this part of its size. */
 #define WASTE_MAX 4
-/* What is free beyond this is given back to the system. */
-#define FREE_MAX ((size_t)256 * 1024 * 1024)
+/* What is free beyond half of the limit is given back to the system; not below this, and not the last one. */
+#define FREE_MIN ((size_t)256 * 1024 * 1024)
 
 struct segment {
     unsigned long long number; /* of the current loan */
@@ -91,19 +91,25 @@ static bool make_room(size_t size)
     return total_bytes <= limit_bytes - size && count < COUNT_MAX;
 }
 
-static struct segment *oldest_free(size_t *free_bytes)
+static bool may_stay(size_t free_bytes)
+{
+    return free_bytes <= FREE_MIN || free_bytes <= limit_bytes / 2;
+}
+
+/* The one that was lent first of those that are too many; NULL where none is. */
+static struct segment *find_surplus(void)
 {
     struct segment *oldest = NULL;
-    *free_bytes = 0;
+    size_t free_bytes = 0;
     for (unsigned at = 0; at < count; at++) {
         struct segment *segment = segments[at];
         if (!is_free(segment))
             continue;
-        *free_bytes += segment->size;
+        free_bytes += segment->size;
         if (oldest == NULL || segment->number < oldest->number)
             oldest = segment;
     }
-    return oldest;
+    return oldest == NULL || may_stay(free_bytes) || free_bytes == oldest->size ? NULL : oldest;
 }
 
 static void drop_segment(const struct segment *segment)
@@ -123,12 +129,9 @@ static void settle(const struct segment *segment)
         drop_segment(segment);
         return;
     }
-    size_t free_bytes;
-    const struct segment *oldest = oldest_free(&free_bytes);
-    while (free_bytes > FREE_MAX) {
-        drop_segment(oldest);
-        oldest = oldest_free(&free_bytes);
-    }
+    const struct segment *surplus;
+    while ((surplus = find_surplus()) != NULL)
+        drop_segment(surplus);
 }
 
 static struct segment *make(size_t size)

@@ -555,16 +555,18 @@ END_TEST
 START_TEST(keeps_little_that_is_free)
 {
     int before = count_descriptors();
-    segment_start(1024 * MIB);
-    struct segment_loan loans[8];
-    for (int i = 0; i < 8; i++)
-        loans[i] = lend((size_t)(i + 40) * MIB);
-    for (int i = 0; i < 8; i++)
+    segment_start(700 * MIB);
+    struct segment_loan loans[10];
+    for (int i = 0; i < 10; i++)
+        loans[i] = lend((size_t)(i + 60) * MIB);
+    for (int i = 0; i < 10; i++)
         segment_give_back(loans[i].number);
-    expect_totals((43 + 44 + 45 + 46 + 47) * MIB, 0);
+    expect_totals((65 + 66 + 67 + 68 + 69) * MIB, 0);
     ck_assert_int_eq(count_descriptors(), before + 5);
-    segment_give_back(lend(300 * MIB).number);
-    expect_totals(0, 0);
+    segment_give_back(lend(400 * MIB).number); /* the last */
+    expect_totals(400 * MIB, 0);
+    segment_give_back(lend(MIB).number);
+    expect_totals(MIB, 0);
 }
 END_TEST
 
