@@ -57,8 +57,9 @@ defmodule Bulk do
     Enum.each([into, make, out_made, out_kept, read, write], & &1.())
 
     for _round <- 1..rounds do
+      into = time(into)
       make.()
-      {into, made, kept, read, write} = {time(into), time(out_made), time(out_kept), time(read), time(write)}
+      {made, kept, read, write} = {time(out_made), time(out_kept), time(read), time(write)}
       <<copy::64>> = ask(pipe, ["m", <<size::32>>])
       line("#{label} in, to a pipe's reader", into, read)
       line("#{label} out, to a pipe's writer", made, write)
