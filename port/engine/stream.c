@@ -101,8 +101,10 @@ static bool send_item(struct stream *stream)
         PyThreadState *thread = PyEval_SaveThread();
         writer_send(stream_writer, item);
         PyEval_RestoreThread(thread);
-        item->loan_count = 0;
+    } else {
+        bulk_abandon(item);
     }
+    item->loan_count = 0;
     message_release_pins(item);
     return whole;
 }
