@@ -16,7 +16,7 @@
     OPERATION(release, 2, 2, NONE)                                                                                     \
     OPERATION(info, 2, 2, OWN)                                                                                         \
     OPERATION(reply, 3, 3, OTHER)                                                                                      \
-    OPERATION(segment, 3, 3, OWN)                                                                                      \
+    OPERATION(segment, 3, 4, OWN)                                                                                      \
     OPERATION(give_back, 2, 2, NONE)                                                                                   \
     OPERATION(stop, 2, 2, OWN)
 
@@ -39,8 +39,8 @@
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
 #define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors) FEATURE(control)
 
-/* What is listed too where the system has it. */
-#define PROTOCOL_FEATURE_SEGMENTS "segments"
+/* FEATURE(name): what is listed too where the system has shared memory. */
+#define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files)
 
 /* The `kind` of an error map. */
 #define PROTOCOL_EXCEPTION "exception"
@@ -64,5 +64,6 @@
 #define PROTOCOL_INVOKE "invoke"
 #define PROTOCOL_ABANDONED "abandoned"
 #define PROTOCOL_SEGMENT "$segment"
+#define PROTOCOL_SEGMENT_FILES "files"
 
 #endif

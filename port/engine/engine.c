@@ -115,18 +115,16 @@ static const char *python_version(void)
 
 static void put_features(struct message *message)
 {
-    static const char *const features[] = {
 #define FEATURE(name) #name,
-        PROTOCOL_FEATURES(FEATURE)
+    static const char *const features[] = {PROTOCOL_FEATURES(FEATURE) PROTOCOL_SEGMENT_FEATURES(FEATURE)};
+    static const char *const of_segments[] = {PROTOCOL_SEGMENT_FEATURES(FEATURE)};
 #undef FEATURE
-    };
-    uint32_t count = sizeof features / sizeof *features;
-    bool segments = segment_is_supported();
-    message_put_list(message, count + segments);
+    uint32_t count = sizeof features / sizeof *features, shared = sizeof of_segments / sizeof *of_segments;
+    if (!segment_is_supported())
+        count -= shared; /* they come last */
+    message_put_list(message, count);
     for (uint32_t i = 0; i < count; i++)
         message_put_atom_text(message, features[i]);
-    if (segments)
-        message_put_atom_text(message, PROTOCOL_FEATURE_SEGMENTS);
     message_put_nil_list(message);
 }
 

@@ -2,12 +2,11 @@
  * that a late give-back cannot hit the next user. */
 #include "segment.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
+
+#include "mapping.h"
 
 /* Descriptors are few (RLIMIT_NOFILE), and segments are for large data. */
 #define COUNT_MAX 256
@@ -20,9 +19,8 @@
 
 struct segment {
     unsigned long long number; /* of the current loan */
-    int fd;
-    unsigned char *bytes;
-    size_t size;
+    unsigned long long made;
+    struct mapping mapping;
     bool lent;
     bool allocated; /* to Python, which is one of the looks */
     bool parted;    /* this process and the file do not see each other's changes any more */
@@ -33,7 +31,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct segment *segments[COUNT_MAX];
 static unsigned count;
 static size_t limit_bytes, total_bytes;
-static unsigned long long last_number;
+static unsigned long long last_number, last_made;
 
 static void before_fork(void), after_fork(void), after_fork_in_child(void);
 
@@ -48,15 +46,7 @@ bool segment_start(size_t limit)
 
 bool segment_is_supported(void)
 {
-#ifdef MFD_CLOEXEC
-    int fd = limit_bytes == 0 ? -1 : memfd_create("pythonx_port", MFD_CLOEXEC);
-    bool supported = fd >= 0 && access("/proc/self/fd", X_OK) == 0;
-    if (fd >= 0)
-        close(fd);
-    return supported;
-#else
-    return false;
-#endif
+    return limit_bytes > 0 && mapping_is_supported();
 }
 
 static bool is_free(const struct segment *segment)
@@ -64,15 +54,13 @@ static bool is_free(const struct segment *segment)
     return !segment->lent && segment->looks == 0;
 }
 
-/* -- files and mappings ------------------------------------------------------------------------------------------ */
+/* -- made and dropped -------------------------------------------------------------------------------------------- */
 
 static void drop(unsigned at)
 {
     struct segment *segment = segments[at];
-    munmap(segment->bytes, segment->size);
-    if (segment->fd >= 0)
-        close(segment->fd);
-    total_bytes -= segment->size;
+    mapping_drop(&segment->mapping);
+    total_bytes -= segment->mapping.size;
     free(segment);
     segments[at] = segments[--count];
 }
@@ -105,11 +93,11 @@ static struct segment *find_surplus(void)
         struct segment *segment = segments[at];
         if (!is_free(segment))
             continue;
-        free_bytes += segment->size;
+        free_bytes += segment->mapping.size;
         if (oldest == NULL || segment->number < oldest->number)
             oldest = segment;
     }
-    return oldest == NULL || may_stay(free_bytes) || free_bytes == oldest->size ? NULL : oldest;
+    return oldest == NULL || may_stay(free_bytes) || free_bytes == oldest->mapping.size ? NULL : oldest;
 }
 
 static void drop_segment(const struct segment *segment)
@@ -134,69 +122,65 @@ static void settle(const struct segment *segment)
         drop_segment(surplus);
 }
 
-static struct segment *make(size_t size)
+static struct segment *make(size_t size, unsigned files)
 {
-#ifdef MFD_CLOEXEC
     struct segment *segment = calloc(1, sizeof *segment);
-    if (segment == NULL)
+    if (segment == NULL || !mapping_make(&segment->mapping, size, files)) {
+        free(segment);
         return NULL;
-    segment->size = size;
-    segment->fd = memfd_create("pythonx_port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (segment->fd < 0)
-        goto no_file;
-    /* Sealed: whoever shrinks the file, as an open for writing alone does, must not take the pages from under us. */
-    if (ftruncate(segment->fd, (off_t)size) != 0 || fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
-        goto no_mapping;
-    segment->bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
-    if (segment->bytes == MAP_FAILED)
-        goto no_mapping;
+    }
+    segment->made = ++last_made;
     total_bytes += size;
     segments[count++] = segment;
     return segment;
-
-no_mapping:
-    close(segment->fd);
-no_file:
-    free(segment);
-#else
-    (void)size;
-#endif
-    return NULL;
 }
 
 /* -- loans ------------------------------------------------------------------------------------------------------- */
 
 /* The smallest free one that is large enough and not far too large. */
-static struct segment *find_free(size_t size)
+static struct segment *find_free(size_t size, unsigned files)
 {
     struct segment *best = NULL;
     for (unsigned at = 0; at < count; at++) {
         struct segment *segment = segments[at];
-        if (is_free(segment) && segment->size >= size && segment->size / WASTE_MAX <= size &&
-            (best == NULL || segment->size < best->size))
+        if (is_free(segment) && (segment->mapping.second_fd >= 0) == (files > 1) && segment->mapping.size >= size &&
+            segment->mapping.size / WASTE_MAX <= size && (best == NULL || segment->mapping.size < best->mapping.size))
             best = segment;
     }
     return best;
 }
 
-bool segment_lend(size_t size, struct segment_loan *loan)
+static struct segment_loan loan_of(const struct segment *segment)
 {
-    if (size > limit_bytes)
+    const struct mapping *mapping = &segment->mapping;
+    return (struct segment_loan){segment->number, mapping->fd,        mapping->bytes,
+                                 mapping->size,   mapping->second_fd, segment->made};
+}
+
+bool segment_lend_files(size_t size, unsigned files, struct segment_loan *loan)
+{
+    size_t grain = GRAIN * files;
+    if (size > limit_bytes || size > SIZE_MAX - grain)
         return false;
-    size = (size + GRAIN - 1) / GRAIN * GRAIN;
+    size = (size + grain - 1) / grain * grain;
     if (size == 0)
-        size = GRAIN;
+        size = grain;
     pthread_mutex_lock(&lock);
-    struct segment *segment = find_free(size);
+    struct segment *segment = find_free(size, files);
     if (segment == NULL && make_room(size))
-        segment = make(size);
+        segment = make(size, files);
     if (segment != NULL) {
         segment->lent = true;
         segment->number = ++last_number;
-        *loan = (struct segment_loan){segment->number, segment->fd, segment->bytes, segment->size};
+        *loan = loan_of(segment);
     }
     pthread_mutex_unlock(&lock);
     return segment != NULL;
+}
+
+bool segment_lend(size_t size, struct segment_loan *loan)
+{
+    return segment_lend_files(size, 1, loan);
 }
 
 static struct segment *find_lent(unsigned long long number)
@@ -222,11 +206,11 @@ struct segment *segment_look(unsigned long long number, size_t offset, size_t le
 {
     pthread_mutex_lock(&lock);
     struct segment *segment = find_lent(number);
-    if (segment != NULL && (offset > segment->size || length > segment->size - offset))
+    if (segment != NULL && (offset > segment->mapping.size || length > segment->mapping.size - offset))
         segment = NULL;
     if (segment != NULL) {
         segment->looks++;
-        *bytes = segment->bytes + offset;
+        *bytes = segment->mapping.bytes + offset;
     }
     pthread_mutex_unlock(&lock);
     return segment;
@@ -251,7 +235,7 @@ static bool may_allocate(size_t size)
         if (!segments[at]->allocated)
             continue;
         allocated++;
-        allocated_bytes += segments[at]->size;
+        allocated_bytes += segments[at]->mapping.size;
     }
     return allocated < COUNT_MAX / 2 && allocated_bytes + size <= limit_bytes / 2;
 }
@@ -259,8 +243,8 @@ static bool may_allocate(size_t size)
 void *segment_allocate(size_t size)
 {
     pthread_mutex_lock(&lock);
-    struct segment *segment = count == 0 ? NULL : find_free(size);
-    if (segment != NULL && !may_allocate(segment->size))
+    struct segment *segment = count == 0 ? NULL : find_free(size, 1);
+    if (segment != NULL && !may_allocate(segment->mapping.size))
         segment = NULL;
     if (segment != NULL) {
         segment->allocated = true;
@@ -268,16 +252,16 @@ void *segment_allocate(size_t size)
         segment->looks++;
     }
     pthread_mutex_unlock(&lock);
-    return segment == NULL ? NULL : segment->bytes;
+    return segment == NULL ? NULL : segment->mapping.bytes;
 }
 
 static struct segment *find_allocated(const void *bytes, size_t length)
 {
     uintptr_t start = (uintptr_t)bytes;
     for (unsigned at = 0; at < count; at++) {
-        uintptr_t base = (uintptr_t)segments[at]->bytes;
-        if (segments[at]->allocated && start >= base && start - base <= segments[at]->size &&
-            length <= segments[at]->size - (start - base))
+        uintptr_t base = (uintptr_t)segments[at]->mapping.bytes;
+        if (segments[at]->allocated && start >= base && start - base <= segments[at]->mapping.size &&
+            length <= segments[at]->mapping.size - (start - base))
             return segments[at];
     }
     return NULL;
@@ -287,7 +271,7 @@ size_t segment_allocated(const void *bytes)
 {
     pthread_mutex_lock(&lock);
     const struct segment *segment = find_allocated(bytes, 1);
-    size_t size = segment != NULL && segment->bytes == bytes ? segment->size : 0;
+    size_t size = segment != NULL && segment->mapping.bytes == bytes ? segment->mapping.size : 0;
     pthread_mutex_unlock(&lock);
     return size;
 }
@@ -296,7 +280,7 @@ bool segment_free(const void *bytes)
 {
     pthread_mutex_lock(&lock);
     struct segment *segment = find_allocated(bytes, 1);
-    bool ours = segment != NULL && segment->bytes == bytes;
+    bool ours = segment != NULL && segment->mapping.bytes == bytes;
     if (ours) {
         segment->allocated = false;
         segment->looks--;
@@ -314,17 +298,16 @@ bool segment_lend_allocated(const void *bytes, size_t length, struct segment_loa
     if (lent) {
         segment->lent = true;
         segment->number = ++last_number;
-        *loan = (struct segment_loan){segment->number, segment->fd, segment->bytes, segment->size};
+        *loan = loan_of(segment);
     }
     pthread_mutex_unlock(&lock);
     return lent;
 }
 
-/* Where it fails, the two see each other as before; that was all that could be done. */
 static void part(struct segment *segment)
 {
     if (!segment->parted)
-        (void)mmap(segment->bytes, segment->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, segment->fd, 0);
+        mapping_part(&segment->mapping);
     segment->parted = true;
 }
 
@@ -361,15 +344,13 @@ static void after_fork_in_child(void)
     limit_bytes = total_bytes = 0;
     for (unsigned at = 0; at < count; at++) {
         struct segment *segment = segments[at];
-        if (segment->fd >= 0)
-            close(segment->fd);
-        segment->fd = -1;
+        mapping_close_files(&segment->mapping);
         segment->lent = false; /* to the parent's client */
         if (segment->looks > 0) {
-            total_bytes += segment->size;
+            total_bytes += segment->mapping.size;
             segments[kept++] = segment;
         } else {
-            munmap(segment->bytes, segment->size);
+            mapping_drop(&segment->mapping);
         }
     }
     count = kept;
@@ -383,6 +364,6 @@ void segment_totals(size_t *total, size_t *used)
     *used = 0;
     for (unsigned at = 0; at < count; at++)
         if (!is_free(segments[at]))
-            *used += segments[at]->size;
+            *used += segments[at]->mapping.size;
     pthread_mutex_unlock(&lock);
 }

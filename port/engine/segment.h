@@ -19,12 +19,18 @@ bool segment_is_supported(void);
 struct segment_loan {
     unsigned long long number; /* never used twice */
     int fd;
-    unsigned char *bytes; /* mapped */
-    size_t size;          /* at least what was asked for */
+    unsigned char *bytes;    /* mapped */
+    size_t size;             /* at least what was asked for */
+    int second_fd;           /* of a segment of two files, of equal size, the second follows the first; else -1 */
+    unsigned long long made; /* the number of this file or pair of files; no other has it */
 };
 
 /* Lends a segment to the client. False where the limit does not allow it, or the system has no more. */
 bool segment_lend(size_t size, struct segment_loan *loan);
+
+/* The same for a segment of one or two files. Writes into one file wait for each other; two can be written at once. */
+#define SEGMENT_FILES_MAX 2
+bool segment_lend_files(size_t size, unsigned files, struct segment_loan *loan);
 
 /* The client has done with it. Unknown numbers are ignored. */
 void segment_give_back(unsigned long long number);

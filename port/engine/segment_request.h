@@ -7,8 +7,10 @@
 #include "message.h"
 #include "request.h"
 
-/* `{segment, Id, Size}`: appends `{ok, Id, {'$segment', Number, Fd, 0, Size}}`, with nil for the segment where the
- * limit does not allow it, or an error. */
+/* `{segment, Id, Size}`: appends `{ok, Id, {'$segment', Number, Fd, 0, Size}}`; with options, `{segment, Id, Size,
+ * Opts}`,
+ * `{'$segment', Number, Fds, 0, Size, Made}`; with nil for the segment where the limit does not allow it; or an error.
+ */
 void segment_request_lend(struct message *message, const struct request *request);
 
 /* `{give_back, Numbers}`: false where that is no list of numbers. */

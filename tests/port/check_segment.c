@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -206,6 +207,107 @@ START_TEST(is_bounded_in_count)
 }
 END_TEST
 
+/* -- two files --------------------------------------------------------------------------------------------------- */
+
+static struct segment_loan lend_two(size_t size)
+{
+    struct segment_loan loan = {0};
+    ck_assert_msg(segment_lend_files(size, 2, &loan), "no two files of %zu bytes", size);
+    ck_assert_uint_ge(loan.size, size);
+    ck_assert_int_ge(loan.second_fd, 0);
+    return loan;
+}
+
+static void write_file(int fd, const char *text, size_t offset)
+{
+    int file = open_file(fd, O_RDWR);
+    ck_assert_int_ge(file, 0);
+    ck_assert_int_eq(pwrite(file, text, strlen(text), (off_t)offset), (ssize_t)strlen(text));
+    close(file);
+}
+
+START_TEST(joins_two_files)
+{
+    segment_start(100 * MIB);
+    struct segment_loan loan = lend_two(3 * MIB);
+    size_t half = loan.size / 2;
+    ck_assert_uint_eq(loan.size, 3 * MIB);
+    ck_assert_uint_eq(lend_two(1).size, 2 * SMALL);
+    ck_assert_uint_eq(lend_two(2 * SMALL + 1).size, 4 * SMALL);
+    ck_assert_int_ne(loan.fd, loan.second_fd);
+    write_file(loan.fd, "at the end of one", half - 17);
+    write_file(loan.second_fd, ", at the start of the other", 0);
+    ck_assert_mem_eq(loan.bytes + half - 17, "at the end of one, at the start of the other", 44);
+    ck_assert_ptr_nonnull(look(loan.number, half - 10, 20));
+    /* Each is sealed. */
+    int file = open_file(loan.second_fd, O_RDWR);
+    ck_assert_int_eq(ftruncate(file, 0), -1);
+    ck_assert_int_eq(pwrite(file, "x", 1, (off_t)half), -1);
+    close(file);
+}
+END_TEST
+
+START_TEST(keeps_one_and_two_apart)
+{
+    segment_start(4 * MIB);
+    int before = count_descriptors();
+    struct segment_loan two = lend_two(2 * MIB);
+    segment_give_back(two.number);
+    struct segment_loan one = lend(2 * MIB);
+    ck_assert(one.second_fd == -1 && one.fd != two.fd && one.fd != two.second_fd);
+    segment_give_back(one.number);
+    ck_assert_int_eq(lend_two(2 * MIB).second_fd, two.second_fd);
+    expect_totals(4 * MIB, 2 * MIB);
+    ck_assert_int_eq(count_descriptors(), before + 3);
+    /* Room is made by dropping either. */
+    segment_give_back(two.number + 2);
+    lend(4 * MIB);
+    ck_assert_int_eq(count_descriptors(), before + 1);
+    expect_totals(4 * MIB, 4 * MIB);
+}
+END_TEST
+
+/* The number of the files tells them from others that have their descriptors. */
+START_TEST(numbers_files)
+{
+    segment_start(MIB);
+    struct segment_loan first = lend_two(MIB);
+    segment_give_back(first.number);
+    struct segment_loan again = lend_two(MIB);
+    ck_assert(again.made == first.made && again.number != first.number);
+    segment_give_back(again.number);
+    struct segment_loan one = lend(MIB);
+    ck_assert(one.made != first.made && one.fd == first.fd);
+    segment_give_back(one.number);
+    struct segment_loan last = lend_two(MIB);
+    ck_assert(last.fd == first.fd && last.made != first.made && last.made != one.made);
+}
+END_TEST
+
+/* Neither descriptors nor memory are left of what could not be made. */
+START_TEST(refuses_two_files_where_one_is_left)
+{
+    struct segment_loan loan;
+    struct rlimit limit;
+    segment_start(SIZE_MAX);
+    int before = count_descriptors(), next = dup(0);
+    close(next);
+    ck_assert(!segment_lend_files((size_t)1 << 60, 2, &loan));
+    ck_assert(!segment_lend_files(SIZE_MAX, 2, &loan));
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = (rlim_t)next + 1;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (int i = 0; i < 10; i++)
+        ck_assert(!segment_lend_files(MIB, 2, &loan));
+    lend(MIB);
+    limit.rlim_cur = limit.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(count_descriptors(), before + 1);
+    expect_totals(MIB, MIB);
+    lend_two(MIB);
+}
+END_TEST
+
 /* -- giving back ------------------------------------------------------------------------------------------------- */
 
 START_TEST(ignores_numbers_that_are_not_lent)
@@ -398,10 +500,42 @@ START_TEST(answers_requests_for_segments)
     expect_answer("{segment, {id, 1}, 1000}", answer);
     expect_answer("{segment, 1, 1048577}", "{ok,1,nil}");
     expect_answer("{segment, 1, 9223372036854775807}", "{ok,1,nil}");
-    static const char *const bad[] = {"{segment, 1, -1}", "{segment, 1, x}",   "{segment, 1, 1.0}",
-                                      "{segment, 1, []}", "{segment, 1, {1}}", "{segment, 1, '1'}"};
+    static const char *const bad[] = {"{segment, 1, -1}",
+                                      "{segment, 1, x}",
+                                      "{segment, 1, 1.0}",
+                                      "{segment, 1, []}",
+                                      "{segment, 1, {1}}",
+                                      "{segment, 1, '1'}",
+                                      "{segment, 1, 1, []}",
+                                      "{segment, 1, 1, 2}",
+                                      "{segment, 1, 1, #{x => 1}}",
+                                      "{segment, 1, 1, #{'files' => 1}}",
+                                      "{segment, 1, 1, #{files => 0}}",
+                                      "{segment, 1, 1, #{files => 3}}",
+                                      "{segment, 1, 1, #{files => x}}",
+                                      "{segment, 1, 1, #{files => 1, more => 1}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        expect_answer(bad[i], "{error,1,#{kind=>bad_request,message=>'segment takes a number of bytes'}}");
+        expect_answer(bad[i], "{error,1,#{kind=>bad_request,message=>"
+                              "'segment takes a number of bytes, and options: files, 1 or 2'}}");
+}
+END_TEST
+
+START_TEST(answers_requests_with_options)
+{
+    char answer[100];
+    segment_start(MIB);
+    struct segment_loan one = lend(1), two = lend_two(1);
+    segment_give_back(one.number);
+    segment_give_back(two.number);
+    snprintf(answer, sizeof answer, "{ok,1,{$segment,%llu,[%d],0,262144,%llu}}", two.number + 1, one.fd, one.made);
+    expect_answer("{segment, 1, 1000, #{}}", answer);
+    segment_give_back(two.number + 1);
+    snprintf(answer, sizeof answer, "{ok,1,{$segment,%llu,[%d],0,262144,%llu}}", two.number + 2, one.fd, one.made);
+    expect_answer("{segment, 1, 1000, #{files => 1}}", answer);
+    snprintf(answer, sizeof answer, "{ok,1,{$segment,%llu,[%d,%d],0,524288,%llu}}", two.number + 3, two.fd,
+             two.second_fd, two.made);
+    expect_answer("{segment, 1, 1000, #{files => 2}}", answer);
+    expect_answer("{segment, 1, 1000, #{files => 2}}", "{ok,1,nil}");
 }
 END_TEST
 
@@ -652,6 +786,10 @@ Suite *segment_suite(void)
     tcase_add_test(tcase, takes_the_one_that_fits_best);
     tcase_add_test(tcase, drops_free_ones_for_room);
     tcase_add_test(tcase, is_bounded_in_count);
+    tcase_add_test(tcase, joins_two_files);
+    tcase_add_test(tcase, keeps_one_and_two_apart);
+    tcase_add_test(tcase, numbers_files);
+    tcase_add_test(tcase, refuses_two_files_where_one_is_left);
     tcase_add_test(tcase, ignores_numbers_that_are_not_lent);
     tcase_add_test(tcase, is_not_free_while_somebody_looks);
     tcase_add_test(tcase, looks_at_what_is_there_alone);
@@ -659,6 +797,7 @@ Suite *segment_suite(void)
     tcase_add_test(tcase, leaves_nothing_in_a_file_system);
     tcase_add_test(tcase, serves_threads);
     tcase_add_test(tcase, answers_requests_for_segments);
+    tcase_add_test(tcase, answers_requests_with_options);
     tcase_add_test(tcase, takes_segments_back);
     tcase_add_test(tcase, takes_strings_of_segments_back);
     tcase_add_test(tcase, gives_free_ones_to_python);

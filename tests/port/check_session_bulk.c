@@ -266,6 +266,30 @@ START_TEST(lends_at_once)
 }
 END_TEST
 
+/* Bytes that lie across both. */
+START_TEST(takes_data_out_of_two_files)
+{
+    struct session *session = SESSION();
+    struct segment_seen first = {0}, second = {0};
+    size_t size;
+    ck_assert_ptr_nonnull(strstr(session_ready(session), "segment_files"));
+    session_send(session, "{segment, lend, %d, #{files => 2}}", (long long)MIB);
+    const char *reply = session_next_reply(session);
+    ck_assert_msg(
+        sscanf(reply, "{ok,lend,{$segment,%llu,[%d,%d],0,%zu,", &first.number, &first.fd, &second.fd, &size) == 4,
+        "two files in %s", reply);
+    write_segment(session, &first, size / 2 - 6, "these ", 6);
+    write_segment(session, &second, 0, "and those", 9);
+    session_send(session, "{call, 1, 'str.upper', [{$segment, %d, %d, 15}]}", (long long)first.number,
+                 (long long)size / 2 - 6);
+    session_expect(session, "{ok,1,'THESE AND THOSE'}");
+    session_send(session, "{call, 2, 'len', [{$segment, %d, 0, %d}]}", (long long)first.number, (long long)size + 1);
+    session_expect_error(session, "2", "undecodable", "args[0]: segment");
+    give_back(session, first.number);
+    session_end(session, 0);
+}
+END_TEST
+
 /* A client that cuts the file, as an open for writing alone does, only gets an error for it. */
 START_TEST(survives_a_client_that_cuts)
 {
@@ -768,6 +792,7 @@ Suite *session_bulk_suite(void)
     tcase_add_loop_test(tcase, refuses_other_sizes, 0, pythons);
     tcase_add_loop_test(tcase, uses_the_pipe_beyond_the_limit, 0, pythons);
     tcase_add_loop_test(tcase, lends_at_once, 0, pythons);
+    tcase_add_loop_test(tcase, takes_data_out_of_two_files, 0, pythons);
     tcase_add_loop_test(tcase, survives_a_client_that_cuts, 0, pythons);
     tcase_add_loop_test(tcase, keeps_requests_apart, 0, pythons);
     tcase_add_loop_test(tcase, ends_with_segments_lent, 0, pythons);

@@ -90,7 +90,7 @@ static const struct {
     {BYTES("\x83\x68\3\x77\7segment\x61\5\x62\0\0"), "5", "bad_request", "segment takes a number of bytes"},
     {BYTES("\x83\x68\3\x77\7segment\x61\5\x61\1x"), "5", "bad_request", "segment takes a number of bytes"},
     {BYTES("\x83\x68\3\x77\7segment\x61\5\x6e\x09\0zzzzzzzzz"), "5", "bad_request", "segment takes a number of"},
-    {BYTES("\x83\x68\2\x77\7segment\x61\5"), "5", "bad_request", "segment takes a tuple of 3 elements, got 2"},
+    {BYTES("\x83\x68\2\x77\7segment\x61\5"), "5", "bad_request", "segment takes a tuple of 3 to 4 elements, got 2"},
     {BYTES("\x83\x68\2\x77\x09give_back\x61\5"), "nil", "bad_request", "give_back takes a list of segment numbers"},
     {BYTES("\x83\x68\2\x77\x09give_back\x6c\0\0\0\1\x77\1x\x6a"), "nil", "bad_request", "give_back takes a list"},
     {BYTES("\x83\x68\2\x77\x09give_back\x6c\0\0\0\2\x61\1"), "nil", "bad_request", "give_back takes a list"},
