@@ -1,23 +1,25 @@
 defmodule PythonxPort.Bulk do
   @moduledoc false
-  # Large binaries by way of shared memory, in the process that has the use of them: it writes those of a request into
-  # segments of the Python process, and reads those of a result out of them. `PythonxPort.Segments` is the session's side.
+  # Large binaries by way of shared memory, in the process that has the use of them: it finds those of a request, which the
+  # session puts into segments of the Python process (`PythonxPort.Placing`), and reads those of a result out of them.
 
   alias PythonxPort.{Bytes, Error, Tensor}
 
-  # From this size on a segment is faster than the pipe; `make bench` measures both.
-  @size 1024 * 1024
-  # The same for results. Where Python's array is the segment, one of 256 KiB takes as long as through the pipe and one
-  # of 512 KiB two thirds; where it is copied there, 512 KiB takes as long and 768 KiB three quarters.
+  # From these sizes on a segment is faster than the pipe, for what goes to Python and for results; `make bench` measures the
+  # lanes beside a pipe. To Python both took the same time at 384 KiB, or at 256 KiB where requests follow each other. A result
+  # of 256 KiB whose array is the segment takes as long as through the pipe and one of 512 KiB two thirds; where it
+  # is copied there, 512 KiB takes as long and 768 KiB three quarters.
+  @size 512 * 1024
   @result_size 512 * 1024
   # Large binaries are looked for no deeper than this, and not in long lists: the search must cost nothing beside the
   # request. What is not found goes through the pipe.
   @depth 6
   @width 64
 
-  @type segment :: {:"$segment", pos_integer(), non_neg_integer(), non_neg_integer(), non_neg_integer()}
+  @typedoc "Number, offset and length, as a request refers to bytes in a segment."
+  @type segment :: {:"$segment", pos_integer(), non_neg_integer(), pos_integer()}
 
-  @doc "The size from which on binaries go through segments."
+  @doc "The size from which on binaries of results come through segments."
   @spec size() :: pos_integer()
   def size, do: @size
 
@@ -26,66 +28,64 @@ defmodule PythonxPort.Bulk do
   def result_size, do: @result_size
 
   @doc """
-  Replaces large binaries of a request by segments that hold their bytes. `lend` is called with a size, and gives a
-  segment and the path of its file, or nil.
+  Replaces large binaries of a request by segments that hold their bytes. `put` is called with a binary, and gives the
+  segment that it was written into, or nil.
   """
-  @spec place(term(), (pos_integer() -> {segment(), charlist()} | nil)) :: {term(), [pos_integer()]}
-  def place(term, lend), do: place(term, lend, @depth, [])
+  @spec place(term(), (binary() -> segment() | nil)) :: {term(), [pos_integer()]}
+  def place(term, put), do: place(term, put, @depth, [])
 
-  defp place(binary, lend, _depth, placed) when is_binary(binary) and byte_size(binary) >= @size do
-    with {{:"$segment", number, _fd, offset, _size}, path} <- lend.(byte_size(binary)),
-         :ok <- write(path, offset, binary) do
-      {{:"$segment", number, offset, byte_size(binary)}, [number | placed]}
-    else
-      _no_segment -> {binary, placed}
+  defp place(binary, put, _depth, placed) when is_binary(binary) and byte_size(binary) >= @size do
+    case put.(binary) do
+      {:"$segment", number, _offset, _size} = segment -> {segment, [number | placed]}
+      nil -> {binary, placed}
     end
   end
 
-  defp place(term, _lend, 0, placed), do: {term, placed}
+  defp place(term, _put, 0, placed), do: {term, placed}
 
-  defp place(%Tensor{data: data} = tensor, lend, depth, placed) do
-    {data, placed} = place(data, lend, depth - 1, placed)
+  defp place(%Tensor{data: data} = tensor, put, depth, placed) do
+    {data, placed} = place(data, put, depth - 1, placed)
     {%{tensor | data: data}, placed}
   end
 
-  defp place(%Bytes{data: data} = bytes, lend, depth, placed) do
-    {data, placed} = place(data, lend, depth - 1, placed)
+  defp place(%Bytes{data: data} = bytes, put, depth, placed) do
+    {data, placed} = place(data, put, depth - 1, placed)
     {%{bytes | data: data}, placed}
   end
 
   defp place(
          %{__struct__: Nx.Tensor, data: %{__struct__: Nx.BinaryBackend, state: state} = data} = tensor,
-         lend,
+         put,
          _depth,
          placed
        ) do
-    {state, placed} = place(state, lend, 1, placed)
+    {state, placed} = place(state, put, 1, placed)
     {%{tensor | data: %{data | state: state}}, placed}
   end
 
-  defp place(%{__struct__: _other} = struct, _lend, _depth, placed), do: {struct, placed}
+  defp place(%{__struct__: _other} = struct, _put, _depth, placed), do: {struct, placed}
 
-  defp place(map, lend, depth, placed) when is_map(map) and map_size(map) <= @width do
+  defp place(map, put, depth, placed) when is_map(map) and map_size(map) <= @width do
     Enum.reduce(map, {map, placed}, fn {key, value}, {map, placed} ->
-      case place(value, lend, depth - 1, placed) do
+      case place(value, put, depth - 1, placed) do
         {^value, placed} -> {map, placed}
         {value, placed} -> {%{map | key => value}, placed}
       end
     end)
   end
 
-  defp place(tuple, lend, depth, placed) when is_tuple(tuple) and tuple_size(tuple) <= @width do
-    {items, placed} = tuple |> Tuple.to_list() |> Enum.map_reduce(placed, &place(&1, lend, depth - 1, &2))
+  defp place(tuple, put, depth, placed) when is_tuple(tuple) and tuple_size(tuple) <= @width do
+    {items, placed} = tuple |> Tuple.to_list() |> Enum.map_reduce(placed, &place(&1, put, depth - 1, &2))
     {List.to_tuple(items), placed}
   end
 
-  defp place(list, lend, depth, placed) when is_list(list) do
+  defp place(list, put, depth, placed) when is_list(list) do
     if short?(list, @width),
-      do: Enum.map_reduce(list, placed, &place(&1, lend, depth - 1, &2)),
+      do: Enum.map_reduce(list, placed, &place(&1, put, depth - 1, &2)),
       else: {list, placed}
   end
 
-  defp place(other, _lend, _depth, placed), do: {other, placed}
+  defp place(other, _put, _depth, placed), do: {other, placed}
 
   # A proper list of at most `count` items, told without walking through a long one.
   defp short?([], _count), do: true
@@ -132,17 +132,7 @@ defmodule PythonxPort.Bulk do
   defp read_file(path, 0, size, whole) when 8 * (whole - size) <= size, do: :prim_file.read_file(path)
 
   defp read_file(path, offset, size, _whole) do
-    with {:ok, file} <- open(path), do: pread(file, offset, size)
-  end
-
-  defp write(path, offset, binary) do
-    with {:ok, file} <- open(path) do
-      try do
-        :file.pwrite(file, offset, binary)
-      after
-        :file.close(file)
-      end
-    end
+    with {:ok, file} <- :file.open(path, [:raw, :binary, :read]), do: pread(file, offset, size)
   end
 
   defp pread(file, offset, size) do
@@ -150,7 +140,4 @@ defmodule PythonxPort.Bulk do
   after
     :file.close(file)
   end
-
-  # Without :read, :file.open would cut the file.
-  defp open(path), do: :file.open(path, [:raw, :binary, :read, :write])
 end

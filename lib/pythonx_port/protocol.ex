@@ -25,7 +25,7 @@ defmodule PythonxPort.Protocol do
   @atom_forms [{@small_atom_utf8_ext, 8}, {@small_atom_ext, 8}, {@atom_utf8_ext, 16}, {@atom_ext, 16}]
 
   @max_id 0x7FFF_FFFF
-  @arities [eval: 4, exec: 4, call: 6, stream: 4, info: 2, segment: 3, stop: 2, cancel: 2, next: 3]
+  @arities [eval: 4, exec: 4, call: 6, stream: 4, info: 2, segment: 4, stop: 2, cancel: 2, next: 3]
 
   @typedoc "A request's number: it fits the 32-bit integer of the external term format."
   @type id :: 0..0x7FFF_FFFF

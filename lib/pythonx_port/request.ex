@@ -25,6 +25,9 @@ defmodule PythonxPort.Request do
 
   # `info` is answered at once, also while Python computes.
   @info_timeout 5_000
+  # How long a session may take to put so many bytes into shared memory.
+  @place_timeout 5_000
+  @bytes_per_ms 100_000
 
   @doc "What the arguments of `eval/1,2,3` and its like mean: session, code and options."
   @spec arguments(session() | code(), code() | keyword(), keyword()) :: {session(), code(), keyword()}
@@ -246,7 +249,7 @@ defmodule PythonxPort.Request do
   end
 
   defp send_request(process, elements, ticket) do
-    {elements, segments} = Bulk.place(elements, &lend(process, &1))
+    {elements, segments} = Bulk.place(elements, &put(process, &1))
     ticket = %{ticket | segments: segments, bulk_bytes: bulk_bytes(elements, segments)}
     request = :erlang.monitor(:process, process, alias: :demonitor)
     message = {:request, Protocol.body(elements), ticket}
@@ -259,8 +262,8 @@ defmodule PythonxPort.Request do
     if segments != [] and Telemetry.enabled?(), do: Telemetry.bulk_bytes(elements, segments), else: 0
   end
 
-  defp lend(process, size) do
-    GenServer.call(process, {:segment, size})
+  defp put(process, binary) do
+    GenServer.call(process, {:place, binary}, @place_timeout + div(byte_size(binary), @bytes_per_ms))
   catch
     # The session is gone, or does not come to it: the request itself tells.
     :exit, _reason -> nil

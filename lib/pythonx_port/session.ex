@@ -22,6 +22,7 @@ defmodule PythonxPort.Session do
     Invocations,
     Launcher,
     Outbox,
+    Placing,
     Protocol,
     Request,
     Segments,
@@ -36,8 +37,8 @@ defmodule PythonxPort.Session do
   @large_size 256 * 1024
 
   # `owner` is the monitor of the process that the session ends with, where there is one.
-  # `pending` has for each id the ticket of a request, or who waits for a segment; `ids` has the ids for the tickets' tokens.
-  # `overdue` are the tickets because of which Python was killed.
+  # `pending` has for each id the ticket of a request, or who wants which binary in a segment that was asked for; `ids` has the
+  # ids for the tickets' tokens. `overdue` are the tickets because of which Python was killed.
   defstruct [
     :outbox,
     :crash_file,
@@ -45,6 +46,7 @@ defmodule PythonxPort.Session do
     :owner,
     :segments,
     :invocations,
+    :placing,
     pending: %{},
     ids: %{},
     last_id: 0,
@@ -100,6 +102,12 @@ defmodule PythonxPort.Session do
     end
   end
 
+  # Lets go of a large binary. To hibernate would not do while messages wait.
+  def handle_continue(:let_go, state) do
+    :erlang.garbage_collect()
+    {:noreply, state}
+  end
+
   @impl true
   def handle_call({:request, body, %Ticket{} = ticket}, from, state) do
     call_id = Invocations.waiting_for(state.invocations, Ticket.callers(ticket, from))
@@ -123,11 +131,12 @@ defmodule PythonxPort.Session do
     end
   end
 
-  def handle_call({:segment, _size}, _from, %{segments: %{directory: nil}} = state), do: {:reply, nil, state}
-  def handle_call({:segment, _size}, _from, %{stopping: true} = state), do: {:reply, nil, state}
+  def handle_call({:place, _binary}, _from, %{segments: %{directory: nil}} = state), do: {:reply, nil, state}
+  def handle_call({:place, _binary}, _from, %{stopping: true} = state), do: {:reply, nil, state}
 
-  def handle_call({:segment, size}, from, state) do
-    {:noreply, send_request(state, :segment, Protocol.body([size]), {:segment, from})}
+  def handle_call({:place, binary}, from, state) do
+    body = Protocol.body([byte_size(binary), %{files: Placing.files()}])
+    {:noreply, send_request(state, :segment, body, {:place, from, binary})}
   end
 
   @impl true
@@ -207,6 +216,17 @@ defmodule PythonxPort.Session do
     {:noreply, give_back(%{state | segments: segments}, numbers)}
   end
 
+  def handle_info({:written, number, result}, state) do
+    case Placing.written(state.placing, number, result) do
+      {:more, placing} ->
+        {:noreply, %{state | placing: placing}}
+
+      {:done, from, place, placing} ->
+        GenServer.reply(from, place)
+        {:noreply, placed(%{state | placing: placing}, from, number, place), {:continue, :let_go}}
+    end
+  end
+
   def handle_info(:kill, state) do
     Launcher.kill(state.outbox.port)
     {:noreply, state}
@@ -236,8 +256,18 @@ defmodule PythonxPort.Session do
     with {:ok, port} <- Launcher.open(state.options, state.crash_file),
          {:ok, ready, invocations} <-
            Startup.run(port, state.options, state.crash_file, state.owner) do
-      segments = Segments.new(ready.os_pid, :segments in ready.features)
-      {:ok, %{state | outbox: Outbox.new(port), segments: segments, invocations: invocations}}
+      segments = Segments.new(ready.os_pid, :segment_files in ready.features)
+      placing = Placing.new(segments.directory, state.options.segment_limit)
+
+      state = %{
+        state
+        | outbox: Outbox.new(port),
+          segments: segments,
+          placing: placing,
+          invocations: invocations
+      }
+
+      {:ok, state}
     end
   end
 
@@ -256,8 +286,8 @@ defmodule PythonxPort.Session do
     {waiting, state} = take_pending(state, id)
 
     case waiting do
-      {:segment, from} ->
-        lend(from, Protocol.result(frame), state)
+      {:place, from, binary} ->
+        place(Protocol.result(frame), from, binary, state)
 
       %Ticket{from: nil} = ticket ->
         close_ticket(ticket, frame, shared)
@@ -300,15 +330,22 @@ defmodule PythonxPort.Session do
     Telemetry.reply(ticket.telemetry, frame, shared)
   end
 
-  defp lend({pid, _tag} = from, {:ok, {:"$segment", number, fd, _offset, _size} = segment}, state) do
-    GenServer.reply(from, {segment, "#{state.segments.directory}/#{fd}"})
-    %{state | segments: Segments.hold(state.segments, pid, [number], nil)}
-  end
-
   # The limit is reached.
-  defp lend(from, _no_segment, state) do
+  defp place({:ok, nil}, from, _binary, state) do
     GenServer.reply(from, nil)
     state
+  end
+
+  defp place({:ok, segment}, from, binary, state) do
+    %{state | placing: Placing.write(state.placing, segment, from, binary)}
+  end
+
+  # It could not be written.
+  defp placed(state, _from, number, nil), do: give_back(state, [number])
+
+  # Only from now on the segment is given back when the process is gone that asked for it: nobody writes into it any more.
+  defp placed(state, {pid, _tag}, number, _place) do
+    %{state | segments: Segments.hold(state.segments, pid, [number], nil)}
   end
 
   defp give_back(state, []), do: state

@@ -4,7 +4,8 @@ defmodule PythonxPort.Tensor do
   `Nx.Tensor`.
 
   A tensor that goes to Python, as a binding or an argument, arrives there as a writable `ndarray`; an array that comes
-  back is a tensor again. Neither way goes through lists or text, and large ones go through shared memory.
+  back is a tensor again. Neither way goes through lists or text. Large binaries, those of tensors above all, go through
+  shared memory where the system has it: from 512 KiB on to Python, and from 1 MiB on back.
 
       tensor = PythonxPort.Tensor.new(<<1.0::float-32-native, 2.0::float-32-native>>, {:f, 32}, {2})
       {:ok, 3.0} = PythonxPort.eval(session, "x.sum().item()", bindings: [x: tensor])

@@ -15,6 +15,7 @@ defmodule PythonxPort.ProtocolTest do
           exec: ["x = 1", %{file: "a.ex", line: 3}],
           call: ["math.sqrt", [2], %{"a" => nil}, %{return: :ref}],
           info: [],
+          segment: [1_000_000, %{files: 2}],
           stop: []
         ],
         id <- [0, 1, 255, 256, Protocol.max_id()] do

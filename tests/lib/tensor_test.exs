@@ -2,7 +2,7 @@ defmodule PythonxPort.TensorTest do
   # Tensors and NumPy's arrays, both ways, through the pipe and through shared memory.
   use PythonxPort.SessionCase, async: true
 
-  alias PythonxPort.Tensor
+  alias PythonxPort.{SharedMemory, Tensor}
 
   # Types, how NumPy names them, and numbers in the host's byte order.
   @types [
@@ -29,15 +29,6 @@ defmodule PythonxPort.TensorTest do
   defp large(seed), do: :binary.copy(<<seed, 1, 2, 3>>, div(@large, 4))
 
   defp large_tensor(seed), do: Tensor.new(large(seed), {:u, 8}, {4, div(@large, 4)})
-
-  # Files of shared memory that the Python process has.
-  defp segments(session) do
-    fds = "/proc/#{OSProcess.of(session)}/fd"
-
-    Enum.count(File.ls!(fds), fn fd ->
-      match?({:ok, "/memfd:pythonx_port" <> _deleted}, File.read_link("#{fds}/#{fd}"))
-    end)
-  end
 
   describe "a tensor" do
     test "is checked when it is made" do
@@ -162,7 +153,7 @@ defmodule PythonxPort.TensorTest do
                  {tensor, name, true}
       end
 
-      assert segments(piped) == 0
+      assert SharedMemory.of(piped) == 0
     end
 
     @tag :ml_dtypes
@@ -369,7 +360,7 @@ defmodule PythonxPort.TensorTest do
       for _ <- 1..20,
           do: assert({:error, %Error{kind: :undecodable}} = PythonxPort.call(session, "len", [tensor]))
 
-      assert segments(session) <= 2
+      assert SharedMemory.of(session) <= 2 * @large
     end
   end
 
@@ -416,7 +407,7 @@ defmodule PythonxPort.TensorTest do
         assert PythonxPort.eval!(session, "t, t", bindings: [t: tensor]) == {tensor, tensor}
       end
 
-      assert segments(session) <= 5
+      assert SharedMemory.of(session) <= 5 * @large
     end
 
     test "beyond the limit is the pipe's" do
@@ -432,7 +423,7 @@ defmodule PythonxPort.TensorTest do
                ]
       end
 
-      assert segments(session) in 1..3
+      assert SharedMemory.of(session) in @large..(3 * @large)
       assert PythonxPort.eval!(session, "[int(t[0, 0]) for t in kept]") == Enum.to_list(1..10)
       PythonxPort.exec!(session, "del kept[:], t")
       assert PythonxPort.eval!(session, "np", bindings: [np: large_tensor(7)]) == large_tensor(7)
@@ -491,7 +482,7 @@ defmodule PythonxPort.TensorTest do
         assert PythonxPort.eval!(session, "t", bindings: [t: tensor]) == tensor
       end
 
-      assert segments(session) in 1..4
+      assert SharedMemory.of(session) in @large..(4 * @large)
     end
 
     @tag :capture_log
