@@ -38,5 +38,4 @@ def fit(watcher, passes):
     for number, (weights, loss) in enumerate(steps(list(points(400))), start=1):
         erlang.send(watcher, (erlang.Atom("progress"), number, passes, loss))
         if number == passes:
-            log.info("done, with a loss of %.4f", loss)
             return weights

@@ -398,7 +398,7 @@ defmodule PythonxPort.TensorTest do
       half = binary_part(large(22), 0, div(@large, 2))
       short = Tensor.new(half, {:u, 8}, {2, div(@large, 4)})
       assert nested == %{"a" => [large_tensor(21)], "b" => {large_tensor(22), short}}
-      assert segments(session) <= 5
+      assert SharedMemory.of(session) <= 5 * @large
     end
 
     test "is used again", %{session: session} do
