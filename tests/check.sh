@@ -1,6 +1,6 @@
 #!/bin/sh
 # check.sh PROGRAM PYTHON: runs the Check tests, all of them with the Pythons of this machine and those of arrays with
-# the venvs of venvs.sh as well. The Python inside of the tests' own process is the first on PATH.
+# the venvs of venvs.sh as well; one of them has uvloop, too. The Python inside of the tests' own process is the first on PATH.
 set -u
 
 check=$1
@@ -11,7 +11,9 @@ PYTHONX_TEST_PYTHONS=$(sh tests/pythons.sh) PATH=${packages:+$packages/bin:}$PAT
 [ -z "${SANITIZE:-}" ] || exit 0 # slow, and the same C again
 
 if [ -n "$packages" ]; then
-    PYTHONX_TEST_PYTHONS=$packages/bin/python3 CK_RUN_SUITE=session_bulk "$check" || exit
+    for suite in session_bulk session_control; do
+        PYTHONX_TEST_PYTHONS=$packages/bin/python3 CK_RUN_SUITE=$suite "$check" || exit
+    done
 fi
 if [ -n "$numpy1" ]; then
     for suite in tensor session_bulk; do

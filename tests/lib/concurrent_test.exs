@@ -24,6 +24,12 @@ defmodule PythonxPort.ConcurrentTest do
     assert most > 250
   end
 
+  @tag :uvloop
+  test "the loop is uvloop's where that is installed", %{session: session} do
+    code = "import asyncio; await asyncio.sleep(0); type(asyncio.get_running_loop()).__module__"
+    assert PythonxPort.eval(session, code) == {:ok, "uvloop"}
+  end
+
   test "a request that awaits does not hold up those behind it", %{session: session} do
     PythonxPort.exec!(session, "import asyncio; event = asyncio.Event()")
     waiting = PythonxPort.async_eval(session, "await event.wait(); 'set'", concurrent: true)

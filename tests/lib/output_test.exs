@@ -25,6 +25,27 @@ defmodule PythonxPort.OutputTest do
     assert capture_io(fn -> PythonxPort.exec!(session, "print('no end', end='')") end) == "no end"
   end
 
+  @tag :tqdm
+  test "draws a progress bar as it goes", %{session: session} do
+    PythonxPort.exec!(session, "import time; from tqdm import tqdm")
+
+    drawn =
+      capture_io(fn ->
+        PythonxPort.exec!(session, "for _ in tqdm(range(4), ncols=40, mininterval=0): time.sleep(0.001)")
+      end)
+
+    assert [
+             "",
+             "  0%|" <> _first,
+             " 25%|" <> _second,
+             " 50%|" <> _third,
+             " 75%|" <> _fourth,
+             "100%|" <> _fifth | _last
+           ] = String.split(drawn, "\r")
+
+    assert String.ends_with?(drawn, "\n")
+  end
+
   test "of a call, and of what the value's conversion prints", %{session: session} do
     assert capture_io(fn -> PythonxPort.call!(session, "print", ["a", "b"], sep: "-") end) == "a-b\n"
   end
