@@ -1,4 +1,4 @@
-/* From Python to the BEAM: messages, and calls that wait for their answer. While a thread waits it runs the requests
+/* Calls from Python to the BEAM, which wait for their answer. While a thread waits it runs the requests
  * that the called function makes within the call, so that the two sides may call each other to any depth. */
 #ifndef PYTHONX_CALLS_H
 #define PYTHONX_CALLS_H
@@ -9,15 +9,12 @@
 #include "flight.h"
 #include "input.h"
 #include "python.h"
-#include "writer.h"
 
 /* Borrowed for good. The main thread reads its input by itself while it waits. */
-void calls_start(struct input *input, struct writer *writer);
+void calls_start(struct input *input);
 
 /* -- with the GIL: what module erlang has -- */
 
-int calls_add(PyObject *module);
-PyObject *calls_send_function(PyObject *self, PyObject *arguments); /* send(dest, term) */
 PyObject *calls_call_function(PyObject *self, PyObject *arguments); /* call(module, function, args) */
 
 /* Calling a Fun; new reference to what it returned. */

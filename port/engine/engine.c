@@ -19,6 +19,7 @@
 #include "info.h"
 #include "input.h"
 #include "interrupt.h"
+#include "invoke.h"
 #include "log.h"
 #include "loop.h"
 #include "memory.h"
@@ -237,6 +238,7 @@ int pythonx_engine_main(const struct engine_options *options)
     if (writer == NULL || !crash_prepare(options->crash_file))
         return fail("could not be set up"), ENGINE_EXIT_FAILURE;
     output_start(writer);
+    invoke_start(writer);
     log_start(writer);
     serve_start(writer);
     stream_start(writer);
@@ -246,7 +248,7 @@ int pythonx_engine_main(const struct engine_options *options)
     struct input *input = input_new(&input_options, writer, interrupt_shutdown);
     if (input == NULL)
         return fail("reading the input could not be set up"), ENGINE_EXIT_FAILURE;
-    calls_start(input, writer);
+    calls_start(input);
     if (start_python(options) < 0)
         return ENGINE_EXIT_FAILURE;
     info_start(python_version());

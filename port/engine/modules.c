@@ -1,10 +1,12 @@
 /* What is importable without a file. */
 #include "modules.h"
 
+#include "answer.h"
 #include "calls.h"
 #include "crash.h"
 #include "embedded.h"
 #include "interrupt.h"
+#include "invoke.h"
 #include "log.h"
 #include "loop.h"
 #include "output.h"
@@ -17,7 +19,7 @@
 static PyMethodDef erlang_functions[] = {
     {"register_encoder", structs_register_encoder, METH_VARARGS,
      "register_encoder(type, function): objects of the type are sent as what function(object) returns."},
-    {"send", calls_send_function, METH_VARARGS,
+    {"send", invoke_message_function, METH_VARARGS,
      "send(dest, term): sends a message to a process, by its Pid or its registered name."},
     {"call", calls_call_function, METH_VARARGS,
      "call(module, function, args=[]): calls a function of the BEAM and returns its value; raises erlang.Error.\n"
@@ -38,7 +40,7 @@ static PyModuleDef erlang_module = {
 static PyObject *make_erlang(void)
 {
     PyObject *module = PyModule_Create(&erlang_module);
-    if (module != NULL && (types_add(module) < 0 || interrupt_start(module) < 0 || calls_add(module) < 0))
+    if (module != NULL && (types_add(module) < 0 || interrupt_start(module) < 0 || answer_start(module) < 0))
         Py_CLEAR(module);
     return module;
 }

@@ -1,0 +1,91 @@
+#include "invoke.h"
+
+#include "encode.h"
+#include "exception.h"
+#include "message.h"
+#include "owner.h"
+#include "protocol.h"
+#include "types.h"
+
+static struct writer *invoke_writer;
+
+void invoke_start(struct writer *writer)
+{
+    invoke_writer = writer;
+}
+
+/* Finishes and sends it; -1 with an error set. */
+static int send_message(struct message *message)
+{
+    enum message_status status = message_finish(message);
+    if (status == MESSAGE_OK) {
+        PyThreadState *thread = PyEval_SaveThread();
+        writer_send(invoke_writer, message);
+        PyEval_RestoreThread(thread);
+    } else if (status == MESSAGE_TOO_LONG) {
+        PyErr_SetString(types_EncodeError, "the term does not fit a frame of 4 GiB");
+    } else {
+        PyErr_NoMemory();
+    }
+    message_free(message);
+    return status == MESSAGE_OK ? 0 : -1;
+}
+
+static void put_call_id(struct message *message, unsigned long long number)
+{
+    struct owner *owner = owner_of_this();
+    message_put_tuple(message, 2);
+    message_put_unsigned(message, number);
+    owner_put_id(message, owner);
+    Py_XDECREF((PyObject *)owner);
+}
+
+int invoke_send(unsigned long long number, PyObject *target, PyObject *arguments)
+{
+    struct message message = {0};
+    message_begin(&message);
+    message_put_tuple(&message, 4);
+    message_put_atom_text(&message, PROTOCOL_INVOKE);
+    put_call_id(&message, number);
+    if (encode_object(&message, target, "target") < 0 || encode_object(&message, arguments, "args") < 0) {
+        message_free(&message);
+        return -1;
+    }
+    return send_message(&message);
+}
+
+void invoke_abandon(unsigned long long number)
+{
+    struct message message = {0};
+    PyObject *current = exception_take();
+    message_begin(&message);
+    message_put_tuple(&message, 2);
+    message_put_atom_text(&message, PROTOCOL_ABANDONED);
+    put_call_id(&message, number);
+    (void)send_message(&message);
+    if (current != NULL)
+        exception_set(current);
+}
+
+PyObject *invoke_message_function(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    PyObject *destination, *term;
+    struct message message = {0};
+    if (!PyArg_ParseTuple(arguments, "OO:send", &destination, &term))
+        return NULL;
+    if (!PyUnicode_Check(destination) && !types_is_pid(destination)) {
+        PyErr_SetString(PyExc_TypeError, "send() takes an erlang.Pid, or the name of a process, first");
+        return NULL;
+    }
+    message_begin(&message);
+    message_put_tuple(&message, 3);
+    message_put_atom_text(&message, PROTOCOL_SEND);
+    if (encode_object(&message, destination, "dest") < 0 || encode_object(&message, term, "term") < 0) {
+        message_free(&message);
+        return NULL;
+    }
+    if (send_message(&message) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
