@@ -33,8 +33,7 @@ bool calls_main_waits(void)
     return atomic_load(&main_waits) > 0;
 }
 
-/* -- waiting ---------------------------------------------------------------------------------------------------------
- */
+/* -- waiting ------------------------------------------------------------------------------------------------------- */
 
 /* Without the GIL. False where the input has ended. */
 static bool wait_for_arrival(struct call *call)

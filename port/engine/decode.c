@@ -39,7 +39,7 @@ int decode_start(void)
     return struct_key == NULL ? -1 : 0;
 }
 
-/* -- failures ---------------------------------------------------------------------------------------------------- */
+/* -- failures ------------------------------------------------------------------------------------------------------ */
 
 static PyObject *fail_at(const struct decoder *decoder, const unsigned char *at, const char *what)
 {
@@ -63,7 +63,7 @@ static PyObject *fail_status(const struct decoder *decoder, enum term_status sta
     return fail_at(decoder, span_here(&decoder->span), term_status_text(status));
 }
 
-/* -- the frame --------------------------------------------------------------------------------------------------- */
+/* -- the frame ----------------------------------------------------------------------------------------------------- */
 
 PyObject *decode_keep_frame(const struct decoder *decoder)
 {
@@ -76,7 +76,7 @@ PyObject *decode_keep_frame(const struct decoder *decoder)
     return request->keeper;
 }
 
-/* -- leaves ------------------------------------------------------------------------------------------------------ */
+/* -- leaves -------------------------------------------------------------------------------------------------------- */
 
 static PyObject *big_integer(const struct term_head *head)
 {
@@ -225,7 +225,7 @@ static PyObject *decode(struct decoder *decoder)
     return frequent_leaf(decoder, false, &leaf) ? leaf : decode_any(decoder);
 }
 
-/* -- lists and tuples -------------------------------------------------------------------------------------------- */
+/* -- lists and tuples ---------------------------------------------------------------------------------------------- */
 
 static PyObject *list(struct decoder *decoder, const struct term_head *head)
 {
@@ -303,7 +303,7 @@ static PyObject *tuple(struct decoder *decoder, const struct term_head *head)
     return items != NULL && length == 2 && !decoder->keep_references ? resolve_reference(items) : items;
 }
 
-/* -- maps and structs -------------------------------------------------------------------------------------------- */
+/* -- maps and structs ---------------------------------------------------------------------------------------------- */
 
 static PyObject *any_key(struct decoder *decoder)
 {
@@ -475,7 +475,7 @@ static PyObject *map(struct decoder *decoder, const struct term_head *head)
     return is_tensor(&name) ? tensor(decoder, count) : structure(decoder, count, &name);
 }
 
-/* -- any term ---------------------------------------------------------------------------------------------------- */
+/* -- any term ------------------------------------------------------------------------------------------------------ */
 
 static PyObject *nested(struct decoder *decoder, const struct term_head *head)
 {

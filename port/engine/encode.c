@@ -35,7 +35,7 @@ static int fail(const char *what)
     return -1;
 }
 
-/* -- leaves ------------------------------------------------------------------------------------------------------ */
+/* -- leaves -------------------------------------------------------------------------------------------------------- */
 
 /* Integers over 64 bits: their digits, little-endian, as int.to_bytes gives them. */
 static int big_integer(struct encoder *encoder, PyObject *object, int negative)
@@ -169,7 +169,7 @@ static int buffer(struct encoder *encoder, PyObject *object)
     return failed;
 }
 
-/* -- lists, tuples, maps ----------------------------------------------------------------------------------------- */
+/* -- lists, tuples, maps ------------------------------------------------------------------------------------------- */
 
 /* The object is held while it is encoded: an encoder written in Python may drop it from where it stands. */
 static int encode_held(struct encoder *encoder, PyObject *object)
@@ -319,7 +319,7 @@ static int map(struct encoder *encoder, PyObject *dict)
     return failed;
 }
 
-/* -- everything else --------------------------------------------------------------------------------------------- */
+/* -- everything else ----------------------------------------------------------------------------------------------- */
 
 static int as_base(struct encoder *encoder, PyObject *object, const PyTypeObject *base)
 {
@@ -420,7 +420,7 @@ int encode_object(struct message *message, PyObject *object, const char *name)
     return -1;
 }
 
-/* -- references -------------------------------------------------------------------------------------------------- */
+/* -- references ---------------------------------------------------------------------------------------------------- */
 
 static PyObject *type_name(PyObject *object)
 {

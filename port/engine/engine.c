@@ -45,7 +45,7 @@ static int fail(const char *what)
     return -1;
 }
 
-/* -- starting Python --------------------------------------------------------------------------------------------- */
+/* -- starting Python ----------------------------------------------------------------------------------------------- */
 
 /* As the python program does (PEP 540): a BEAM without a locale, as in many containers, is no reason for ASCII. The
  * variable stands outside of the stable ABI, so it is looked up. */
@@ -103,7 +103,7 @@ static int start_parts(const struct engine_options *options)
     return run_bootstrap();
 }
 
-/* -- ready ------------------------------------------------------------------------------------------------------- */
+/* -- ready --------------------------------------------------------------------------------------------------------- */
 
 /* "3.11.2" of "3.11.2 (main, …) [GCC …]"; made once, kept for good. */
 static const char *python_version(void)
@@ -153,7 +153,7 @@ static int send_ready(struct writer *writer, const char *program)
     return sent ? 0 : -1;
 }
 
-/* -- serving ----------------------------------------------------------------------------------------------------- */
+/* -- serving ------------------------------------------------------------------------------------------------------- */
 
 /* With the GIL not held. True where the session goes on. */
 static bool serve_next(struct input *input, struct flight *flight, struct served *served, PyThreadState **thread)

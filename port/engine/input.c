@@ -62,7 +62,7 @@ static void answer_error(struct input *input, struct span id, const char *kind, 
     message_free(&message);
 }
 
-/* -- frames to requests ------------------------------------------------------------------------------------------ */
+/* -- frames to requests -------------------------------------------------------------------------------------------- */
 
 /* The request of a frame that is to run, in no list yet; NULL where there is none. Everything else is answered here. */
 static struct flight *accept_frame(struct input *input, struct frame *frame)
@@ -185,7 +185,7 @@ static void queue_read_ahead(struct input *input)
         read_into_queue(input);
 }
 
-/* -- the main thread --------------------------------------------------------------------------------------------- */
+/* -- the main thread ----------------------------------------------------------------------------------------------- */
 
 /* Polls for a while before the read that sleeps: waking a sleeping thread is most of a round trip. */
 static void spin(const struct input *input)
@@ -306,7 +306,7 @@ int input_exit_status(const struct input *input)
     return atomic_load(&input->exit_status);
 }
 
-/* -- the reader thread ------------------------------------------------------------------------------------------- */
+/* -- the reader thread --------------------------------------------------------------------------------------------- */
 
 /* The other end has gone, or will ask nothing more: what runs is interrupted, then the process ends. Runs even while
  * some C call holds the GIL for ever. Where somebody still reads, requests may go on as long as each of them ends

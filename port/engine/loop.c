@@ -156,7 +156,7 @@ bool loop_has_tasks(void)
 bool loop_may_begin(const struct flight *flight)
 {
     if (flight->request.operation == OPERATION_stop)
-        return !loop_has_tasks();
+        return false;
     return exclusive == NULL || flight->request.concurrent || flight->request.operation == OPERATION_release;
 }
 

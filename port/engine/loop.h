@@ -28,8 +28,8 @@ bool loop_takes(const struct run *run, PyObject *value);
  */
 bool loop_begin(struct run *run, PyObject *value);
 
-/* Whether there are tasks; whether the request may begin now: while one that is not concurrent is awaited, only those
- * may that are. */
+/* Whether there are tasks; whether the request may begin while there are, or while Python waits for the BEAM: as long
+ * as one that is not concurrent is awaited, only those may that are, and the end of the session waits for all. */
 bool loop_has_tasks(void);
 bool loop_may_begin(const struct flight *flight);
 

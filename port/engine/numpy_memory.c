@@ -60,7 +60,7 @@ static void *reallocate(void *context, void *bytes, size_t size)
     return moved;
 }
 
-/* -- the handler ------------------------------------------------------------------------------------------------- */
+/* -- the handler --------------------------------------------------------------------------------------------------- */
 
 static PyDataMem_Handler handler = {"pythonx_segments", 1, {NULL, allocate, allocate_zeroed, reallocate, release}};
 

@@ -28,7 +28,7 @@ int run_start(void)
     return 0;
 }
 
-/* -- arguments --------------------------------------------------------------------------------------------------- */
+/* -- arguments ----------------------------------------------------------------------------------------------------- */
 
 static PyObject *bad_request(const char *what)
 {
@@ -132,7 +132,7 @@ static int enter_code(struct run *run)
     return interrupt_raise(run->owner->flight);
 }
 
-/* -- the operations ---------------------------------------------------------------------------------------------- */
+/* -- the operations ------------------------------------------------------------------------------------------------ */
 
 static PyObject *evaluate(PyObject *block)
 {
@@ -283,7 +283,7 @@ PyObject *run_value(struct run *run)
     return NULL;
 }
 
-/* -- the reply --------------------------------------------------------------------------------------------------- */
+/* -- the reply ----------------------------------------------------------------------------------------------------- */
 
 int run_put_item(struct run *run, PyObject *item, struct message *message)
 {

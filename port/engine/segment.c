@@ -54,7 +54,7 @@ static bool is_free(const struct segment *segment)
     return !segment->lent && segment->looks == 0;
 }
 
-/* -- made and dropped -------------------------------------------------------------------------------------------- */
+/* -- made and dropped ---------------------------------------------------------------------------------------------- */
 
 static void drop(unsigned at)
 {
@@ -135,7 +135,7 @@ static struct segment *make(size_t size, unsigned files)
     return segment;
 }
 
-/* -- loans ------------------------------------------------------------------------------------------------------- */
+/* -- loans --------------------------------------------------------------------------------------------------------- */
 
 /* The smallest free one that is large enough and not far too large. */
 static struct segment *find_free(size_t size, unsigned files)
@@ -224,7 +224,7 @@ void segment_look_away(struct segment *segment)
     pthread_mutex_unlock(&lock);
 }
 
-/* -- memory of Python's own -------------------------------------------------------------------------------------- */
+/* -- memory of Python's own ---------------------------------------------------------------------------------------- */
 
 /* Half of what there is stays for what is sent. */
 static bool may_allocate(size_t size)
@@ -320,7 +320,7 @@ void segment_part(unsigned long long number)
     pthread_mutex_unlock(&lock);
 }
 
-/* -- fork(2) ----------------------------------------------------------------------------------------------------- */
+/* -- fork(2) ------------------------------------------------------------------------------------------------------- */
 
 /* The memory that Python looks at becomes a copy-on-write one, as its other memory is, in parent and child. */
 static void before_fork(void)

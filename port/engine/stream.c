@@ -44,8 +44,7 @@ void stream_start(struct writer *writer)
     stream_writer = writer;
 }
 
-/* -- items out ------------------------------------------------------------------------------------------------------
- */
+/* -- items out ----------------------------------------------------------------------------------------------------- */
 
 /* With both locks; the second is given up meanwhile, so that a next batch can be begun. */
 static void send_batch(struct stream *stream)
@@ -154,8 +153,7 @@ static int put_item(struct stream *stream, PyObject *object)
     return -1;
 }
 
-/* -- their lives ----------------------------------------------------------------------------------------------------
- */
+/* -- their lives --------------------------------------------------------------------------------------------------- */
 
 static struct stream *add(struct run *run, PyObject *iterator)
 {
@@ -280,8 +278,7 @@ void stream_detach(struct owner *owner)
     take_out(stream);
 }
 
-/* -- going on -------------------------------------------------------------------------------------------------------
- */
+/* -- going on ------------------------------------------------------------------------------------------------------ */
 
 static bool may_go_on(const struct stream *stream)
 {
@@ -371,8 +368,7 @@ void stream_end_all(void)
     }
 }
 
-/* -- for loop.py -----------------------------------------------------------------------------------------------------
- */
+/* -- for loop.py --------------------------------------------------------------------------------------------------- */
 
 PyObject *stream_demand_function(PyObject *self, PyObject *owner)
 {
@@ -399,8 +395,7 @@ PyObject *stream_put_function(PyObject *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-/* -- from any thread --------------------------------------------------------------------------------------------------
- */
+/* -- from any thread ----------------------------------------------------------------------------------------------- */
 
 bool stream_is_ready(void)
 {

@@ -74,7 +74,7 @@ static int read_shape(struct span *span, struct tensor_fields *fields)
     return 0;
 }
 
-/* -- data -------------------------------------------------------------------------------------------------------- */
+/* -- data ---------------------------------------------------------------------------------------------------------- */
 
 static int copy_out(struct tensor_fields *fields, const unsigned char *data, size_t length)
 {
@@ -178,7 +178,7 @@ static int read_data(struct decoder *decoder, struct tensor_fields *fields)
                                  : read_bytes(decoder, fields, &head);
 }
 
-/* -- the struct -------------------------------------------------------------------------------------------------- */
+/* -- the struct ---------------------------------------------------------------------------------------------------- */
 
 static int read_field(struct decoder *decoder, struct tensor_fields *fields)
 {

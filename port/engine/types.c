@@ -154,7 +154,7 @@ static PyObject *make_opaque_type(const char *name, ternaryfunc call)
     return PyType_FromSpec(&spec);
 }
 
-/* -- Atom -------------------------------------------------------------------------------------------------------- */
+/* -- Atom ---------------------------------------------------------------------------------------------------------- */
 
 static PyObject *atom_repr(PyObject *self)
 {
@@ -196,7 +196,7 @@ int types_is_pid(PyObject *object)
     return (PyObject *)Py_TYPE(object) == pid_type;
 }
 
-/* -- all of them ------------------------------------------------------------------------------------------------- */
+/* -- all of them --------------------------------------------------------------------------------------------------- */
 
 static int add(PyObject *module, const char *name, PyObject **place, PyObject *value)
 {

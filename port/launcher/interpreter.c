@@ -16,7 +16,7 @@
 
 #define OLDEST_MINOR 11
 
-/* -- strings and files ------------------------------------------------------------------------------------------- */
+/* -- strings and files --------------------------------------------------------------------------------------------- */
 
 static char *format(const char *first, const char *second, const char *third)
 {
@@ -44,7 +44,7 @@ static bool is_executable_file(const char *path)
     return is_file(path) && access(path, X_OK) == 0;
 }
 
-/* -- which interpreter ------------------------------------------------------------------------------------------- */
+/* -- which interpreter --------------------------------------------------------------------------------------------- */
 
 static char *search_path(const char *name)
 {
@@ -88,7 +88,7 @@ static char *wanted_program(const char *python)
     return strchr(python, '/') == NULL ? search_path(python) : strdup(python);
 }
 
-/* -- the usual layouts ------------------------------------------------------------------------------------------- */
+/* -- the usual layouts --------------------------------------------------------------------------------------------- */
 
 /* The value of `key = value` in a pyvenv.cfg; NULL where there is none. */
 static char *read_setting(const char *file, const char *key)
@@ -211,7 +211,7 @@ done:
     return told;
 }
 
-/* -- all together ------------------------------------------------------------------------------------------------ */
+/* -- all together -------------------------------------------------------------------------------------------------- */
 
 static bool has_problem(struct interpreter *found, char *problem)
 {

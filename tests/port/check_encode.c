@@ -58,7 +58,7 @@ static void expect_failure(const char *expression, const char *message_part)
     message_free(&message);
 }
 
-/* -- plain objects ----------------------------------------------------------------------------------------------- */
+/* -- plain objects ------------------------------------------------------------------------------------------------- */
 
 static const struct plain {
     const char *expression, *bytes;
@@ -130,7 +130,7 @@ START_TEST(encodes_large_forms)
 }
 END_TEST
 
-/* -- objects with a form of their own ---------------------------------------------------------------------------- */
+/* -- objects with a form of their own ------------------------------------------------------------------------------ */
 
 static const char classes[] = "import typing\n"
                               "@dataclass\n"
@@ -301,7 +301,7 @@ START_TEST(encodes_numpy_scalars)
 }
 END_TEST
 
-/* -- failures ---------------------------------------------------------------------------------------------------- */
+/* -- failures ------------------------------------------------------------------------------------------------------ */
 
 static const char odd_classes[] = "class Grown:\n"
                                   "    pass\n"
@@ -401,7 +401,7 @@ START_TEST(encodes_objects_of_some_depth)
 }
 END_TEST
 
-/* -- large binaries ---------------------------------------------------------------------------------------------- */
+/* -- large binaries ------------------------------------------------------------------------------------------------ */
 
 /* Pinned bytes are not in the buffer; their object lives as long as they are needed. */
 START_TEST(pins_large_binaries)
@@ -445,7 +445,7 @@ START_TEST(lets_go_after_a_failure)
 }
 END_TEST
 
-/* -- references, encoders ---------------------------------------------------------------------------------------- */
+/* -- references, encoders ------------------------------------------------------------------------------------------ */
 
 /* `shown` is what comes behind the number. */
 static void expect_reference(const char *expression, const char *shown)
@@ -521,7 +521,7 @@ START_TEST(takes_encoders_at_any_time)
 }
 END_TEST
 
-/* -- what only passes through ------------------------------------------------------------------------------------ */
+/* -- what only passes through -------------------------------------------------------------------------------------- */
 
 #define NODE                                                                                                           \
     "\x77\x03"                                                                                                         \
@@ -560,7 +560,7 @@ START_TEST(gives_opaque_terms_back_as_they_came)
 }
 END_TEST
 
-/* -- memory ------------------------------------------------------------------------------------------------------ */
+/* -- memory -------------------------------------------------------------------------------------------------------- */
 
 /* Of the failures those that are quick, and fail each time. */
 static bool is_steady(const struct form *failure)

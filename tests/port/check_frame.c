@@ -290,7 +290,7 @@ START_TEST(waits_for_the_bytes_of_a_huge_frame)
 }
 END_TEST
 
-/* -- alignment --------------------------------------------------------------------------------------------------- */
+/* -- alignment ----------------------------------------------------------------------------------------------------- */
 
 static size_t bulk_offset, asked, asked_about; /* what find_bulk answers, how often it was asked, and about how much */
 static unsigned char asked_first;

@@ -59,7 +59,7 @@ static void expect_problem(const char *python, const char *part)
     interpreter_free(&found);
 }
 
-/* -- layouts ----------------------------------------------------------------------------------------------------- */
+/* -- layouts ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(reads_an_installation)
 {
@@ -137,7 +137,7 @@ START_TEST(takes_no_other_program_for_python)
 }
 END_TEST
 
-/* -- which one --------------------------------------------------------------------------------------------------- */
+/* -- which one ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(looks_on_the_path)
 {
@@ -202,7 +202,7 @@ START_TEST(says_what_is_not_there)
 }
 END_TEST
 
-/* -- asking ------------------------------------------------------------------------------------------------------ */
+/* -- asking -------------------------------------------------------------------------------------------------------- */
 
 /* A program that answers as an interpreter would: version, "t" for free-threaded, library, executable. */
 static const char *make_answer(const char *version, const char *threads, const char *library)
@@ -273,7 +273,7 @@ START_TEST(reads_a_long_answer)
 }
 END_TEST
 
-/* -- the real ones ----------------------------------------------------------------------------------------------- */
+/* -- the real ones ------------------------------------------------------------------------------------------------- */
 
 static void is_file(const char *path)
 {

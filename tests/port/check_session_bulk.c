@@ -51,7 +51,7 @@ START_TEST(tells_where_arrays_are_skipped)
 }
 END_TEST
 
-/* -- segments as the client sees them ---------------------------------------------------------------------------- */
+/* -- segments as the client sees them ------------------------------------------------------------------------------ */
 
 struct segment_seen {
     unsigned long long number;
@@ -349,7 +349,7 @@ START_TEST(ends_with_segments_lent)
 }
 END_TEST
 
-/* -- arrays ------------------------------------------------------------------------------------------------------ */
+/* -- arrays -------------------------------------------------------------------------------------------------------- */
 
 #define TENSOR "#{__struct__ => Elixir.PythonxPort.Tensor, type => {u, 8}, shape => {%d}, data => %b}"
 
@@ -437,7 +437,7 @@ START_TEST(imports_numpy_only_for_arrays)
 }
 END_TEST
 
-/* -- memory ------------------------------------------------------------------------------------------------------ */
+/* -- memory -------------------------------------------------------------------------------------------------------- */
 
 /* The most that the process has ever taken, in MiB. */
 static long peak_of(const struct session *session)
@@ -579,7 +579,7 @@ START_TEST(takes_one_buffer_for_an_array_in_a_segment)
 }
 END_TEST
 
-/* -- arrays in segments ------------------------------------------------------------------------------------------ */
+/* -- arrays in segments -------------------------------------------------------------------------------------------- */
 
 /* One free segment of a MiB, and what makes arrays that lie there. */
 static struct session *start_with_warm_memory(int turn)

@@ -279,8 +279,7 @@ START_TEST(stops_after_tasks)
 }
 END_TEST
 
-/* -- streams --------------------------------------------------------------------------------------------------------
- */
+/* -- streams ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(streams_as_granted)
 {
@@ -415,8 +414,7 @@ START_TEST(tells_what_is_no_stream)
 }
 END_TEST
 
-/* -- calls ----------------------------------------------------------------------------------------------------------
- */
+/* -- calls --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(calls_the_client)
 {
@@ -466,6 +464,20 @@ START_TEST(runs_what_is_made_within_a_call)
     session_expect(session, "{ok,6,6}");
     session_send(session, "{reply, {3, 5}, {ok, done}}");
     session_expect(session, "{ok,5,done}");
+    session_end(session, 0);
+}
+END_TEST
+
+START_TEST(stops_after_calls)
+{
+    struct session *session = start(_i);
+    eval(session, "5", "erlang.call('a', 'b')");
+    session_expect(session, "{invoke,{1,5},{'a','b'},[]}");
+    session_send(session, "{stop, 9}");
+    usleep(700000); /* longer than a call lets others wait */
+    session_send(session, "{reply, {1, 5}, {ok, done}}");
+    session_expect(session, "{ok,5,done}");
+    session_expect(session, "{ok,9,nil}");
     session_end(session, 0);
 }
 END_TEST
@@ -575,8 +587,7 @@ START_TEST(sends_messages)
 }
 END_TEST
 
-/* -- what is told -----------------------------------------------------------------------------------------------------
- */
+/* -- what is told -------------------------------------------------------------------------------------------------- */
 
 START_TEST(tells_times_and_counts)
 {
@@ -686,6 +697,7 @@ Suite *session_control_suite(void)
     tcase_add_loop_test(tcase, tells_what_is_no_stream, 0, pythons);
     tcase_add_loop_test(tcase, calls_the_client, 0, pythons);
     tcase_add_loop_test(tcase, runs_what_is_made_within_a_call, 0, pythons);
+    tcase_add_loop_test(tcase, stops_after_calls, 0, pythons);
     tcase_add_loop_test(tcase, streams_within_a_call, 0, pythons);
     tcase_add_loop_test(tcase, calls_from_threads, 0, pythons);
     tcase_add_loop_test(tcase, calls_from_coroutines, 0, pythons);

@@ -19,7 +19,7 @@ static void expect_part(const char *text, const char *part)
     ck_assert_msg(strstr(text, part) != NULL, "expected '%s' in '%s'", part, text);
 }
 
-/* -- Python ends it ---------------------------------------------------------------------------------------------- */
+/* -- Python ends it ------------------------------------------------------------------------------------------------ */
 
 /* The output ends without a reply. */
 static void expect_death(struct session *session, int status)
@@ -161,7 +161,7 @@ START_TEST(crashes_without_its_crash_file)
 }
 END_TEST
 
-/* -- forks ------------------------------------------------------------------------------------------------------- */
+/* -- forks --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(goes_on_after_a_fork)
 {
@@ -255,7 +255,7 @@ START_TEST(ends_without_its_children)
 }
 END_TEST
 
-/* -- the client is gone ------------------------------------------------------------------------------------------ */
+/* -- the client is gone -------------------------------------------------------------------------------------------- */
 
 static const char *const busy[] = {
     "while True: pass",
@@ -360,7 +360,7 @@ START_TEST(is_gone_when_the_client_of_a_flood_is)
 }
 END_TEST
 
-/* -- limits ------------------------------------------------------------------------------------------------------ */
+/* -- limits -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(limits_memory)
 {

@@ -69,7 +69,7 @@ static void choose_way(int turn)
         python_without_numpy_api();
 }
 
-/* -- requests ---------------------------------------------------------------------------------------------------- */
+/* -- requests ------------------------------------------------------------------------------------------------------ */
 
 /* A request whose frame is a term, `offset` bytes behind an address that suits numbers. */
 static struct request request_of(const void *term, size_t length, size_t offset)
@@ -143,7 +143,7 @@ static void expect_error(const PyObject *object, const char *what, const char *p
     free(error);
 }
 
-/* -- from Elixir ------------------------------------------------------------------------------------------------- */
+/* -- from Elixir --------------------------------------------------------------------------------------------------- */
 
 static const struct form {
     const char *kind;
@@ -435,7 +435,7 @@ START_TEST(says_that_numpy_is_missing)
 }
 END_TEST
 
-/* -- large ones, which lie in the frame -------------------------------------------------------------------------- */
+/* -- large ones, which lie in the frame ---------------------------------------------------------------------------- */
 
 /* `format` takes the data. */
 static void put_large(struct message *message, const char *format, size_t length, unsigned seed)
@@ -574,7 +574,7 @@ START_TEST(takes_the_last_of_two)
 }
 END_TEST
 
-/* -- in a segment ------------------------------------------------------------------------------------------------ */
+/* -- in a segment -------------------------------------------------------------------------------------------------- */
 
 static PyObject *decode_segment(const char *format, unsigned long long number, size_t offset, size_t length)
 {
@@ -691,7 +691,7 @@ START_TEST(leaves_other_tuples_alone)
 }
 END_TEST
 
-/* -- to Elixir --------------------------------------------------------------------------------------------------- */
+/* -- to Elixir ----------------------------------------------------------------------------------------------------- */
 
 /* All of a finished message, its pins in place. */
 static unsigned char *flatten(const struct message *message, size_t *length)
@@ -995,7 +995,7 @@ START_TEST(puts_results_in_segments)
 }
 END_TEST
 
-/* -- again and again --------------------------------------------------------------------------------------------- */
+/* -- again and again ----------------------------------------------------------------------------------------------- */
 
 /* xorshift: the same numbers in every run. */
 static unsigned random_below(unsigned bound)

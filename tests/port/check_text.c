@@ -22,8 +22,7 @@
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
-/* -- helpers ---------------------------------------------------------------------------------------------------------
- */
+/* -- helpers ------------------------------------------------------------------------------------------------------- */
 
 /* A copy of exactly the bytes, to be freed. */
 static unsigned char *from_hexadecimal(const char *text, size_t *length)

@@ -25,7 +25,7 @@ struct vector {
 static struct vector vectors[MOST_VECTORS];
 static int vector_count;
 
-/* -- the list ---------------------------------------------------------------------------------------------------- */
+/* -- the list ------------------------------------------------------------------------------------------------------ */
 
 static char *strip(char *line)
 {
@@ -89,7 +89,7 @@ static unsigned char *read_bytes(const char *name, size_t *length)
     return bytes_copy(buffer, *length);
 }
 
-/* -- the tests --------------------------------------------------------------------------------------------------- */
+/* -- the tests ----------------------------------------------------------------------------------------------------- */
 
 static PyObject *decode(const unsigned char *bytes, size_t length)
 {

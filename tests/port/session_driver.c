@@ -32,7 +32,7 @@ struct session {
     char *ready, *shown;
 };
 
-/* -- starting ---------------------------------------------------------------------------------------------------- */
+/* -- starting ------------------------------------------------------------------------------------------------------ */
 
 static void make_pipe(int ends[2])
 {
@@ -144,7 +144,7 @@ const char *session_errors(struct session *session)
     return text;
 }
 
-/* -- to the session ---------------------------------------------------------------------------------------------- */
+/* -- to the session ------------------------------------------------------------------------------------------------ */
 
 void session_write(struct session *session, const void *bytes, size_t length)
 {
@@ -200,7 +200,7 @@ void session_close_output(struct session *session)
     session->output = -1;
 }
 
-/* -- from the session -------------------------------------------------------------------------------------------- */
+/* -- from the session ---------------------------------------------------------------------------------------------- */
 
 bool session_next_frame(struct session *session, struct frame *frame)
 {
@@ -294,7 +294,7 @@ void session_expect_alive(struct session *session)
     expect_text(session, session_next_reply(session), "{ok,ping,23}");
 }
 
-/* -- the end ----------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------- */
 
 int session_wait(struct session *session)
 {
