@@ -131,11 +131,11 @@ struct flight *calls_take_given(void)
     return flight;
 }
 
-struct flight *call_list_take_given(struct call *call, bool *nothing_came)
+struct flight *call_list_take_given(struct call *call, bool *answered)
 {
     pthread_mutex_lock(&lock);
     struct flight *flight = take_given(call);
-    *nothing_came = flight == NULL && !call->answered;
+    *answered = call->answered;
     pthread_mutex_unlock(&lock);
     return flight;
 }

@@ -30,8 +30,8 @@ void call_list_add(struct call *call);
 /* Requests that nobody ran within the call run like others. */
 void call_list_remove(struct call *call);
 
-/* The next request that was made within it; NULL where there is none. *nothing_came: nor is there an answer. */
-struct flight *call_list_take_given(struct call *call, bool *nothing_came);
+/* The next request that was made within it; NULL where there is none. *answered: whether there is an answer. */
+struct flight *call_list_take_given(struct call *call, bool *answered);
 
 /* An input_arrived (input.h): whether there is something to do for whoever waits for the call. */
 bool call_list_has_arrived(void *call);

@@ -44,18 +44,19 @@ static bool wait_for_arrival(struct call *call)
     return true;
 }
 
-/* Runs what was made within the call, and, where it has waited for long, what waits elsewhere. */
-static void serve_meanwhile(struct call *call)
+/* Runs what was made within the call, and, where it has waited for long, what waits elsewhere. Whether it is answered.
+ */
+static bool serve_meanwhile(struct call *call)
 {
-    bool nothing_came;
-    struct flight *flight = call_list_take_given(call, &nothing_came);
-    if (flight == NULL && nothing_came && call->waiter == WAITER_MAIN &&
-        info_clock_us() - call->since_us >= PATIENCE_US)
+    bool answered;
+    struct flight *flight = call_list_take_given(call, &answered);
+    if (flight == NULL && !answered && call->waiter == WAITER_MAIN && info_clock_us() - call->since_us >= PATIENCE_US)
         flight = flight_begin_next(loop_may_begin);
     if (flight != NULL)
         serve_flight(flight);
-    else if (nothing_came)
+    else if (!answered)
         (void)stream_step();
+    return answered;
 }
 
 /* What keeps a waiting call from going on; -1 with an error set. */
@@ -76,8 +77,7 @@ static int wait_for_answer(struct call *call)
         PyThreadState *thread = PyEval_SaveThread();
         bool goes_on = wait_for_arrival(call);
         PyEval_RestoreThread(thread);
-        serve_meanwhile(call);
-        if (call->answered)
+        if (serve_meanwhile(call))
             return 0;
         if (check_interrupts(call) < 0)
             return -1;

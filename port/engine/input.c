@@ -166,8 +166,10 @@ static void put_in_queue(struct input *input, struct flight *flight)
         refuse_flight(input, flight, "the session was stopped before this request was run");
         return;
     }
+    /* The main thread may have run and freed it as soon as it waits. */
+    unsigned long long deadline = flight->deadline_us;
     flight_wait(flight);
-    alarm_at(flight->deadline_us);
+    alarm_at(deadline);
     loop_wake();
 }
 
