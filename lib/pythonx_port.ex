@@ -405,7 +405,8 @@ defmodule PythonxPort do
   Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:timeout` (of all, from the start to the last item) and
   `:grace` as of `eval/3`, and
 
-    * `:demand` – how many items Python may be ahead (512). Choose a small number, such as 2, where items are large or costly
+    * `:demand` – how many items Python may be ahead (256). Where they are large it is fewer, so that they take no more than some 16 MiB.
+      Choose a small number, such as 2, where they are costly
 
   The process that begins to read a stream must also be the one that goes on with it.
   """

@@ -2,17 +2,26 @@ defmodule PythonxPort.Stream do
   @moduledoc false
   # The consumer's side of a stream: an enumerable that has Python iterate, and stay only so far ahead.
   #
-  # The session passes on each frame of items as it comes, and at last the reply. The consumer decodes, and grants as many items
-  # again as it has taken, in steps of half of what Python may be ahead, so that Python need not wait for grants.
+  # The session passes on each frame of items as it comes, and at last the reply. The consumer decodes, and grants more items
+  # when half of what Python may be ahead is taken, so that Python need not wait for grants.
 
-  alias PythonxPort.{Bulk, Error, Protocol, Request, Ticket}
+  alias PythonxPort.{Bulk, Error, Protocol, Request, Telemetry, Ticket}
 
   # So many that a frame's and a grant's own time do not count beside that of its items; `make bench` measures it.
-  @demand 512
+  @demand 256
+  # Until it is known how large they are.
+  @first_demand 16
+  # Items ahead take about so many bytes at most, whatever the demand.
+  @bytes_ahead 16 * 1024 * 1024
 
-  @enforce_keys [:request, :process, :owner, :step, :timeout, :deadline]
-  # `out` are the items that were given out last, `taken` those before them that were not granted again yet.
-  defstruct @enforce_keys ++ [out: 0, taken: 0]
+  @enforce_keys [:request, :process, :owner, :demand, :window, :ahead, :timeout, :deadline]
+  # `window` is how many items Python may be ahead now, `ahead` how many were granted and not taken yet, `out` how many of them
+  # were given out last.
+  defstruct @enforce_keys ++ [out: 0]
+
+  @doc "How many items are granted before the first has come, of a stream with such a demand."
+  @spec first_demand(pos_integer()) :: pos_integer()
+  def first_demand(demand), do: min(demand, @first_demand)
 
   @doc "See `PythonxPort.stream/3`."
   @spec new(Request.session(), Request.code(), keyword()) :: Enumerable.t()
@@ -28,24 +37,26 @@ defmodule PythonxPort.Stream do
       request: request,
       process: process,
       owner: self(),
-      step: div(options[:demand] + 1, 2),
+      demand: options[:demand],
+      window: options[:demand],
+      ahead: first_demand(options[:demand]),
       timeout: options[:timeout],
       deadline: deadline(options[:timeout])
     }
   end
 
+  # To be asked for more means that what was given out is taken.
   defp next(%__MODULE__{owner: owner} = stream) when owner == self() do
-    # To be asked for more means that what was given out is taken.
-    %{stream | taken: stream.taken + stream.out, out: 0} |> grant() |> take()
+    %{stream | ahead: stream.ahead - stream.out, out: 0} |> grant() |> take()
   end
 
   defp next(%__MODULE__{owner: owner}) do
     raise ArgumentError, "a stream is run by one process, this one by #{inspect(owner)}"
   end
 
-  defp grant(%{taken: taken, step: step} = stream) when taken >= step do
-    GenServer.cast(stream.process, {:next, stream.request, taken})
-    %{stream | taken: 0}
+  defp grant(%{ahead: ahead, window: window} = stream) when 2 * ahead <= window do
+    GenServer.cast(stream.process, {:next, stream.request, window - ahead})
+    %{stream | ahead: window}
   end
 
   defp grant(stream), do: stream
@@ -53,12 +64,13 @@ defmodule PythonxPort.Stream do
   defp take(%{request: request} = stream) do
     case Request.response(request, left(stream.deadline)) do
       {:items, frame} ->
-        give_out(stream, Protocol.items(frame))
+        give_out(stream, Protocol.items(frame), byte_size(frame))
 
       {:shared_items, frame, directory, segments} ->
-        fetched = Bulk.fetch(Protocol.items(frame), directory, segments)
+        items = Protocol.items(frame)
+        fetched = Bulk.fetch(items, directory, segments)
         GenServer.cast(stream.process, {:give_back, segments})
-        give_out(stream, Error.value!(fetched))
+        give_out(stream, Error.value!(fetched), Telemetry.bulk_bytes(items, segments))
 
       {:late, grace} ->
         take(%{stream | deadline: deadline(if(grace == :infinity, do: 0, else: grace))})
@@ -75,7 +87,11 @@ defmodule PythonxPort.Stream do
     end
   end
 
-  defp give_out(stream, items), do: {items, %{stream | out: length(items)}}
+  defp give_out(stream, items, bytes) do
+    count = length(items)
+    window = div(@bytes_ahead * count, max(bytes, 1))
+    {items, %{stream | out: count, window: window |> max(2) |> min(stream.demand)}}
+  end
 
   # Also called where the consumer or `take/1` has raised; the stream is closed then, where it was over.
   defp stop(%__MODULE__{request: request} = stream) do

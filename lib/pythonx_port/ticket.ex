@@ -50,7 +50,7 @@ defmodule PythonxPort.Ticket do
       timeout: options[:timeout],
       deadline: deadline(options[:timeout]),
       grace: options[:grace],
-      demand: options[:demand],
+      demand: options[:demand] && PythonxPort.Stream.first_demand(options[:demand]),
       leader: Process.group_leader(),
       callers: Process.get(:"$callers", []),
       log_metadata: :logger.get_process_metadata()
