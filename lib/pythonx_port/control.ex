@@ -3,7 +3,7 @@ defmodule PythonxPort.Control do
   # How requests end before they are done, as functions of the session's state: they are cancelled, their time is over, their
   # caller is gone. Python is told, and has the request's grace to reply; then it is killed.
 
-  alias PythonxPort.{Launcher, Outbox, Protocol, Ticket}
+  alias PythonxPort.{Backlog, Error, Launcher, Outbox, Protocol, Request, Telemetry, Ticket}
 
   # What may take its time, and can be told to end.
   @cancellable [:eval, :exec, :call, :stream]
@@ -19,18 +19,38 @@ defmodule PythonxPort.Control do
     end
   end
 
-  @doc "Tells Python to end a request."
+  @doc "Tells Python to end a request; one that Python does not have yet ends here and now."
   @spec cancel(state(), non_neg_integer()) :: state()
   def cancel(state, id) do
     case state.pending do
       %{^id => %Ticket{operation: operation} = ticket} when operation in @cancellable ->
-        state
-        |> write(Protocol.request(:cancel, id, []))
-        |> put(id, Ticket.grant_grace(ticket, id, :cancelled))
+        unless_unsent(state, id, cancelled(), fn ->
+          state
+          |> write(Protocol.request(:cancel, id, []))
+          |> put(id, Ticket.grant_grace(ticket, id, :cancelled))
+        end)
 
       _not_to_be_ended ->
         state
     end
+  end
+
+  defp cancelled, do: %Error{kind: :cancelled, message: "the request was cancelled before it ran"}
+
+  defp unless_unsent(state, id, error, function) do
+    case Backlog.drop(state.backlog, id) do
+      {:dropped, backlog} -> refuse(%{state | backlog: backlog}, id, error)
+      :sent -> function.()
+    end
+  end
+
+  defp refuse(state, id, error) do
+    {ticket, pending} = Map.pop!(state.pending, id)
+    Ticket.close(ticket)
+    Telemetry.fail(ticket.telemetry, error)
+    if ticket.from, do: GenServer.reply(ticket.from, {:error, error})
+    state = %{state | pending: pending, ids: Map.delete(state.ids, ticket.token)}
+    if ticket.segments == [], do: state, else: write(state, Protocol.give_back(ticket.segments))
   end
 
   @doc "Nobody waits for a request any more."
@@ -54,12 +74,18 @@ defmodule PythonxPort.Control do
   def late(state, id, token) do
     case state.pending do
       %{^id => %Ticket{token: ^token} = ticket} ->
-        if ticket.from, do: GenServer.reply(ticket.from, {:late, ticket.grace})
-        put(state, id, Ticket.grant_grace(ticket, id, :timeout))
+        unless_unsent(state, id, Request.timed_out(ticket.timeout), fn -> let_end(state, id, ticket) end)
 
       _done ->
         state
     end
+  end
+
+  defp let_end(state, id, ticket) do
+    if ticket.from, do: GenServer.reply(ticket.from, {:late, ticket.grace})
+    # Python has not had it for so long: to it, there is time left.
+    state = if ticket.delayed, do: write(state, Protocol.request(:cancel, id, [])), else: state
+    put(state, id, Ticket.grant_grace(ticket, id, :timeout))
   end
 
   @doc "A request did not end. All who wait learn of it when Python's process is gone."

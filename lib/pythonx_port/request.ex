@@ -20,8 +20,8 @@ defmodule PythonxPort.Request do
   @stream_options [:bindings, :binaries, :demand, :file, :grace, :line, :output, :timeout]
   # Those that Python is not told of.
   @own_options [:demand, :grace, :output]
-  # The longest that a process can wait for a message, in milliseconds, but for a second.
-  @max_timeout 0xFFFF_FFFF - 1_000
+  # The longest that a process can wait for a message, in milliseconds, but for ten seconds.
+  @max_timeout 0xFFFF_FFFF - 10_000
 
   # `info` is answered at once, also while Python computes.
   @info_timeout 5_000
@@ -195,8 +195,7 @@ defmodule PythonxPort.Request do
 
   defp in_time(request, timeout) do
     case response(request, timeout + Ticket.slack()) do
-      {:late, :infinity} -> response(request, Ticket.slack())
-      {:late, grace} -> response(request, grace + Ticket.slack())
+      {:late, grace} -> response(request, Ticket.patience(grace))
       other -> other
     end
   end

@@ -14,6 +14,7 @@ defmodule PythonxPort.Session do
   require Logger
 
   alias PythonxPort.{
+    Backlog,
     Control,
     Crash,
     CrashFiles,
@@ -26,6 +27,7 @@ defmodule PythonxPort.Session do
     Protocol,
     Request,
     Segments,
+    Sending,
     Startup,
     Telemetry,
     Ticket
@@ -47,6 +49,7 @@ defmodule PythonxPort.Session do
     :segments,
     :invocations,
     :placing,
+    backlog: Backlog.new(),
     pending: %{},
     ids: %{},
     last_id: 0,
@@ -127,7 +130,7 @@ defmodule PythonxPort.Session do
       true ->
         # From here the request has them, whatever becomes of its caller.
         state = %{state | segments: Segments.drop(state.segments, ticket.segments)}
-        state |> open_request(call_id, body, size, {from, ticket}) |> noreply(size)
+        state |> Sending.open(call_id, body, size, {from, ticket}) |> noreply(size)
     end
   end
 
@@ -140,8 +143,9 @@ defmodule PythonxPort.Session do
   end
 
   @impl true
+  # Behind the requests that may have use for them.
   def handle_cast({:release, refs}, state) do
-    {:noreply, write(state, Protocol.release(refs))}
+    {:noreply, Sending.admit(state, make_ref(), {[Protocol.release(refs)], nil})}
   end
 
   def handle_cast({:give_back, segments}, state), do: {:noreply, give_back(state, segments)}
@@ -167,7 +171,7 @@ defmodule PythonxPort.Session do
     if timeout != :infinity, do: Process.send_after(self(), :kill, timeout)
     # Nobody waits for the reply to this request, but for the end of this process.
     ticket = %Ticket{operation: :stop, output: state.options.output}
-    state = if state.stopping, do: state, else: send_request(state, :stop, [], ticket)
+    state = if state.stopping, do: state, else: Sending.stop(state, ticket)
     {:noreply, %{state | stopping: true}}
   end
 
@@ -290,16 +294,15 @@ defmodule PythonxPort.Session do
         place(Protocol.result(frame), from, binary, state)
 
       %Ticket{from: nil} = ticket ->
-        close_ticket(ticket, frame, shared)
-        give_back(state, ticket.segments ++ shared)
+        ticket |> close(frame, shared, state) |> give_back(ticket.segments ++ shared)
 
       %Ticket{} = ticket when shared == [] ->
-        close_ticket(ticket, frame, shared)
-        GenServer.reply(ticket.from, {:frame, frame})
+        state = close(ticket, frame, shared, state)
+        GenServer.reply(ticket.from, Ticket.answer(ticket, frame))
         give_back(state, ticket.segments)
 
       %Ticket{from: {pid, _tag}} = ticket ->
-        close_ticket(ticket, frame, shared)
+        state = close(ticket, frame, shared, state)
         GenServer.reply(ticket.from, {:shared, frame, state.segments.directory, shared})
         state = %{state | segments: Segments.hold(state.segments, pid, shared, ticket.token)}
         give_back(state, ticket.segments)
@@ -307,6 +310,13 @@ defmodule PythonxPort.Session do
       nil ->
         give_back(state, shared)
     end
+  end
+
+  # There may be room for another.
+  defp close(ticket, frame, shared, state) do
+    Ticket.close(ticket)
+    Telemetry.reply(ticket.telemetry, frame, shared)
+    Sending.done(state, ticket)
   end
 
   defp items(id, frame, shared, state) do
@@ -323,11 +333,6 @@ defmodule PythonxPort.Session do
       _nobody_waits ->
         give_back(state, shared)
     end
-  end
-
-  defp close_ticket(ticket, frame, shared) do
-    Ticket.close(ticket)
-    Telemetry.reply(ticket.telemetry, frame, shared)
   end
 
   # The limit is reached.
@@ -376,15 +381,6 @@ defmodule PythonxPort.Session do
   defp ended(_exit, %{stopping: true} = state), do: {:stop, :normal, state}
   defp ended(exit, state), do: raise(Crash.error(exit, state.crash_file, state.overdue))
 
-  defp open_request(state, call_id, body, size, {from, ticket}) do
-    id = free_id(state.last_id, state.pending)
-    ticket = ticket |> Ticket.open(from, id, state.options.grace) |> Ticket.measure(size)
-    request = Protocol.request(ticket.operation, id, body)
-    state = write(state, if(call_id, do: Protocol.within(call_id, request), else: request))
-    state = %{state | last_id: id, ids: Map.put(state.ids, ticket.token, id)} |> put_ticket(id, ticket)
-    if ticket.demand, do: Control.grant(state, id, ticket.demand), else: state
-  end
-
   defp invoke(id, call_id, frame, state) do
     %{state | invocations: Invocations.start(state.invocations, call_id, frame, state.pending[id])}
   end
@@ -402,14 +398,9 @@ defmodule PythonxPort.Session do
   end
 
   defp send_request(state, operation, body, waiting) do
-    id = free_id(state.last_id, state.pending)
+    id = Sending.free_id(state)
     state = write(state, Protocol.request(operation, id, body))
     %{state | last_id: id, pending: Map.put(state.pending, id, waiting)}
-  end
-
-  defp free_id(last_id, pending) do
-    id = if last_id == Protocol.max_id(), do: 0, else: last_id + 1
-    if Map.has_key?(pending, id), do: free_id(id, pending), else: id
   end
 
   defp write(state, frame), do: %{state | outbox: Outbox.write(state.outbox, frame)}

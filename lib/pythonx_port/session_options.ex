@@ -7,8 +7,8 @@ defmodule PythonxPort.SessionOptions do
   # What the port program takes when it is not told, and the most that {packet, 4} can say.
   @max_frame 0xFFFF_FFFF
   @max_spin 1_000_000
-  # The longest that a process can wait for a message, in milliseconds, but for a second.
-  @max_timeout 0xFFFF_FFFF - 1_000
+  # The longest that a process can wait for a message, in milliseconds, but for ten seconds.
+  @max_timeout 0xFFFF_FFFF - 10_000
 
   # The environment may hold secrets, and options are part of what is logged of a session that crashed.
   @derive {Inspect, except: [:env]}

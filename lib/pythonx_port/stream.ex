@@ -73,7 +73,7 @@ defmodule PythonxPort.Stream do
         give_out(stream, Error.value!(fetched), Telemetry.bulk_bytes(items, segments))
 
       {:late, grace} ->
-        take(%{stream | deadline: deadline(if(grace == :infinity, do: 0, else: grace))})
+        take(%{stream | deadline: now() + Ticket.patience(grace)})
 
       nil ->
         close(stream)
@@ -118,12 +118,11 @@ defmodule PythonxPort.Stream do
 
   defp close(stream), do: Process.demonitor(stream.request, [:flush])
 
-  defp deadline(timeout) when is_integer(timeout) do
-    System.monotonic_time(:millisecond) + timeout + Ticket.slack()
-  end
-
+  defp deadline(timeout) when is_integer(timeout), do: now() + timeout + Ticket.slack()
   defp deadline(_none), do: :infinity
 
   defp left(:infinity), do: :infinity
-  defp left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+  defp left(deadline), do: max(deadline - now(), 0)
+
+  defp now, do: System.monotonic_time(:millisecond)
 end

@@ -6,10 +6,12 @@ defmodule PythonxPort.Ticket do
   # A request has a time to end in: that of its option `timeout`, which Python itself watches, or none. When it is over, or
   # when the request was cancelled, Python has `grace` milliseconds to send the reply. After that it is overdue.
 
-  alias PythonxPort.{Output, Telemetry}
+  alias PythonxPort.{Error, Output, Protocol, Request, Stream, Telemetry}
 
   # Who is on the other side of a session that does not answer waits so much longer than the session would, in milliseconds.
   @slack 100
+  # The same where the session has said that it will end the request, which takes as long as a process needs to die.
+  @long_slack 5_000
 
   defstruct [
     # What the caller says. `leader`, `callers` and `log_metadata` are for what Python has done here in the caller's name.
@@ -30,6 +32,9 @@ defmodule PythonxPort.Ticket do
     monitor: nil,
     timer: nil,
     ending: nil,
+    # Of a request that takes room in Python; and whether it had to wait for that.
+    size: nil,
+    delayed: false,
     telemetry: nil
   ]
 
@@ -41,6 +46,11 @@ defmodule PythonxPort.Ticket do
   @spec slack() :: pos_integer()
   def slack, do: @slack
 
+  @doc "How long the caller waits from when the session has said that the request's time is over."
+  @spec patience(timeout()) :: pos_integer()
+  def patience(:infinity), do: @slack
+  def patience(grace), do: grace + @long_slack
+
   @doc "To be called by the process that makes the request."
   @spec new(atom(), keyword()) :: t()
   def new(operation, options) do
@@ -50,7 +60,7 @@ defmodule PythonxPort.Ticket do
       timeout: options[:timeout],
       deadline: deadline(options[:timeout]),
       grace: options[:grace],
-      demand: options[:demand] && PythonxPort.Stream.first_demand(options[:demand]),
+      demand: options[:demand] && Stream.first_demand(options[:demand]),
       leader: Process.group_leader(),
       callers: Process.get(:"$callers", []),
       log_metadata: :logger.get_process_metadata()
@@ -97,6 +107,17 @@ defmodule PythonxPort.Ticket do
     stop_timer(ticket.timer)
     %{ticket | monitor: nil, timer: nil}
   end
+
+  @doc """
+  What the caller gets for a reply. Python counts the time of a request from when it has read it. Where that was late it is the
+  session that ends it, by cancelling it.
+  """
+  @spec answer(t(), binary()) :: {:frame, binary()} | {:error, Error.t()}
+  def answer(%__MODULE__{delayed: true, ending: :timeout} = ticket, frame) do
+    if Protocol.error?(frame), do: {:error, Request.timed_out(ticket.timeout)}, else: {:frame, frame}
+  end
+
+  def answer(_ticket, frame), do: {:frame, frame}
 
   @doc "Nobody waits for the reply any more."
   @spec forsake(t()) :: t()
