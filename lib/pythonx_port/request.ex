@@ -123,18 +123,23 @@ defmodule PythonxPort.Request do
   def await({:failed, error}, _timeout), do: {:error, error}
 
   def await({:sent, request, process}, timeout) do
-    open = open?(request)
-
-    case response(request, if(open, do: timeout, else: 0)) do
-      nil when open ->
+    # What is there needs no further look.
+    case response(request, 0) || wait(request, timeout) do
+      :expired ->
         give_up(request, process) || {:error, :timeout}
 
-      nil ->
-        {:error, %Error{kind: :cancelled, message: "the request was cancelled, or its result was given out"}}
+      :closed ->
+        {:error, %Error{kind: :cancelled, message: "the request was cancelled, or its result given out"}}
 
       response ->
         result(response, request, process)
     end
+  end
+
+  defp wait(request, timeout) do
+    if open?(request),
+      do: response(request, timeout) || :expired,
+      else: response(request, 0) || :closed
   end
 
   @doc "Whether what the session says of a request still reaches this process: an alias that has ended takes no message."
@@ -180,8 +185,8 @@ defmodule PythonxPort.Request do
     %Error{kind: :not_running, message: "the session ended: #{Exception.format_exit(reason)}"}
   end
 
-  # The time is Python's to watch, who ends the request in a way that the session survives; then the session's, which tells
-  # when it begins to count. This is for where neither does: an answer comes in any case.
+  # The time is Python's to watch, who ends the request in a way that the session survives; then the session's, which
+  # tells when it begins to count. This is for where neither does: an answer comes in any case.
   defp receive_result({:failed, error}, _timeout), do: {:error, error}
 
   defp receive_result({:sent, request, process}, timeout) do

@@ -61,8 +61,8 @@ defmodule PythonxPort.TelemetryTest do
     gate = Gate.new()
     first = PythonxPort.async_exec(session, Gate.wait(gate))
     second = PythonxPort.async_eval(session, "1")
-    # Python notices what waits after a while only.
-    Process.sleep(60)
+    assert OSProcess.eventually(fn -> match?(%{running: 1, queued: 1}, PythonxPort.info!(session)) end)
+    Process.sleep(30)
     Gate.open(gate)
     PythonxPort.await(first)
     PythonxPort.await(second)
