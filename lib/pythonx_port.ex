@@ -27,8 +27,8 @@ defmodule PythonxPort do
   names it. The configuration `config :pythonx_port, :default_session, [...]` holds its options.
 
   One session runs one request at a time, in the order in which they came. For more at once, start more sessions: a
-  pool of them, such as poolboy makes it, works well. What waits for the network rather than computes can be a coroutine: with
-  `concurrent: true`, and as a stream, it does not make others wait.
+  pool of them, such as poolboy makes it, works well. What waits for the network rather than computes can be a
+  coroutine: with `concurrent: true`, and as a stream, it does not make others wait.
 
   ## Values go in as bindings
 
@@ -52,19 +52,20 @@ defmodule PythonxPort do
       iex> {error.kind, error.type, error.message}
       {:exception, "ZeroDivisionError", "division by zero"}
 
-  What Python prints appears where the caller's own output goes; see `PythonxPort.Output`. What it logs goes to Logger; see
-  `PythonxPort.PythonLog`.
+  What Python prints appears where the caller's own output goes; see `PythonxPort.Output`. What it logs goes to
+  Logger; see `PythonxPort.PythonLog`.
 
   ## Requests that end early
 
-  A request ends before it is done when its `:timeout` is over, when it is cancelled (`cancel/1`, an expired `await/2`, a
-  stream that is not read to its end), and when the process that made it dies. One that waits never runs. One that runs gets
-  an exception in Python, `erlang.TimedOut` or `erlang.Cancelled`: `finally` blocks and context managers do their work, and the
-  session can be used as before. Both are no `Exception` but a `BaseException`, so that `except Exception` does not stop them.
+  A request ends before it is done when its `:timeout` is over, when it is cancelled (`cancel/1`, an expired
+  `await/2`, a stream that is not read to its end), and when the process that made it dies. One that waits never runs.
+  One that runs gets an exception in Python, `erlang.TimedOut` or `erlang.Cancelled`: `finally` blocks and context
+  managers do their work, and the session can be used as before. Both are no `Exception` but a `BaseException`, so
+  that `except Exception` does not stop them.
 
-  An exception cannot end a call of C code that does not return to Python. A request that has not ended after its *grace*
-  (5 seconds) is ended by killing the Python process: the error is of kind `:killed` then. All others that wait get an error of
-  kind `:crashed`, and the session's supervisor starts the next.
+  An exception cannot end a call of C code that does not return to Python. A request that has not ended after its
+  *grace* (5 seconds) is ended by killing the Python process: the error is of kind `:killed` then. All others that
+  wait get an error of kind `:crashed`, and the session's supervisor starts the next.
 
   ## Python calls Elixir
 
@@ -87,14 +88,14 @@ defmodule PythonxPort do
       ...> end)
       "HELLO"
 
-  A function runs in a process of its own, with the caller of the request in its `$callers`, and the caller's group leader and
-  Logger metadata. What it raises is an `erlang.Error` in Python, whose `kind`, `type`, `message` and `stacktrace` tell what it
-  was. When the request is cancelled, the process is killed.
+  A function runs in a process of its own, with the caller of the request in its `$callers`, and the caller's group
+  leader and Logger metadata. What it raises is an `erlang.Error` in Python, whose `kind`, `type`, `message` and
+  `stacktrace` tell what it was. When the request is cancelled, the process is killed.
 
-  Such a function, and a `Task` that it starts, may use the same session: Python is waiting for it, and runs the request there
-  and then. This is told by `$callers`. Of a server that makes a request on behalf of such a function it is not known: Python runs
-  its request, too, but only when it has waited for half a second. A server can have it at once, by
-  `Process.put(:"$callers", [pid])` with the process that it works for, or by a session of its own.
+  Such a function, and a `Task` that it starts, may use the same session: Python is waiting for it, and runs the
+  request there and then. This is told by `$callers`. Of a server that makes a request on behalf of such a function it
+  is not known: Python runs its request, too, but only when it has waited for half a second. A server can have it at
+  once, by `Process.put(:"$callers", [pid])` with the process that it works for, or by a session of its own.
   """
 
   alias PythonxPort.{Code, Error, Object, Request, Session, Starter, Task}
@@ -168,9 +169,10 @@ defmodule PythonxPort do
     * `:log` – where the records of Python's `logging` go: `true`, to Logger (the default), `false`, or a function; see
       `PythonxPort.PythonLog`
     * `:allow` – what Python may call and send to by name: a list of `Module`, `{Module, :function}`,
-      `{Module, :function, arity}` and `{:send, name}`, or `:all`. The default is `[]`: only functions and pids that were passed in
-    * `:grace` – how long, in milliseconds, a request may go on after its timeout or its cancellation before the Python process is
-      killed (5,000); `:infinity` never kills it
+      `{Module, :function, arity}` and `{:send, name}`, or `:all`. The default is `[]`: only functions and pids that
+      were passed in
+    * `:grace` – how long, in milliseconds, a request may go on after its timeout or its cancellation before the
+      Python process is killed (5,000); `:infinity` never kills it
     * `:env` – environment variables, as `{name, value}` pairs of strings; `nil` or an empty string unsets one
     * `:cd` – the directory to run in
     * `:memory_limit` – the most address space, in bytes, that the process may have: past it, Python raises a
@@ -269,10 +271,11 @@ defmodule PythonxPort do
     * `:return` – `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python
     * `:timeout` – how long it may take, in milliseconds, the time that it waits for others included (`:infinity`). The
       request is ended then, with an error of kind `:timeout`
-    * `:grace` – the session's `:grace` for this request: how long it may go on after its timeout or its cancellation before
-      the Python process is killed. With `:infinity` it never is; a caller whose timeout is over does not wait for the end then
-    * `:concurrent` – `true` lets the requests behind this one run while it awaits something, where its value is an awaitable: code with
-      a top-level `await`, or a coroutine that a function returns
+    * `:grace` – the session's `:grace` for this request: how long it may go on after its timeout or its cancellation
+      before the Python process is killed. With `:infinity` it never is; a caller whose timeout is over does not wait
+      for the end then
+    * `:concurrent` – `true` lets the requests behind this one run while it awaits something, where its value is an
+      awaitable: code with a top-level `await`, or a coroutine that a function returns
     * `:output` – where the output of this request goes; see `PythonxPort.Output`
     * `:file`, `:line` – where the code stands, for tracebacks
 
@@ -358,8 +361,8 @@ defmodule PythonxPort do
   @doc """
   Waits for the result of `async_eval/3` and its like, in the process that called it.
 
-  Where none comes in `timeout` milliseconds it is `{:error, :timeout}`, and the request is cancelled: to await it again is an
-  error of kind `:cancelled`, at once. A result is given out once.
+  Where none comes in `timeout` milliseconds it is `{:error, :timeout}`, and the request is cancelled: to await it
+  again is an error of kind `:cancelled`, at once. A result is given out once.
 
       iex> task = PythonxPort.async_exec("import time; time.sleep(60)")
       iex> PythonxPort.await(task, 20)
@@ -374,8 +377,9 @@ defmodule PythonxPort do
   @doc """
   Cancels what `async_eval/3` and its like have begun; returns at once. Any process may do this.
 
-  What it came to can still be awaited, and tells when it has ended: an error of kind `:cancelled`, or of kind `:killed` where
-  Python had to be killed, or its value where it was done already. Cancelling what is done is no error.
+  What it came to can still be awaited, and tells when it has ended: an error of kind `:cancelled`, or of kind
+  `:killed` where Python had to be killed, or its value where it was done already. Cancelling what is done is no
+  error.
 
       iex> task = PythonxPort.async_exec("while True: pass")
       iex> PythonxPort.cancel(task)
@@ -390,23 +394,23 @@ defmodule PythonxPort do
   @doc """
   What Python iterates over, as a lazy enumerable.
 
-  Nothing runs before the enumerable is used, and each use runs the code anew. The value of the last expression is iterated: a
-  generator, also an asynchronous one, or anything else that can be iterated. Errors raise a `PythonxPort.Error` when
-  their turn has come.
+  Nothing runs before the enumerable is used, and each use runs the code anew. The value of the last expression is
+  iterated: a generator, also an asynchronous one, or anything else that can be iterated. Errors raise a
+  `PythonxPort.Error` when their turn has come.
 
       iex> PythonxPort.stream("(n * n for n in range(1_000_000))") |> Enum.take(4)
       [0, 1, 4, 9]
 
   To be called as `stream(code)`, `stream(code, options)`, `stream(session, code)` or `stream(session, code, options)`.
-  Python runs ahead of the consumer, but only so far as it has been asked to. A consumer that takes no more, be it that it
-  has enough, raises or dies, cancels the stream: the generator is closed, so that its `finally` blocks run. The consumer waits for
-  that. A stream that waits for its consumer does not make other requests wait.
+  Python runs ahead of the consumer, but only so far as it has been asked to. A consumer that takes no more, be it
+  that it has enough, raises or dies, cancels the stream: the generator is closed, so that its `finally` blocks run.
+  The consumer waits for that. A stream that waits for its consumer does not make other requests wait.
 
-  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:timeout` (of all, from the start to the last item) and
-  `:grace` as of `eval/3`, and
+  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:timeout` (of all, from the start to the last
+  item) and `:grace` as of `eval/3`, and
 
-    * `:demand` – how many items Python may be ahead (256). Where they are large it is fewer, so that they take no more than some 16 MiB.
-      Choose a small number, such as 2, where they are costly
+    * `:demand` – how many items Python may be ahead (256). Where they are large it is fewer, so that they take no
+      more than some 16 MiB. Choose a small number, such as 2, where they are costly
 
   The process that begins to read a stream must also be the one that goes on with it.
   """
@@ -421,9 +425,9 @@ defmodule PythonxPort do
 
   `running` is the number of the request that runs or `nil`, `running_us` since when; `queued` tells how many wait,
   `requests` how many there were; `memory` is the memory in use, in bytes; `os_pid`, `python` (the version),
-  `uptime_us`, `bytes_in`, `bytes_out` and `max_frame` say what they are called. `queue_us` and `run_us` are sums of how long the
-  requests that are done have waited and run, `errors` counts those that came to an error; `tasks`, `streams` and `calls` are
-  the coroutines, the streams and the calls to Elixir under way.
+  `uptime_us`, `bytes_in`, `bytes_out` and `max_frame` say what they are called. `queue_us` and `run_us` are sums of
+  how long the requests that are done have waited and run, `errors` counts those that came to an error; `tasks`,
+  `streams` and `calls` are the coroutines, the streams and the calls to Elixir under way.
 
       iex> {:ok, info} = PythonxPort.info(:default)
       iex> info.queued

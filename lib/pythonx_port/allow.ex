@@ -1,7 +1,7 @@
 defmodule PythonxPort.Allow do
   @moduledoc false
-  # What Python may call and whom it may write to by name: the session option `allow`, and what names mean. Functions and
-  # pids that were passed to Python are always allowed, for it has no way to make any.
+  # What Python may call and whom it may write to by name: the session option `allow`, and what names mean. Functions
+  # and pids that were passed to Python are always allowed, for it has no way to make any.
 
   @type entry ::
           :all | module() | {module(), atom()} | {module(), atom(), arity()} | {:send, atom()}

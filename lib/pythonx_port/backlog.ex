@@ -1,14 +1,15 @@
 defmodule PythonxPort.Backlog do
   @moduledoc false
-  # Requests that Python has no room for yet. Where too many wait in Python it reads no further, and what comes behind them, be it that
-  # one of them is to end, would not reach it. So they wait here, and what is urgent goes past them. No processes, no messages.
+  # Requests that Python has no room for yet. Where too many wait in Python it reads no further, and what comes behind
+  # them, be it that one of them is to end, would not reach it. So they wait here, and what is urgent goes past them.
+  # No processes, no messages.
 
   # Half of what Python takes (port/engine/flight.c).
   @most 8_192
   @most_bytes 128 * 1024 * 1024
 
-  # `count` and `bytes` are those of requests that Python has and that have no reply yet; `frames` has what waits by key, in the
-  # order of `keys`, where those that were dropped are still in.
+  # `count` and `bytes` are those of requests that Python has and that have no reply yet; `frames` has what waits by
+  # key, in the order of `keys`, where those that were dropped are still in.
   defstruct count: 0, bytes: 0, frames: %{}, keys: :queue.new()
 
   @typedoc "What goes out together. Without a size it takes no room, but keeps its place in the order."

@@ -1,7 +1,7 @@
 defmodule PythonxPort.Control do
   @moduledoc false
-  # How requests end before they are done, as functions of the session's state: they are cancelled, their time is over, their
-  # caller is gone. Python is told, and has the request's grace to reply; then it is killed.
+  # How requests end before they are done, as functions of the session's state: they are cancelled, their time is
+  # over, their caller is gone. Python is told, and has the request's grace to reply; then it is killed.
 
   alias PythonxPort.{Backlog, Error, Launcher, Outbox, Protocol, Request, Telemetry, Ticket}
 

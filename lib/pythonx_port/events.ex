@@ -1,7 +1,7 @@
 defmodule PythonxPort.Events do
   @moduledoc false
-  # What Python tells by the way: what it prints, logs, sends and calls. Both a session that starts and one that is ready
-  # take events; `sink` is what either has for them.
+  # What Python tells by the way: what it prints, logs, sends and calls. Both a session that starts and one that is
+  # ready take events; `sink` is what either has for them.
 
   alias PythonxPort.{Invocations, Output, PythonLog, SessionOptions, Ticket}
 

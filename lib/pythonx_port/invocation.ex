@@ -1,7 +1,7 @@
 defmodule PythonxPort.Invocation do
   @moduledoc false
-  # A call from Python, in the process that was made for it: finds the function, asks whether it may be called, calls it,
-  # and makes the answer's bytes. Whatever the function does, there is an answer, or the process has died.
+  # A call from Python, in the process that was made for it: finds the function, asks whether it may be called, calls
+  # it, and makes the answer's bytes. Whatever the function does, there is an answer, or the process has died.
 
   alias PythonxPort.{Allow, Protocol}
 

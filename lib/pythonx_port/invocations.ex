@@ -1,13 +1,14 @@
 defmodule PythonxPort.Invocations do
   @moduledoc false
-  # The functions that Python called and that have not answered yet: each runs in a process of its own, which is linked to the
-  # session, so that neither outlives the other. `PythonxPort.Invocation` is what runs in there.
+  # The functions that Python called and that have not answered yet: each runs in a process of its own, which is
+  # linked to the session, so that neither outlives the other. `PythonxPort.Invocation` is what runs in there.
 
   require Logger
 
   alias PythonxPort.{Allow, Invocation, Protocol, Ticket}
 
-  # `running` has for each process the call that it answers. Once it has, it is `:answered`, until the process has ended.
+  # `running` has for each process the call that it answers. Once it has, it is `:answered`, until the process has
+  # ended.
   defstruct [:allow, :max_frame, running: %{}]
 
   @type call :: %{key: term(), bytes: Protocol.call_id()} | :answered
@@ -17,8 +18,8 @@ defmodule PythonxPort.Invocations do
   def new(allow, max_frame), do: %__MODULE__{allow: allow, max_frame: max_frame}
 
   @doc """
-  Starts what an `invoke` event asks for, in the name of the request that it was made by, where there is one. The calling
-  process, the session, gets `{:answer, pid, frame}` for Python, or else the exit of that process alone.
+  Starts what an `invoke` event asks for, in the name of the request that it was made by, where there is one. The
+  calling process, the session, gets `{:answer, pid, frame}` for Python, or else the exit of that process alone.
   """
   @spec start(t(), {Protocol.call_id(), term()}, binary(), Ticket.t() | nil) :: t()
   def start(%__MODULE__{} = invocations, {bytes, key}, frame, ticket) do

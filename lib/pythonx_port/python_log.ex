@@ -13,9 +13,10 @@ defmodule PythonxPort.PythonLog do
   A traceback (`logging.exception`) stands under the message. What Python lets pass is set in Python:
   `logging.getLogger().setLevel("INFO")`.
 
-  The session option `:log` is `true`, `false` to drop records, or a function of one argument that gets a map with `level`,
-  `message`, `logger`, `file`, `line`, `function`, `time` (in microseconds since 1970), `thread`, `traceback` and `caller`, where
-  they are known. It runs in the session's process: it should be quick, and must not use the session itself.
+  The session option `:log` is `true`, `false` to drop records, or a function of one argument that gets a map with
+  `level`, `message`, `logger`, `file`, `line`, `function`, `time` (in microseconds since 1970), `thread`, `traceback`
+  and `caller`, where they are known. It runs in the session's process: it should be quick, and must not use the
+  session itself.
   """
 
   require Logger

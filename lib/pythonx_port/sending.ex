@@ -1,6 +1,7 @@
 defmodule PythonxPort.Sending do
   @moduledoc false
-  # How requests get to Python, as functions of the session's state: they get a number, and go out in order, when there is room.
+  # How requests get to Python, as functions of the session's state: they get a number, and go out in order, when
+  # there is room.
 
   alias PythonxPort.{Backlog, Outbox, Protocol, Ticket}
 

@@ -39,8 +39,8 @@ defmodule PythonxPort.Session do
   @large_size 256 * 1024
 
   # `owner` is the monitor of the process that the session ends with, where there is one.
-  # `pending` has for each id the ticket of a request, or who wants which binary in a segment that was asked for; `ids` has the
-  # ids for the tickets' tokens. `overdue` are the tickets because of which Python was killed.
+  # `pending` has for each id the ticket of a request, or who wants which binary in a segment that was asked for; `ids`
+  # has the ids for the tickets' tokens. `overdue` are the tickets because of which Python was killed.
   defstruct [
     :outbox,
     :crash_file,

@@ -1,6 +1,7 @@
 defmodule PythonxPort.Starter do
   @moduledoc false
-  # Starts the processes of sessions, in the process that wants one: linked to it, or under the application's supervisor.
+  # Starts the processes of sessions, in the process that wants one: linked to it, or under the application's
+  # supervisor.
 
   alias PythonxPort.{Error, Request, Session, SessionOptions}
 

@@ -11,8 +11,8 @@ defmodule PythonxPort.Startup do
   defstruct @enforce_keys
 
   @doc """
-  Gives what the ready event says, and the calls that Python has made and that have no answer yet. `owner` is the monitor of
-  the process that the session is for, where there is one.
+  Gives what the ready event says, and the calls that Python has made and that have no answer yet. `owner` is the
+  monitor of the process that the session is for, where there is one.
   """
   @spec run(port(), SessionOptions.t(), Path.t() | nil, reference() | nil) ::
           {:ok, map(), Invocations.t()} | {:error, Error.t()}

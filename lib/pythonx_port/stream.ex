@@ -2,8 +2,8 @@ defmodule PythonxPort.Stream do
   @moduledoc false
   # The consumer's side of a stream: an enumerable that has Python iterate, and stay only so far ahead.
   #
-  # The session passes on each frame of items as it comes, and at last the reply. The consumer decodes, and grants more items
-  # when half of what Python may be ahead is taken, so that Python need not wait for grants.
+  # The session passes on each frame of items as it comes, and at last the reply. The consumer decodes, and grants
+  # more items when half of what Python may be ahead is taken, so that Python need not wait for grants.
 
   alias PythonxPort.{Bulk, Error, Protocol, Request, Telemetry, Ticket}
 
@@ -15,8 +15,8 @@ defmodule PythonxPort.Stream do
   @bytes_ahead 16 * 1024 * 1024
 
   @enforce_keys [:request, :process, :owner, :demand, :window, :ahead, :timeout, :deadline]
-  # `window` is how many items Python may be ahead now, `ahead` how many were granted and not taken yet, `out` how many of them
-  # were given out last.
+  # `window` is how many items Python may be ahead now, `ahead` how many were granted and not taken yet, `out` how
+  # many of them were given out last.
   defstruct @enforce_keys ++ [out: 0]
 
   @doc "How many items are granted before the first has come, of a stream with such a demand."

@@ -12,8 +12,9 @@ defmodule PythonxPort.Telemetry do
         * `bytes_in`, `bytes_out` – what Python read and wrote for it, shared memory included
     * `[:pythonx_port, :request, :exception]` – it has an error, with the same measurements
 
-  Times are in native units. Metadata are `session` (its pid), `operation`, `caller` (a pid) and `error`, which is `nil` or the
-  `PythonxPort.Error`; an exception has `kind`, `reason` and `stacktrace` besides, as `:telemetry.span/3` has them.
+  Times are in native units. Metadata are `session` (its pid), `operation`, `caller` (a pid) and `error`, which is
+  `nil` or the `PythonxPort.Error`; an exception has `kind`, `reason` and `stacktrace` besides, as `:telemetry.span/3`
+  has them.
 
   Each start has one stop or one exception, also where nobody waits for the result. Handlers run in the session's
   process: they should be quick, and cannot use the session itself.

@@ -3,18 +3,21 @@ defmodule PythonxPort.Ticket do
   # What goes along with a request, beside its bytes: who waits for it, where its output goes, how long it may take. The
   # caller makes it; the session keeps it until the reply, and watches the clock.
   #
-  # A request has a time to end in: that of its option `timeout`, which Python itself watches, or none. When it is over, or
-  # when the request was cancelled, Python has `grace` milliseconds to send the reply. After that it is overdue.
+  # A request has a time to end in: that of its option `timeout`, which Python itself watches, or none. When it is
+  # over, or when the request was cancelled, Python has `grace` milliseconds to send the reply. After that it is
+  # overdue.
 
   alias PythonxPort.{Error, Output, Protocol, Request, Stream, Telemetry}
 
-  # Who is on the other side of a session that does not answer waits so much longer than the session would, in milliseconds.
+  # Who is on the other side of a session that does not answer waits so much longer than the session would, in
+  # milliseconds.
   @slack 100
   # The same where the session has said that it will end the request, which takes as long as a process needs to die.
   @long_slack 5_000
 
   defstruct [
-    # What the caller says. `leader`, `callers` and `log_metadata` are for what Python has done here in the caller's name.
+    # What the caller says. `leader`, `callers` and `log_metadata` are for what Python has done here in the caller's
+    # name.
     :operation,
     :output,
     :timeout,
@@ -109,8 +112,8 @@ defmodule PythonxPort.Ticket do
   end
 
   @doc """
-  What the caller gets for a reply. Python counts the time of a request from when it has read it. Where that was late it is the
-  session that ends it, by cancelling it.
+  What the caller gets for a reply. Python counts the time of a request from when it has read it. Where that was late
+  it is the session that ends it, by cancelling it.
   """
   @spec answer(t(), binary()) :: {:frame, binary()} | {:error, Error.t()}
   def answer(%__MODULE__{delayed: true, ending: :timeout} = ticket, frame) do
