@@ -12,7 +12,15 @@ defmodule PythonxPort.Sending do
           state()
   def open(state, call_id, body, size, {from, ticket}) do
     id = free_id(state)
-    ticket = ticket |> Ticket.open(from, id, state.options.grace) |> Ticket.measure(size)
+
+    case Ticket.open(ticket, from, id, state.options.grace) do
+      {:ok, ticket} -> send_request(state, id, call_id, body, Ticket.measure(ticket, size), size)
+      :forsaken when ticket.segments == [] -> state
+      :forsaken -> write(state, Protocol.give_back(ticket.segments))
+    end
+  end
+
+  defp send_request(state, id, call_id, body, ticket, size) do
     request = Protocol.request(ticket.operation, id, body)
     state = %{state | last_id: id, ids: Map.put(state.ids, ticket.token, id)}
 

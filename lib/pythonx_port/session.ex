@@ -124,9 +124,6 @@ defmodule PythonxPort.Session do
       size + @head_size > state.options.max_frame ->
         {:reply, {:error, too_long(size, state.options)}, give_back(state, ticket.segments)}
 
-      Ticket.forsaken?(ticket, from) ->
-        {:noreply, give_back(state, ticket.segments)}
-
       true ->
         # From here the request has them, whatever becomes of its caller.
         state = %{state | segments: Segments.drop(state.segments, ticket.segments)}

@@ -24,7 +24,7 @@ defmodule PythonxPort.Ticket do
     :grace,
     :leader,
     :log_metadata,
-    :deadline,
+    :made,
     :demand,
     callers: [],
     segments: [],
@@ -61,7 +61,7 @@ defmodule PythonxPort.Ticket do
       operation: operation,
       output: Output.target(options[:output]),
       timeout: options[:timeout],
-      deadline: deadline(options[:timeout]),
+      made: now(),
       grace: options[:grace],
       demand: options[:demand] && Stream.first_demand(options[:demand]),
       leader: Process.group_leader(),
@@ -70,38 +70,36 @@ defmodule PythonxPort.Ticket do
     }
   end
 
-  # The time after which the caller waits no longer, wherever its request is.
-  defp deadline(timeout) when is_integer(timeout), do: System.monotonic_time(:millisecond) + timeout + @slack
-  defp deadline(_none), do: nil
+  defp now, do: System.monotonic_time(:millisecond)
 
   @doc "The processes in whose name a request is made: the caller, and those that it works for."
   @spec callers(t(), GenServer.from()) :: [pid()]
   def callers(%__MODULE__{callers: callers}, {pid, _tag}), do: [pid | callers]
 
-  @doc "Whether nobody waits for the request any more, which then must not be sent."
-  @spec forsaken?(t(), GenServer.from()) :: boolean()
-  def forsaken?(%__MODULE__{deadline: deadline}, {pid, _tag}) when node(pid) == node() do
-    not Process.alive?(pid) or (deadline != nil and System.monotonic_time(:millisecond) > deadline)
-  end
-
-  # Another node has another clock. What its processes are up to is told by the monitor.
-  def forsaken?(_ticket, _from), do: false
-
   @doc """
-  The session has sent the request. It gets `{{:caller, id}, monitor, :process, pid, reason}` where the caller dies, and
-  `{:late, id, token}` where the time is over.
+  The session is about to send the request; `:forsaken` where nobody waits for it any more. It gets
+  `{{:caller, id}, monitor, :process, pid, reason}` where the caller dies, and `{:late, id, token}` where the time is over.
   """
-  @spec open(t(), GenServer.from(), non_neg_integer(), timeout()) :: t()
+  @spec open(t(), GenServer.from(), non_neg_integer(), timeout()) :: {:ok, t()} | :forsaken
   def open(%__MODULE__{} = ticket, {pid, [:alias | token]} = from, id, default_grace) do
-    %{
-      ticket
-      | from: from,
-        token: token,
-        grace: ticket.grace || default_grace,
-        monitor: :erlang.monitor(:process, pid, tag: {:caller, id}),
-        timer: start_timer(ticket.timeout, {:late, id, token})
-    }
+    if forsaken?(ticket, pid) do
+      :forsaken
+    else
+      monitor = :erlang.monitor(:process, pid, tag: {:caller, id})
+      timer = start_timer(ticket.timeout, {:late, id, token})
+      grace = ticket.grace || default_grace
+      {:ok, %{ticket | from: from, token: token, grace: grace, monitor: monitor, timer: timer}}
+    end
   end
+
+  # Of a request that came at once the monitor tells. Process.alive?/1 may take longer than a request: it waits for what the
+  # process does. Another node has another clock.
+  defp forsaken?(%{made: made, timeout: timeout}, pid) when node(pid) == node() do
+    waited = now() - made
+    waited > @slack and ((is_integer(timeout) and waited > timeout + @slack) or not Process.alive?(pid))
+  end
+
+  defp forsaken?(_ticket, _pid), do: false
 
   @doc "The reply is there."
   @spec close(t()) :: t()

@@ -222,6 +222,8 @@ defmodule PythonxPort.CancelTest do
 
       Process.exit(caller, :kill)
       assert_receive {:DOWN, ^monitor, :process, ^caller, :killed}
+      # The session looks at callers of requests that have waited for some time.
+      Process.sleep(150)
       :sys.resume(session)
       assert PythonxPort.eval(session, "'ran' in globals()") == {:ok, false}
     end
