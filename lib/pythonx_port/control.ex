@@ -101,6 +101,25 @@ defmodule PythonxPort.Control do
     end
   end
 
+  @doc "What Python says of the time that a request took."
+  @spec timing(state(), non_neg_integer(), non_neg_integer(), non_neg_integer()) :: state()
+  def timing(state, id, queue_us, run_us) do
+    case state.pending do
+      %{^id => %Ticket{} = ticket} -> put(state, id, Ticket.measure_timing(ticket, queue_us, run_us))
+      _unknown -> state
+    end
+  end
+
+  @doc "The session ends. Who waits learns of it by the reason; this is for those who only measure."
+  @spec fail_all(state(), term()) :: :ok
+  def fail_all(state, reason) do
+    for {_id, %Ticket{} = ticket} <- state.pending do
+      Telemetry.fail(ticket.telemetry, Request.session_ended(reason, ticket.token))
+    end
+
+    :ok
+  end
+
   @doc "Grants items of a stream."
   @spec grant(state(), non_neg_integer(), pos_integer()) :: state()
   def grant(state, id, count), do: write(state, Protocol.request(:next, id, Protocol.body([count])))

@@ -56,7 +56,8 @@ defmodule PythonxPort.Crash do
 
   def error(exit, report_path, [ticket | _] = overdue) do
     message = "the Python process was killed: #{Ticket.overdue(ticket)}"
-    %{error(exit, report_path) | message: message, overdue: Enum.map(overdue, & &1.token)}
+    # The port may be closed before it could tell how the process ended.
+    %{error(exit, report_path) | message: message, signal: :sigkill, overdue: Enum.map(overdue, & &1.token)}
   end
 
   defp message(_exit, signal) when signal != nil do

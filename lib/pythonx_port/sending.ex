@@ -3,7 +3,7 @@ defmodule PythonxPort.Sending do
   # How requests get to Python, as functions of the session's state: they get a number, and go out in order, when
   # there is room.
 
-  alias PythonxPort.{Backlog, Outbox, Protocol, Ticket}
+  alias PythonxPort.{Backlog, Error, Outbox, Protocol, Ticket}
 
   @type state :: map()
 
@@ -72,6 +72,12 @@ defmodule PythonxPort.Sending do
   end
 
   defp send_frames(state, frames), do: Enum.reduce(frames, state, &write(&2, &1))
+
+  @doc "The error for a request that is too long for the session."
+  @spec too_long(non_neg_integer(), state()) :: Error.t()
+  def too_long(size, %{options: %{max_frame: most}}) do
+    %Error{kind: :bad_request, message: "the request is #{size} bytes long; this session takes #{most}"}
+  end
 
   @doc "A number that no request under way has."
   @spec free_id(state()) :: Protocol.id()

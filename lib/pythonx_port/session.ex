@@ -18,7 +18,6 @@ defmodule PythonxPort.Session do
     Control,
     Crash,
     CrashFiles,
-    Error,
     Events,
     Invocations,
     Launcher,
@@ -122,7 +121,7 @@ defmodule PythonxPort.Session do
         {:reply, {:error, Request.session_ended(:shutdown)}, give_back(state, ticket.segments)}
 
       size + @head_size > state.options.max_frame ->
-        {:reply, {:error, too_long(size, state.options)}, give_back(state, ticket.segments)}
+        {:reply, {:error, Sending.too_long(size, state)}, give_back(state, ticket.segments)}
 
       true ->
         # From here the request has them, whatever becomes of its caller.
@@ -241,11 +240,7 @@ defmodule PythonxPort.Session do
 
   def terminate(reason, %{outbox: %{port: port}} = state) do
     Invocations.kill_all(state.invocations)
-
-    for {_id, %Ticket{} = ticket} <- state.pending do
-      Telemetry.fail(ticket.telemetry, Request.session_ended(reason, ticket.token))
-    end
-
+    Control.fail_all(state, reason)
     # The Python process takes the end of its input as its own.
     Port.close(port)
   rescue
@@ -361,12 +356,7 @@ defmodule PythonxPort.Session do
     state
   end
 
-  defp handle_event({:timing, id, queue_us, run_us}, state) do
-    case state.pending do
-      %{^id => %Ticket{} = ticket} -> put_ticket(state, id, Ticket.measure_timing(ticket, queue_us, run_us))
-      _unknown -> state
-    end
-  end
+  defp handle_event({:timing, id, queue_us, run_us}, state), do: Control.timing(state, id, queue_us, run_us)
 
   defp handle_event(event, state) do
     ticket = if tuple_size(event) > 1, do: state.pending[elem(event, 1)]
@@ -404,11 +394,4 @@ defmodule PythonxPort.Session do
 
   defp noreply(state, size) when size >= @large_size, do: {:noreply, state, :hibernate}
   defp noreply(state, _size), do: {:noreply, state}
-
-  defp too_long(size, options) do
-    %Error{
-      kind: :bad_request,
-      message: "the request is #{size} bytes long; this session takes #{options.max_frame}"
-    }
-  end
 end

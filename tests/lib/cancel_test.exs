@@ -245,6 +245,33 @@ defmodule PythonxPort.CancelTest do
     end
   end
 
+  test "callers that die at random hit no other", %{session: session} do
+    PythonxPort.exec!(session, "def work(n):\n    for i in range(n % 7 * 300): pass\n    return n")
+
+    doomed =
+      for n <- 1..20 do
+        spawn(fn -> for _ <- 1..100_000, do: PythonxPort.call(session, "work", [n]) end)
+      end
+
+    survivors =
+      for part <- 1..10 do
+        Task.async(fn ->
+          for i <- 1..100,
+              n = part * 1_000 + i,
+              do: assert(PythonxPort.call(session, "work", [n]) == {:ok, n})
+        end)
+      end
+
+    for caller <- Enum.shuffle(doomed) do
+      Process.sleep(:rand.uniform(10))
+      Process.exit(caller, :kill)
+    end
+
+    Task.await_many(survivors, 60_000)
+    assert PythonxPort.call(session, "work", [1]) == {:ok, 1}
+    assert OSProcess.eventually(fn -> :sys.get_state(session).pending == %{} end)
+  end
+
   test "requests that are cancelled at random each get one answer, their own", %{session: session} do
     PythonxPort.exec!(session, """
     state = {"begun": 0, "ended": 0}
