@@ -161,6 +161,8 @@ defmodule PythonxPort.CancelTest do
       running = PythonxPort.async_eval(session, Gate.wait(gate))
       waiting = PythonxPort.async_exec(session, "ran = True")
       assert PythonxPort.await(waiting, 0) == {:error, :timeout}
+      # An expired await does not wait for the end. It is read before this is.
+      assert {:ok, _info} = PythonxPort.info(session)
       Gate.open(gate)
       assert PythonxPort.await(running) == {:ok, nil}
       assert PythonxPort.eval(session, "'ran' in globals()") == {:ok, false}
