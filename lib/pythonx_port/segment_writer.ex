@@ -47,8 +47,8 @@ defmodule PythonxPort.SegmentWriter do
 
   @impl true
   def init(session) do
-    # Or the end of a session that ends normally would not end this process.
-    Process.flag(:trap_exit, true)
+    # The link does not end this process where the session ends normally.
+    Process.monitor(session)
     {:ok, {session, []}}
   end
 
@@ -70,6 +70,10 @@ defmodule PythonxPort.SegmentWriter do
   @impl true
   def handle_info(:timeout, {session, files}) do
     {:noreply, {session, close_all_but(files, 0)}}
+  end
+
+  def handle_info({:DOWN, _monitor, :process, session, _reason}, {session, _files} = state) do
+    {:stop, :normal, state}
   end
 
   # The files are in the order of their last use.
