@@ -174,7 +174,7 @@ check: all ## check formats, and read the code with clang-tidy and cppcheck
 		-Iport/common -Iport/launcher -Iport/text -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
 		2>&1 | { ! grep -v 'warnings generated'; }
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
-		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 -Iport/common -Iport/engine -Iport/launcher -Iport/text \
+		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 '-DPy_RETURN_NONE=return Py_None' -Iport/common -Iport/engine -Iport/launcher -Iport/text \
 		-I$(BUILD)/generated port
 
 .PHONY: format

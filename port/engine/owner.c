@@ -90,5 +90,8 @@ struct owner *owner_of_this(void)
 
 void owner_put_id(struct message *message, const struct owner *owner)
 {
-    request_put_id(message, owner == NULL || owner->flight == NULL ? (struct span){0} : owner->flight->request.id);
+    struct span id = {0};
+    if (owner != NULL && owner->flight != NULL)
+        id = owner->flight->request.id;
+    request_put_id(message, id);
 }
