@@ -1,4 +1,4 @@
-/* timerfd_create(2), whose clock is that of info_clock_us. Most of what is waited for is over before its time: so a
+/* timerfd_create(2), whose clock is that of clock_us. Most of what is waited for is over before its time: so a
  * time is only ever moved forward, and a ring in vain costs less than to set the timer back each time. */
 #include "alarm.h"
 

@@ -11,7 +11,7 @@ bool alarm_open(void);
 /* Readable once it rings. */
 int alarm_fd(void);
 
-/* Rings at that time (info_clock_us), or earlier if that was asked for; 0: nothing is asked. */
+/* Rings at that time (clock_us), or earlier if that was asked for; 0: nothing is asked. */
 void alarm_at(unsigned long long us);
 
 /* It rang: whoever has still something to wait for asks anew. */

@@ -1,12 +1,12 @@
 #include "at_once.h"
 
-#include "calls.h"
+#include "call_list.h"
 #include "flight.h"
 #include "interrupt.h"
 #include "loop.h"
 #include "protocol.h"
+#include "reply.h"
 #include "segment_request.h"
-#include "serve.h"
 #include "term.h"
 
 static void send_and_free(struct writer *writer, struct message *message)
@@ -47,7 +47,7 @@ static void answer_segment(struct writer *writer, const struct request *request)
 void at_once_interrupt(void)
 {
     loop_wake_for_verdicts();
-    calls_wake_threads();
+    call_list_wake_threads();
     interrupt_main();
 }
 
@@ -56,7 +56,7 @@ static void cancel(const struct request *request)
     bool runs = false;
     struct flight *waited = flight_cancel(request->other, &runs);
     if (waited != NULL)
-        serve_verdict(waited);
+        reply_verdict(waited);
     if (runs)
         at_once_interrupt();
 }
@@ -70,7 +70,7 @@ static bool grant(const struct request *request)
         return false;
     if (flight_grant(request->other, (unsigned long long)count)) {
         loop_wake();
-        calls_wake_threads();
+        call_list_wake_threads();
     }
     return true;
 }
@@ -81,7 +81,7 @@ static bool answer(struct request *request)
     struct span span = request->arguments;
     if (term_skip(&span) != TERM_OK || span_left(&span) > 0)
         return false;
-    (void)calls_answer(request);
+    (void)call_list_answer(request);
     return true;
 }
 

@@ -4,7 +4,8 @@ import _ast
 
 ONLY_AST = 0x400  # ast.PyCF_ONLY_AST; importing ast costs more than a start should
 TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-AWAITS = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+COROUTINE = 0x80  # inspect.CO_COROUTINE
+AWAITS = COROUTINE | 0x200  # inspect.CO_ASYNC_GENERATOR
 
 
 def compile_part(part, file, mode):
@@ -24,3 +25,14 @@ def compile_block(text, file, keep_value):
             body = compile_part(tree, file, "exec") if tree.body else None
     awaits = any(part is not None and part.co_flags & AWAITS for part in (body, expression))
     return body, expression, awaits
+
+
+async def evaluate(body, expression, globals):
+    """The value of a block that awaits."""
+    value = eval(body, globals) if body is not None else None
+    if body is not None and body.co_flags & COROUTINE:
+        await value
+    if expression is None:
+        return None
+    value = eval(expression, globals)
+    return await value if expression.co_flags & COROUTINE else value

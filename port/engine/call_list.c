@@ -1,6 +1,5 @@
 #include "call_list.h"
 
-#include "calls.h"
 #include "loop.h"
 #include "stream.h"
 #include "term.h"
@@ -10,7 +9,7 @@ static struct call *calls;
 static unsigned long long last_number;
 static size_t count;
 
-size_t calls_count(void)
+size_t call_list_count(void)
 {
     pthread_mutex_lock(&lock);
     size_t now = count;
@@ -68,7 +67,7 @@ static void wake(const struct call *call)
         loop_wake();
 }
 
-bool calls_answer(struct request *request)
+bool call_list_answer(struct request *request)
 {
     pthread_mutex_lock(&lock);
     struct call *call = find(request->other);
@@ -84,7 +83,7 @@ bool calls_answer(struct request *request)
     return taken;
 }
 
-bool calls_give(struct flight *flight)
+bool call_list_give(struct flight *flight)
 {
     pthread_mutex_lock(&lock);
     struct call *call = find(flight->request.within);
@@ -103,7 +102,7 @@ bool calls_give(struct flight *flight)
     return taken;
 }
 
-void calls_wake_threads(void)
+void call_list_wake_threads(void)
 {
     pthread_mutex_lock(&lock);
     for (struct call *call = calls; call != NULL; call = call->next)
@@ -120,7 +119,7 @@ static struct flight *take_given(struct call *call)
     return flight;
 }
 
-struct flight *calls_take_given(void)
+struct flight *call_list_take_for_task(void)
 {
     struct flight *flight = NULL;
     pthread_mutex_lock(&lock);

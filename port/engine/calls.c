@@ -2,11 +2,10 @@
 #include "calls.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "answer.h"
 #include "call_list.h"
-#include "info.h"
+#include "clock.h"
 #include "interrupt.h"
 #include "invoke.h"
 #include "loop.h"
@@ -18,7 +17,6 @@
  * processes that know nothing of the call. */
 #define PATIENCE_US 500000
 
-static atomic_uint main_waits;
 static pthread_t main_thread;
 static struct input *call_input;
 
@@ -26,11 +24,6 @@ void calls_start(struct input *input)
 {
     call_input = input;
     main_thread = pthread_self();
-}
-
-bool calls_main_waits(void)
-{
-    return atomic_load(&main_waits) > 0;
 }
 
 /* -- waiting ------------------------------------------------------------------------------------------------------- */
@@ -50,7 +43,7 @@ static bool serve_meanwhile(struct call *call)
 {
     bool answered;
     struct flight *flight = call_list_take_given(call, &answered);
-    if (flight == NULL && !answered && call->waiter == WAITER_MAIN && info_clock_us() - call->since_us >= PATIENCE_US)
+    if (flight == NULL && !answered && call->waiter == WAITER_MAIN && clock_us() - call->since_us >= PATIENCE_US)
         flight = flight_begin_next(loop_may_begin);
     if (flight != NULL)
         serve_flight(flight);
@@ -92,15 +85,17 @@ static int wait_for_answer(struct call *call)
 static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
 {
     bool on_main = pthread_equal(pthread_self(), main_thread);
-    struct call call = {.waiter = on_main ? WAITER_MAIN : WAITER_THREAD, .since_us = info_clock_us()};
+    struct call call = {.waiter = on_main ? WAITER_MAIN : WAITER_THREAD, .since_us = clock_us()};
     call_list_add(&call);
     if (invoke_send(call.number, target, arguments) < 0) {
         call_list_remove(&call);
         return NULL;
     }
-    atomic_fetch_add(&main_waits, on_main);
+    if (on_main)
+        loop_block();
     int failed = wait_for_answer(&call);
-    atomic_fetch_sub(&main_waits, on_main);
+    if (on_main)
+        loop_unblock();
     call_list_remove(&call);
     if (!failed)
         return answer_take(&call.answer);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "call_list.h"
 #include "calls.h"
 #include "crash.h"
 #include "decode.h"
@@ -156,25 +157,25 @@ static int send_ready(struct writer *writer, const char *program)
 /* -- serving ------------------------------------------------------------------------------------------------------- */
 
 /* With the GIL not held. True where the session goes on. */
-static bool serve_next(struct input *input, struct flight *flight, struct served *served, PyThreadState **thread)
+static bool serve_next(struct input *input, struct flight *flight, struct reply *reply, PyThreadState **thread)
 {
     bool stop = flight->request.operation == OPERATION_stop;
     flight_show(flight);
     PyEval_RestoreThread(*thread);
     if (stop)
         stream_end_all();
-    serve_run(flight, served);
+    serve_run(flight, reply);
     loop_run();
     *thread = PyEval_SaveThread();
     if (stop)
         input_close(input);
-    serve_send(served);
-    if (serve_holds_objects(served)) {
+    reply_send(reply);
+    if (reply_holds_objects(reply)) {
         PyEval_RestoreThread(*thread);
-        serve_sent(served);
+        reply_sent(reply);
         *thread = PyEval_SaveThread();
     } else {
-        serve_sent(served);
+        reply_sent(reply);
     }
     return !stop;
 }
@@ -189,13 +190,13 @@ static void go_on_with_streams(PyThreadState **thread)
 static void serve(struct input *input)
 {
     struct flight *flight;
-    struct served served = {0};
+    struct reply reply = {0};
     bool goes_on = true;
     PyThreadState *thread = PyEval_SaveThread();
     while (goes_on) {
         switch (input_next(input, &flight)) {
         case INPUT_REQUEST:
-            goes_on = serve_next(input, flight, &served, &thread);
+            goes_on = serve_next(input, flight, &reply, &thread);
             break;
         case INPUT_STREAM:
             go_on_with_streams(&thread);
@@ -207,7 +208,7 @@ static void serve(struct input *input)
     PyEval_RestoreThread(thread);
     stream_end_all();
     loop_close();
-    message_free(&served.reply);
+    message_free(&reply.message);
 }
 
 /* What the main thread does from inside the event loop, each time that somebody woke it. */
@@ -215,7 +216,7 @@ static void work_in_loop(void)
 {
     struct flight *flight;
     calls_resolve();
-    while ((flight = calls_take_given()) != NULL || (flight = flight_begin_next(loop_may_begin)) != NULL) {
+    while ((flight = call_list_take_for_task()) != NULL || (flight = flight_begin_next(loop_may_begin)) != NULL) {
         struct flight *before = flight_show(flight);
         serve_flight(flight);
         flight_show(before);
@@ -240,7 +241,7 @@ int pythonx_engine_main(const struct engine_options *options)
     output_start(writer);
     invoke_start(writer);
     log_start(writer);
-    serve_start(writer);
+    reply_start(writer);
     stream_start(writer);
     if (!segment_start(options->segment_limit) || !loop_start(work_in_loop))
         return fail("could not be set up"), ENGINE_EXIT_FAILURE;

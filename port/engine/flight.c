@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "info.h"
+#include "clock.h"
 
 #define COUNT_BOUND 16384
 #define BYTES_BOUND ((size_t)256 * 1024 * 1024)
@@ -63,7 +63,7 @@ static void stop_waiting(struct flight *flight)
 
 static void start_running(struct flight *flight)
 {
-    flight->started_us = info_clock_us();
+    flight->started_us = clock_us();
     append(&running, flight);
     totals.begun++;
 }
@@ -88,7 +88,7 @@ struct flight *flight_new(struct request *request)
         return NULL;
     flight->request = *request;
     *request = (struct request){0};
-    flight->read_us = info_clock_us();
+    flight->read_us = clock_us();
     if (flight->request.has_timeout)
         flight->deadline_us = flight->read_us + flight->request.timeout_ms * 1000;
     return flight;
@@ -144,7 +144,7 @@ struct flight *flight_begin_next(flight_may_begin *may_begin)
 void flight_end(struct flight *flight)
 {
     pthread_mutex_lock(&lock);
-    flight->ended_us = info_clock_us();
+    flight->ended_us = clock_us();
     if (shown == flight)
         shown = NULL;
     /* One that was told while it waited is in no list, and never began. */

@@ -25,7 +25,7 @@ struct flight {
     unsigned long long read_us;     /* when it was read, */
     unsigned long long started_us;  /* when it began, */
     unsigned long long ended_us;    /* when it was over, */
-    unsigned long long deadline_us; /* and when its time is up (info_clock_us); 0: never */
+    unsigned long long deadline_us; /* and when its time is up (clock_us); 0: never */
     struct flight *previous, *next;
     struct flight *following; /* for whoever holds several that run */
 };

@@ -8,7 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "calls.h"
+#include "call_list.h"
+#include "clock.h"
 #include "flight.h"
 #include "loop.h"
 #include "stream.h"
@@ -16,16 +17,9 @@
 static unsigned long long started_us;
 static const char *python = "";
 
-unsigned long long info_clock_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000;
-}
-
 void info_start(const char *python_version)
 {
-    started_us = info_clock_us();
+    started_us = clock_us();
     python = python_version;
 }
 
@@ -57,7 +51,7 @@ static void put_running(void *argument, struct span id, unsigned long long since
     struct message *message = argument;
     message_put_atom_text(message, "running");
     request_put_id(message, id);
-    put_count(message, "running_us", id.length == 0 ? 0 : info_clock_us() - since_us);
+    put_count(message, "running_us", id.length == 0 ? 0 : clock_us() - since_us);
 }
 
 void info_put(struct message *message, const struct info *info)
@@ -72,12 +66,12 @@ void info_put(struct message *message, const struct info *info)
     put_count(message, "run_us", totals.run_us);
     put_count(message, "tasks", loop_task_count());
     put_count(message, "streams", stream_count());
-    put_count(message, "calls", calls_count());
+    put_count(message, "calls", call_list_count());
     put_count(message, "memory", resident_bytes());
     put_count(message, "bytes_in", info->bytes_in);
     put_count(message, "bytes_out", info->bytes_out);
     put_count(message, "os_pid", (unsigned long long)getpid());
-    put_count(message, "uptime_us", info_clock_us() - started_us);
+    put_count(message, "uptime_us", clock_us() - started_us);
     put_count(message, "max_frame", info->max_frame);
     message_put_atom_text(message, "python");
     message_put_text(message, python);

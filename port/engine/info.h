@@ -13,9 +13,6 @@ struct info {
 /* Remembers when the session began and which Python it runs (borrowed for good). */
 void info_start(const char *python_version);
 
-/* Microseconds on a clock that never goes back. */
-unsigned long long info_clock_us(void);
-
 /* Appends the map. */
 void info_put(struct message *message, const struct info *info);
 

@@ -14,13 +14,14 @@
 
 #include "alarm.h"
 #include "at_once.h"
-#include "calls.h"
+#include "call_list.h"
+#include "clock.h"
 #include "engine_api.h"
 #include "frame.h"
 #include "info.h"
 #include "loop.h"
 #include "protocol.h"
-#include "serve.h"
+#include "reply.h"
 #include "stream.h"
 #include "term.h"
 #include "watch.h"
@@ -89,7 +90,7 @@ static struct flight *accept_frame(struct input *input, struct frame *frame)
         return NULL;
     }
     /* Somebody waits for what it was made within. */
-    bool given = flight->request.within.length > 0 && calls_give(flight);
+    bool given = flight->request.within.length > 0 && call_list_give(flight);
     if (given)
         alarm_at(flight_next_deadline());
     return given ? NULL : flight;
@@ -192,8 +193,8 @@ static void queue_read_ahead(struct input *input)
 /* Polls for a while before the read that sleeps: waking a sleeping thread is most of a round trip. */
 static void spin(const struct input *input)
 {
-    unsigned long long until = info_clock_us() + input->options.spin_us;
-    while (!watch_is_readable(&input->watch, 0) && info_clock_us() < until)
+    unsigned long long until = clock_us() + input->options.spin_us;
+    while (!watch_is_readable(&input->watch, 0) && clock_us() < until)
         ;
 }
 
@@ -216,7 +217,7 @@ static bool nobody_reads(struct input *input)
 /* The milliseconds until the next deadline, `most` at most (-1: no limit). */
 static int until_deadline(int most)
 {
-    unsigned long long deadline = flight_next_deadline(), now = info_clock_us();
+    unsigned long long deadline = flight_next_deadline(), now = clock_us();
     if (deadline == 0)
         return most;
     unsigned long long left = deadline > now ? (deadline - now) / 1000 + 1 : 0;
@@ -338,7 +339,7 @@ __attribute__((noreturn)) static void end_process(struct input *input)
 /* While Python waits for the BEAM the answer must get through, however much is queued. */
 static void wait_for_room(struct input *input)
 {
-    while (!flight_has_room() && calls_count() == 0) {
+    while (!flight_has_room() && call_list_count() == 0) {
         flight_wait_room(FULL_QUEUE_LOOK_MS);
         if (watch_peer_gone(input->options.output_fd, 0))
             atomic_store(&input->ended, true);
@@ -363,11 +364,11 @@ static void on_alarm(void)
 {
     bool runs = flight_any_has_verdict();
     alarm_rang();
-    unsigned long long now = info_clock_us();
+    unsigned long long now = clock_us();
     struct flight *late = flight_expire(now, &runs);
     while (late != NULL) {
         struct flight *next = late->next;
-        serve_verdict(late);
+        reply_verdict(late);
         late = next;
     }
     if (runs)

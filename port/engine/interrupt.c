@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 #include "alarm.h"
+#include "clock.h"
 #include "exception.h"
-#include "info.h"
 #include "owner.h"
 #include "protocol.h"
 
@@ -120,7 +120,7 @@ static int interrupt_owner(struct owner *owner, PyObject *frame)
         return 0;
     if (!is_importing(frame))
         return interrupt_raise(owner->flight);
-    alarm_at(info_clock_us() + RETRY_US);
+    alarm_at(clock_us() + RETRY_US);
     return 0;
 }
 

@@ -9,11 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "calls.h"
 #include "embedded.h"
 #include "interrupt.h"
 #include "protocol.h"
-#include "serve.h"
+#include "reply.h"
 #include "stream.h"
 
 static int wake_in = -1, wake_out = -1;
@@ -22,6 +21,7 @@ static pthread_t main_thread;
 static PyObject *module, *tasks; /* loop.py, once it was needed, and its dict of tasks */
 static struct owner *exclusive;  /* the request that others, but for concurrent ones, wait for; borrowed */
 static atomic_bool running;      /* the main thread is in the loop */
+static atomic_uint blocked;      /* how many times over the main thread waits for the BEAM */
 static atomic_bool woken, verdicts;
 static atomic_size_t task_count;
 
@@ -55,6 +55,16 @@ void loop_wake_for_verdicts(void)
     loop_wake();
 }
 
+void loop_block(void)
+{
+    atomic_fetch_add(&blocked, 1);
+}
+
+void loop_unblock(void)
+{
+    atomic_fetch_sub(&blocked, 1);
+}
+
 size_t loop_task_count(void)
 {
     return atomic_load(&task_count);
@@ -83,11 +93,6 @@ static bool load(void)
     return module != NULL;
 }
 
-PyObject *loop_evaluate(PyObject *body, PyObject *expression, PyObject *globals)
-{
-    return load() ? PyObject_CallMethod(module, "evaluate", "OOO", body, expression, globals) : NULL;
-}
-
 static bool is_plain(PyObject *value)
 {
     return Py_IsNone(value) || PyUnicode_CheckExact(value) || PyLong_Check(value) || PyFloat_CheckExact(value) ||
@@ -107,7 +112,7 @@ bool loop_takes(const struct run *run, PyObject *value)
 /* Where the main thread waits for the BEAM inside the loop, or on another thread, no task could ever go on. */
 static bool can_await(PyObject *value)
 {
-    if (pthread_equal(pthread_self(), main_thread) && !(atomic_load(&running) && calls_main_waits()))
+    if (pthread_equal(pthread_self(), main_thread) && !(atomic_load(&running) && atomic_load(&blocked) > 0))
         return true;
     /* Else Python warns that a coroutine was never awaited. */
     PyObject *closed = PyObject_CallMethod(value, "close", NULL);
@@ -244,7 +249,7 @@ PyObject *loop_end_function(PyObject *self, PyObject *arguments)
     struct owner *before = owner_of_this();
     (void)owner_enter(owner);
     PyObject *value = PyObject_CallFunctionObjArgs(outcome, NULL);
-    serve_end(run, value);
+    reply_end(run, value);
     free(run);
     (void)owner_enter(before);
     PyErr_Clear();

@@ -17,9 +17,6 @@ bool loop_start(loop_work *work);
 
 /* -- with the GIL -- */
 
-/* New reference to a coroutine that evaluates a block with top-level await. */
-PyObject *loop_evaluate(PyObject *body, PyObject *expression, PyObject *globals);
-
 /* Whether the request's value is for the loop: it is to be awaited, or is an async iterable of a stream. Sets no error.
  */
 bool loop_takes(const struct run *run, PyObject *value);
@@ -54,6 +51,10 @@ void loop_wake(void);
 
 /* The same, and tells tasks their verdicts. */
 void loop_wake_for_verdicts(void);
+
+/* Between the two the main thread waits for the BEAM: where that is in the loop, no task can go on. */
+void loop_block(void);
+void loop_unblock(void);
 
 size_t loop_task_count(void);
 

@@ -43,16 +43,6 @@ def verdict_again(exception):
     return True
 
 
-async def evaluate(body, expression, globals):
-    value = eval(body, globals) if body is not None else None
-    if body is not None and body.co_flags & 0x80:
-        await value
-    if expression is None:
-        return None
-    value = eval(expression, globals)
-    return await value if expression.co_flags & 0x80 else value
-
-
 async def wait_for(awaitable):
     return await awaitable
 

@@ -7,7 +7,6 @@
 #include "error.h"
 #include "frame.h"
 #include "interrupt.h"
-#include "loop.h"
 #include "numpy_memory.h"
 #include "output.h"
 #include "protocol.h"
@@ -134,19 +133,6 @@ static int enter_code(struct run *run)
 
 /* -- the operations ------------------------------------------------------------------------------------------------ */
 
-static PyObject *evaluate(PyObject *block)
-{
-    PyObject *body = PyTuple_GetItem(block, 0), *expression = PyTuple_GetItem(block, 1);
-    PyObject *value = Py_NewRef(Py_None);
-    if (Py_IsTrue(PyTuple_GetItem(block, 2)))
-        Py_SETREF(value, loop_evaluate(body, expression, globals));
-    else if (!Py_IsNone(body))
-        Py_SETREF(value, PyEval_EvalCode(body, globals, globals));
-    if (value != NULL && !Py_IsNone(expression) && !Py_IsTrue(PyTuple_GetItem(block, 2)))
-        Py_SETREF(value, PyEval_EvalCode(expression, globals, globals));
-    return value;
-}
-
 static PyObject *run_code(struct run *run, int keep_value)
 {
     PyObject *text = decode_code(run), *block = NULL, *value = NULL;
@@ -155,7 +141,7 @@ static PyObject *run_code(struct run *run, int keep_value)
     run->stage = RUN_COMPILE;
     block = source_compile(text, &run->options.place, keep_value);
     if (block != NULL && enter_code(run) == 0)
-        value = evaluate(block);
+        value = source_evaluate(block, globals);
 done:
     Py_XDECREF(block);
     Py_XDECREF(text);

@@ -10,7 +10,7 @@
 
 static PyObject *blocks_as_value, *blocks_as_statements; /* text to (body, expression) */
 static PyObject *sources;                                /* file name to text; shared with traces.py */
-static PyObject *compile_block, *traces;
+static PyObject *compile_block, *evaluate_block, *traces;
 static unsigned long long block_number;
 
 int source_start(void)
@@ -19,11 +19,12 @@ int source_start(void)
     if (blocks == NULL)
         return -1;
     compile_block = PyObject_GetAttrString(blocks, "compile_block");
+    evaluate_block = PyObject_GetAttrString(blocks, "evaluate");
     Py_DECREF(blocks);
     blocks_as_value = PyDict_New();
     blocks_as_statements = PyDict_New();
     sources = PyDict_New();
-    return compile_block && blocks_as_value && blocks_as_statements && sources ? 0 : -1;
+    return compile_block && evaluate_block && blocks_as_value && blocks_as_statements && sources ? 0 : -1;
 }
 
 PyObject *source_traces(void)
@@ -110,4 +111,17 @@ PyObject *source_compile(PyObject *text, const struct source_place *place, int k
     if (drop_oldest(cache, CACHED_BLOCKS, NULL) < 0 || PyDict_SetItem(cache, text, block) < 0)
         Py_CLEAR(block);
     return block;
+}
+
+PyObject *source_evaluate(PyObject *block, PyObject *globals)
+{
+    PyObject *body = PyTuple_GetItem(block, 0), *expression = PyTuple_GetItem(block, 1);
+    if (Py_IsTrue(PyTuple_GetItem(block, 2)))
+        return PyObject_CallFunctionObjArgs(evaluate_block, body, expression, globals, NULL);
+    PyObject *value = Py_NewRef(Py_None);
+    if (!Py_IsNone(body))
+        Py_SETREF(value, PyEval_EvalCode(body, globals, globals));
+    if (value != NULL && !Py_IsNone(expression))
+        Py_SETREF(value, PyEval_EvalCode(expression, globals, globals));
+    return value;
 }

@@ -1,4 +1,4 @@
-/* Code texts to code objects, each compiled once. All functions need the GIL. */
+/* Code texts to code objects, each compiled once, and their values. All functions need the GIL. */
 #ifndef PYTHONX_SOURCE_H
 #define PYTHONX_SOURCE_H
 
@@ -15,6 +15,9 @@ struct source_place {
  * execute first and for the expression whose value is the block's, and whether they await (top-level `await`). With
  * `keep_value` 0 all is body. NULL with an error set. */
 PyObject *source_compile(PyObject *text, const struct source_place *place, int keep_value);
+
+/* New reference to the block's value, which is a coroutine where it awaits; NULL with an error set. */
+PyObject *source_evaluate(PyObject *block, PyObject *globals);
 
 /* The module traces.py, borrowed, with the sources of what was compiled; NULL with an error set. */
 PyObject *source_traces(void);

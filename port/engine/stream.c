@@ -7,11 +7,11 @@
 
 #include "alarm.h"
 #include "bulk.h"
+#include "clock.h"
 #include "exception.h"
-#include "info.h"
 #include "interrupt.h"
 #include "protocol.h"
-#include "serve.h"
+#include "reply.h"
 
 /* How long an item may wait for others. */
 #define HOLD_US 1000
@@ -115,7 +115,7 @@ static bool add_to_batch(struct stream *stream, size_t head)
     if (stream->count == 0) {
         put_head(stream, &stream->batch);
         stream->count_at = stream->batch.length - sizeof(uint32_t);
-        stream->first_us = info_clock_us();
+        stream->first_us = clock_us();
         alarm_at(stream->first_us + HOLD_US);
     }
     message_put_raw(&stream->batch, stream->item.bytes + head, stream->item.length - head);
@@ -252,7 +252,7 @@ static void end(struct stream *stream)
     take_out(stream);
     if (failed)
         exception_set(exception);
-    serve_end(&run, failed ? NULL : Py_NewRef(Py_None));
+    reply_end(&run, failed ? NULL : Py_NewRef(Py_None));
 }
 
 int stream_attach(struct run *run)
@@ -320,7 +320,7 @@ static void set_idle(struct stream *stream)
 static bool go_on(struct stream *stream)
 {
     struct flight *flight = stream->run.owner->flight;
-    unsigned long long until = info_clock_us() + SLICE_US;
+    unsigned long long until = clock_us() + SLICE_US;
     if (interrupt_raise(flight) < 0)
         return false;
     while (flight_granted(flight) > stream->put) {
@@ -329,7 +329,7 @@ static bool go_on(struct stream *stream)
             return false;
         if (put_item(stream, item) < 0 || interrupt_raise(flight) < 0)
             return false;
-        if (flight_any_waits() || ((stream->put & 31) == 0 && info_clock_us() > until))
+        if (flight_any_waits() || ((stream->put & 31) == 0 && clock_us() > until))
             break;
     }
     flush(stream);

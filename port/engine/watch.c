@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "alarm.h"
-#include "info.h"
+#include "clock.h"
 
 /* As long as the main thread is busy for less, it is left to read by itself. */
 #define TICK_US 2000
@@ -64,7 +64,7 @@ void watch_busy(struct watch *watch)
 {
     if (!watch->listens)
         return;
-    unsigned long long now = info_clock_us();
+    unsigned long long now = clock_us();
     pthread_mutex_lock(&watch->lock);
     if (!watch->busy) {
         watch->busy = true;
@@ -97,7 +97,7 @@ static void on_tick(struct watch *watch)
     (void)!read(watch->timer_fd, &expirations, sizeof expirations);
     pthread_mutex_lock(&watch->lock);
     watch->ticking = false;
-    if (watch->busy && info_clock_us() - watch->busy_since >= TICK_US)
+    if (watch->busy && clock_us() - watch->busy_since >= TICK_US)
         listen_for(watch, true);
     else if (watch->busy || watch->times_seen != watch->times_busy)
         tick_later(watch);
