@@ -1,5 +1,6 @@
 #include "invoke.h"
 
+#include "descriptors.h"
 #include "encode.h"
 #include "exception.h"
 #include "message.h"
@@ -14,9 +15,22 @@ void invoke_start(struct writer *writer)
     invoke_writer = writer;
 }
 
+/* The BEAM is the parent's. */
+static int refuse_in_child(void)
+{
+    if (!descriptors_forked())
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, "a forked child has no connection to the BEAM");
+    return -1;
+}
+
 /* Finishes and sends it; -1 with an error set. */
 static int send_message(struct message *message)
 {
+    if (refuse_in_child() < 0) {
+        message_free(message);
+        return -1;
+    }
     enum message_status status = message_finish(message);
     if (status == MESSAGE_OK) {
         PyThreadState *thread = PyEval_SaveThread();

@@ -587,6 +587,20 @@ START_TEST(sends_messages)
 }
 END_TEST
 
+START_TEST(calls_nobody_from_a_child)
+{
+    struct session *session = start(_i);
+    eval(session, "1",
+         "import os, warnings\nwarnings.simplefilter('ignore')\nread, write = os.pipe()\nif os.fork() == 0:\n"
+         "    for ask in (lambda: erlang.call('a', 'b'), lambda: erlang.send('a', 'b')):\n"
+         "        try: ask()\n        except RuntimeError as error: os.write(write, str(error).encode() + b';')\n"
+         "    os._exit(0)\nos.close(write)\nos.wait()\nos.read(read, 1000).decode()");
+    const char *refused = "a forked child has no connection to the BEAM";
+    session_expect(session, "{ok,1,'%s;%s;'}", refused, refused);
+    session_end(session, 0);
+}
+END_TEST
+
 /* -- what is told -------------------------------------------------------------------------------------------------- */
 
 START_TEST(tells_times_and_counts)
@@ -703,6 +717,7 @@ Suite *session_control_suite(void)
     tcase_add_loop_test(tcase, calls_from_coroutines, 0, pythons);
     tcase_add_loop_test(tcase, gives_calls_up_when_cancelled, 0, pythons);
     tcase_add_loop_test(tcase, sends_messages, 0, pythons);
+    tcase_add_loop_test(tcase, calls_nobody_from_a_child, 0, pythons);
     tcase_add_loop_test(tcase, tells_times_and_counts, 0, pythons);
     tcase_add_loop_test(tcase, attributes_output_of_threads, 0, pythons);
     tcase_add_loop_test(tcase, logs, 0, pythons);
