@@ -75,9 +75,10 @@ defmodule PythonxPort.ExamplesTest do
   test "progress" do
     output = run_example("progress")
 
-    assert output =~ ~r/^info from Python: fitting 400 points in 500 passes$/m
+    # Logger writes when it comes to it, also in the midst of the bar's line.
+    assert output =~ ~r/info from Python: fitting 400 points in 500 passes$/m
     assert output =~ ~r/\r\[#{String.duplicate(".", 30)}\] 0% loss 0\.69\d\d/
-    assert output =~ ~r/\r\[#{String.duplicate("#", 30)}\] 100% loss 0\.\d{4}\n/
+    assert output =~ ~r/\r\[#{String.duplicate("#", 30)}\] 100% loss 0\.\d{4}/
     assert output =~ ~r/^weights: -?\d\.\d+, -?\d\.\d+, -?\d\.\d+$/m
     assert [_, steps] = Regex.run(~r/^good enough after (\d+) steps, with a loss of 0\.\d+$/m, output)
     assert String.to_integer(steps) in 10..499
