@@ -30,24 +30,28 @@ static void run_for(struct owner *owner, struct reply *reply)
 
 void serve_run(struct flight *flight, struct reply *reply)
 {
-    struct owner *before = owner_of_this();
     struct owner *owner = owner_new(flight);
     reply->flight = NULL;
     if (owner != NULL && owner_enter(owner) == 0) {
         run_for(owner, reply);
-        (void)owner_enter(before);
+        /* One that others carry on has not ended, but nothing of it runs here now. */
+        if (reply->flight == NULL)
+            (void)owner_enter(NULL);
     } else {
         Py_XDECREF((PyObject *)owner);
         reply_make_error(reply, flight, "there is no memory for the request");
     }
     PyErr_Clear();
-    Py_XDECREF((PyObject *)before);
 }
 
 void serve_flight(struct flight *flight)
 {
     struct reply reply = {0};
+    struct owner *before = owner_of_this();
     serve_run(flight, &reply);
+    (void)owner_enter(before);
+    PyErr_Clear();
+    Py_XDECREF((PyObject *)before);
     reply_send_now(&reply);
     loop_run();
 }

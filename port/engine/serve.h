@@ -6,10 +6,11 @@
 #include "flight.h"
 #include "reply.h"
 
-/* Runs the request and makes its reply; with none made (reply->flight is NULL) others will end it. */
+/* Runs the request and makes its reply; with none made (reply->flight is NULL) others will end it. What runs
+ * from here on is nobody's. */
 void serve_run(struct flight *flight, struct reply *reply);
 
-/* The same, and sends the reply. */
+/* The same in the midst of something else, which goes on as it was; and sends the reply. */
 void serve_flight(struct flight *flight);
 
 #endif
