@@ -6,13 +6,15 @@ BUILD ?= build
 CFLAGS ?= -O2 -g
 WERROR ?= -Werror
 SANITIZE ?=
+# 1: without what Linux alone has, as other systems must do (port/common/system.h).
+PORTABLE ?=
 
 VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
-GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall test demo asan fuzz
+GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall test demo asan fuzz portability
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(CONFIG)
 endif
@@ -24,10 +26,18 @@ WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wconversion -Wstrict-prototypes -W
 	-Wcast-qual -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wnull-dereference
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE_FLAGS) \
-	-fPIC -fvisibility=hidden -fstack-protector-strong -pthread -MMD -MP -Iport/common -isystem $(EI_INCLUDE)
+	$(if $(PORTABLE),-DPYTHONX_PORTABLE) -fPIC -fvisibility=hidden -fstack-protector-strong -pthread -MMD -MP -Iport/common -isystem $(EI_INCLUDE)
 # CPython's stable ABI from 3.11 on: one build serves every later version.
 PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -Iport/engine -I$(BUILD)/generated \
 	$(if $(NUMPY_INCLUDE),-DPYTHONX_WITH_NUMPY -isystem $(NUMPY_INCLUDE))
+# Python's symbols stay undefined in the engine: they come from the libpython that the launcher has loaded.
+ifeq ($(shell uname -s),Darwin)
+ENGINE_LINK := -bundle -undefined dynamic_lookup
+DLOPEN :=
+else
+ENGINE_LINK := -shared -Wl,--exclude-libs,ALL
+DLOPEN := -ldl
+endif
 LINK_FLAGS = $(CFLAGS) $(SANITIZE_FLAGS) $(LDFLAGS) -pthread
 
 COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/common/*.c))
@@ -47,12 +57,11 @@ $(CONFIG): port/configure.sh
 
 $(PROGRAM): $(LAUNCHER) $(COMMON)
 	@echo '  LD $@'
-	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei -ldl
+	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(DLOPEN)
 
-# Python's symbols stay undefined: they come from the libpython that the launcher has loaded.
 $(ENGINE_SO): $(ENGINE) $(COMMON)
 	@echo '  LD $@'
-	@$(CC) $(LINK_FLAGS) -shared -Wl,--exclude-libs,ALL -o $@ $^ -L$(EI_LIBDIR) -lei
+	@$(CC) $(LINK_FLAGS) $(ENGINE_LINK) -o $@ $^ -L$(EI_LIBDIR) -lei
 
 $(BUILD)/obj/common/%.o: port/common/%.c $(CONFIG)
 	@mkdir -p $(@D)
@@ -94,7 +103,7 @@ $(BUILD)/obj/tests/%.o: tests/port/%.c $(CONFIG)
 
 $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 	@echo '  LD $@'
-	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(shell pkg-config --libs check) -ldl
+	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(shell pkg-config --libs check) $(DLOPEN)
 
 .PHONY: test-port
 test-port: $(PROGRAM) $(ENGINE_SO) $(CHECK_PORT) ## run the Check tests of port/
@@ -119,6 +128,13 @@ demo: tools ## see it work: Python from Elixir, in a process of its own
 	@$(MAKE) --no-print-directory -s all
 	@$(MIX) run examples/demo.exs
 
+.PHONY: portability
+portability: ## compile with every compiler that is here, for other systems, too
+	@mkdir -p build/portability && sh tests/portability.sh
+
+.PHONY: objects
+objects: $(COMMON) $(ENGINE) $(LAUNCHER)
+
 .PHONY: asan
 # Leaks are those of Python itself; fatal signals are what some tests are about.
 asan: export ASAN_OPTIONS = detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
@@ -140,7 +156,7 @@ $(BUILD)/bench/bulk: tests/bench/bulk.c $(BUILD)/obj/common/frame.o
 $(BUILD)/bench/codec: tests/bench/codec.c $(COMMON) $(ENGINE)
 	@mkdir -p $(@D)
 	@echo '  LD $@'
-	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) -ldl
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(DLOPEN)
 
 .PHONY: bench
 bench: all $(BUILD)/bench/echo $(BUILD)/bench/codec $(BUILD)/bench/bulk ## measure speed and memory, each beside a baseline of the same run
@@ -153,7 +169,7 @@ FUZZ_SECONDS ?= 120
 
 $(BUILD)/fuzz_term: tests/fuzz/fuzz_term.c $(COMMON) $(ENGINE)
 	@echo '  LD $@'
-	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) -ldl
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(DLOPEN)
 
 .PHONY: fuzz
 fuzz: ## feed mutated frames to the decoder for FUZZ_SECONDS (needs clang)

@@ -1,7 +1,16 @@
 # A long computation that can be watched, and ended, from Elixir.
 
 Code.require_file("progress_bar.ex", __DIR__)
-Logger.configure_backend(:console, format: "$level from Python: $message\n", level: :info)
+
+format = [format: "$level from Python: $message\n"]
+Logger.configure(level: :info)
+
+# Elixir 1.15 has handlers where there were backends.
+if Code.ensure_loaded?(Logger.Formatter) and function_exported?(Logger.Formatter, :new, 1) do
+  :ok = :logger.update_handler_config(:default, :formatter, apply(Logger.Formatter, :new, [format]))
+else
+  apply(Logger, :configure_backend, [:console, format])
+end
 
 path = Path.expand("fit.py", __DIR__)
 code = PythonxPort.Code.new(File.read!(path), file: path)

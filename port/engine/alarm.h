@@ -3,14 +3,6 @@
 #ifndef PYTHONX_ALARM_H
 #define PYTHONX_ALARM_H
 
-#include <stdbool.h>
-
-/* False, with errno, where no timer can be had. */
-bool alarm_open(void);
-
-/* Readable once it rings. */
-int alarm_fd(void);
-
 /* Rings at that time (clock_us), or earlier if that was asked for; 0: nothing is asked. */
 void alarm_at(unsigned long long us);
 

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "system.h"
+
 /* What an unprivileged process may ask for by default: fcntl(2), F_SETPIPE_SZ. */
 #define PIPE_SIZE (1024 * 1024)
 #define FIRST_PRIVATE 3
@@ -37,7 +39,7 @@ static int move_out(int fd)
 
 static void enlarge(int fd)
 {
-#ifdef F_SETPIPE_SZ
+#if defined(SYSTEM_IS_LINUX) && defined(F_SETPIPE_SZ)
     /* Not a pipe, or over the user's share: it works at the size it has. */
     (void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
 #else

@@ -13,6 +13,7 @@
 #include "flight.h"
 #include "loop.h"
 #include "stream.h"
+#include "system.h"
 
 static unsigned long long started_us;
 static const char *python = "";
@@ -23,7 +24,20 @@ void info_start(const char *python_version)
     python = python_version;
 }
 
-/* Resident bytes: proc(5) where there is one, else the most there ever was. */
+/* The most that ever were resident, for want of better. */
+static unsigned long long most_resident_bytes(void)
+{
+#ifdef __APPLE__
+    const unsigned long long unit = 1;
+#else
+    const unsigned long long unit = 1024;
+#endif
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (unsigned long long)usage.ru_maxrss * unit : 0;
+}
+
+/* Resident bytes, as proc(5) tells. */
+#ifdef SYSTEM_IS_LINUX
 static unsigned long long resident_bytes(void)
 {
     char line[128];
@@ -31,14 +45,18 @@ static unsigned long long resident_bytes(void)
     bool told = statm != NULL && fgets(line, sizeof line, statm) != NULL;
     if (statm != NULL)
         fclose(statm);
-    if (told) {
-        char *end_of_total;
-        (void)strtoull(line, &end_of_total, 10);
-        return strtoull(end_of_total, NULL, 10) * (unsigned long long)sysconf(_SC_PAGESIZE);
-    }
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (unsigned long long)usage.ru_maxrss * 1024 : 0;
+    char *end_of_total;
+    if (!told)
+        return most_resident_bytes();
+    (void)strtoull(line, &end_of_total, 10);
+    return strtoull(end_of_total, NULL, 10) * (unsigned long long)sysconf(_SC_PAGESIZE);
 }
+#else
+static unsigned long long resident_bytes(void)
+{
+    return most_resident_bytes();
+}
+#endif
 
 static void put_count(struct message *message, const char *key, unsigned long long value)
 {

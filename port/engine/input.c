@@ -445,21 +445,20 @@ struct input *input_new(const struct input_options *options, struct writer *writ
     input->options = *options;
     input->writer = writer;
     input->interrupt = interrupt;
-    input->watch.poll_fd = -1;
     pthread_mutex_init(&input->reading, NULL);
     input->frames = frame_reader_new(options->input_fd, options->max_frame, find_bulk);
     if (input->frames == NULL) {
         errno = ENOMEM;
         goto failed;
     }
-    if (!alarm_open() || !watch_open(&input->watch, options->input_fd))
+    if (!watch_open(&input->watch, options->input_fd))
         goto failed;
     errno = start_reader_thread(input);
     if (errno == 0)
         return input;
 
 failed:
-    watch_close(&input->watch);
+    watch_close();
     frame_reader_free(input->frames);
     free(input);
     return NULL;

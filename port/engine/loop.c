@@ -2,7 +2,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "protocol.h"
 #include "reply.h"
 #include "stream.h"
+#include "system.h"
 
 static int wake_in = -1, wake_out = -1;
 static loop_work *work;
@@ -28,11 +28,8 @@ static atomic_size_t task_count;
 bool loop_start(loop_work *function)
 {
     int ends[2];
-    if (pipe(ends) < 0)
+    if (!system_wake_pipe(ends))
         return false;
-    for (int i = 0; i < 2; i++)
-        if (fcntl(ends[i], F_SETFD, FD_CLOEXEC) < 0 || fcntl(ends[i], F_SETFL, O_NONBLOCK) < 0)
-            return false;
     wake_out = ends[0];
     wake_in = ends[1];
     work = function;

@@ -4,9 +4,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "system.h"
+
+#if defined(SYSTEM_IS_LINUX) && defined(MFD_CLOEXEC)
+#    define HAS_MEMFD
+#endif
+
 bool mapping_is_supported(void)
 {
-#ifdef MFD_CLOEXEC
+#ifdef HAS_MEMFD
     int fd = memfd_create("pythonx_port", MFD_CLOEXEC);
     bool supported = fd >= 0 && access("/proc/self/fd", X_OK) == 0;
     if (fd >= 0)
@@ -30,7 +36,7 @@ static void map(const struct mapping *mapping, int flags)
         (void)mmap(mapping->bytes + part, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, mapping->second_fd, 0);
 }
 
-#ifdef MFD_CLOEXEC
+#ifdef HAS_MEMFD
 /* The descriptor of a file that is mapped at `bytes`; -1 where there is none to be had. */
 static int make_file(unsigned char *bytes, size_t size)
 {

@@ -10,6 +10,7 @@
 #include "message.h"
 #include "protocol.h"
 #include "request.h"
+#include "system.h"
 
 /* A line that is longer goes out in pieces. */
 #define HELD_MAX ((size_t)64 * 1024)
@@ -69,7 +70,7 @@ static bool hold(struct owner_text *text, const unsigned char *bytes, size_t len
 
 static bool put(struct owner *owner, int stream, const unsigned char *bytes, size_t length)
 {
-    const unsigned char *line_end = length == 0 ? NULL : memrchr(bytes, '\n', length);
+    const unsigned char *line_end = system_find_last(bytes, '\n', length);
     size_t whole = line_end == NULL ? 0 : (size_t)(line_end - bytes) + 1;
     if (line_end == NULL && text_of(owner, stream)->length + length > HELD_MAX)
         whole = length;

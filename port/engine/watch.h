@@ -8,8 +8,6 @@
 #include <stdbool.h>
 
 struct watch {
-    int poll_fd;
-    int timer_fd; /* fires while the main thread may have been busy for long enough */
     int input_fd;
     bool listens;         /* false where the descriptor cannot be watched (a regular file): then input never wakes */
     pthread_mutex_t lock; /* guards what follows */
@@ -20,9 +18,9 @@ struct watch {
     unsigned quick;               /* times busy in a row, each soon after the one before */
 };
 
-/* False, with errno, where no watch can be had. Starts idle. */
+/* False, with errno, where no watch can be had. Starts idle. There is one at a time (sleeper.h). */
 bool watch_open(struct watch *watch, int input_fd);
-void watch_close(struct watch *watch);
+void watch_close(void);
 
 /* From the main thread: it has something to do, or has nothing and reads by itself. */
 void watch_busy(struct watch *watch);

@@ -11,6 +11,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "system.h"
+
+#if defined(SYSTEM_IS_LINUX) && defined(F_GETPIPE_SZ)
+#    define CAN_SPLICE
+#endif
+
 #define VECTORS_AT_ONCE 64
 /* A pin of less is written as usual: lending pages costs something, too. */
 #define SPLICE_SIZE ((size_t)1024 * 1024)
@@ -37,7 +43,7 @@ struct writer *writer_new(int fd)
     if (writer == NULL)
         return NULL;
     writer->fd = fd;
-#ifdef F_GETPIPE_SZ
+#ifdef CAN_SPLICE
     int pipe_size = fcntl(fd, F_GETPIPE_SZ);
     writer->pipe_size = pipe_size > 0 ? (size_t)pipe_size : 0;
 #endif
@@ -129,7 +135,7 @@ static void advance(struct cursor *cursor, size_t written)
 static ssize_t write_some(struct writer *writer, const struct cursor *cursor)
 {
     struct iovec vectors[VECTORS_AT_ONCE];
-#ifdef F_GETPIPE_SZ
+#ifdef CAN_SPLICE
     size_t lent = splice_count(writer, cursor);
     if (lent > 0) {
         const struct message_pin *pin = &cursor->message->pins[cursor->pin];

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "system.h"
+
 /* INSTSONAME is the library that the interpreter links against; a static one has none, but its library may be
  * installed all the same. Understood by Python 2, too, so that it can be told that it is too old. */
 static const char question[] =
@@ -24,7 +26,9 @@ static const char question[] =
     "base = getattr(sys, 'base_prefix', sys.prefix)\n"
     "places = [str(var('LIBDIR')), os.path.join(base, 'lib'), os.path.join(base, 'lib64')]\n"
     "if var('MULTIARCH'): places.append(os.path.join(base, 'lib', var('MULTIARCH')))\n"
+    "frameworks = str(var('PYTHONFRAMEWORKPREFIX') or '')\n"
     "paths = [os.path.join(p, n) for n in names for p in places if '.so' in n or n.endswith('.dylib')]\n"
+    "if frameworks: paths.append(os.path.join(frameworks, str(var('INSTSONAME'))))\n"
     "found = [p for p in paths if os.path.isfile(p)] + ['']\n"
     "out = '\\n'.join([version, threads, found[0], sys.executable, ''])\n"
     "os.write(1, out if bytes is str else os.fsencode(out))\n";
@@ -47,7 +51,7 @@ static int start(const char *program, pid_t *pid)
     int error = ENOMEM;
     if (arguments[0] == NULL || arguments[1] == NULL || arguments[2] == NULL || arguments[3] == NULL)
         goto no_arguments;
-    if (pipe2(ends, O_CLOEXEC) != 0) {
+    if (!system_pipe(ends)) {
         error = errno;
         goto no_arguments;
     }

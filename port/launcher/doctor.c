@@ -12,6 +12,7 @@
 
 #include "interpreter.h"
 #include "library.h"
+#include "system.h"
 
 static void row(FILE *out, const char *label, const char *value)
 {

@@ -46,7 +46,7 @@ static bool is_executable_file(const char *path)
 
 /* -- which interpreter --------------------------------------------------------------------------------------------- */
 
-static char *search_path(const char *name)
+char *interpreter_on_path(const char *name)
 {
     const char *path = getenv("PATH");
     for (const char *at = path == NULL ? "/usr/local/bin:/usr/bin:/bin" : path; *at != '\0';) {
@@ -84,8 +84,8 @@ static char *wanted_program(const char *python)
     if (python == NULL && venv != NULL && *venv != '\0')
         return format(venv, "/bin/python3", "");
     if (python == NULL)
-        return search_path("python3");
-    return strchr(python, '/') == NULL ? search_path(python) : strdup(python);
+        return interpreter_on_path("python3");
+    return strchr(python, '/') == NULL ? interpreter_on_path(python) : strdup(python);
 }
 
 /* -- the usual layouts --------------------------------------------------------------------------------------------- */
@@ -170,6 +170,13 @@ static char *library_in(const char *prefix, int minor)
             free(path);
         }
     }
+#ifdef __APPLE__
+    /* In a framework, whose version's directory the prefix is. */
+    char *path = format(prefix, "/Python", "");
+    if (path == NULL || is_file(path))
+        return path;
+    free(path);
+#endif
     return NULL;
 }
 

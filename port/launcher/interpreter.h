@@ -17,4 +17,7 @@ struct interpreter {
 bool interpreter_find(const char *python, struct interpreter *found);
 void interpreter_free(struct interpreter *interpreter);
 
+/* The program of that name on PATH, to be freed; NULL with errno. */
+char *interpreter_on_path(const char *name);
+
 #endif

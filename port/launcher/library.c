@@ -12,6 +12,9 @@
 #    include <mach-o/dyld.h>
 #endif
 
+#include "interpreter.h"
+#include "system.h"
+
 #define ENGINE_FILE "pythonx_engine.so"
 
 /* The launcher's own file, resolved; NULL where the system does not tell. */
@@ -21,8 +24,18 @@ static char *own_path(void)
     char path[PATH_MAX];
     uint32_t size = sizeof path;
     return _NSGetExecutablePath(path, &size) == 0 ? realpath(path, NULL) : NULL;
-#else
+#elif defined(SYSTEM_IS_LINUX)
     return realpath("/proc/self/exe", NULL);
+#else
+    static const char here = 0;
+    Dl_info file;
+    if (dladdr(&here, &file) == 0)
+        return NULL;
+    /* Some systems tell the name that the program was called by. */
+    char *path = strchr(file.dli_fname, '/') == NULL ? interpreter_on_path(file.dli_fname) : strdup(file.dli_fname);
+    char *resolved = path == NULL ? NULL : realpath(path, NULL);
+    free(path);
+    return resolved;
 #endif
 }
 

@@ -8,6 +8,7 @@
 #include "decode.h"
 #include "encode.h"
 #include "frame.h"
+#include "mapping.h"
 #include "message.h"
 #include "python_fixture.h"
 #include "request.h"
@@ -1097,6 +1098,19 @@ START_TEST(keeps_no_references)
 }
 END_TEST
 
+static TCase *segments_tcase(void)
+{
+    TCase *tcase = tcase_create("segments");
+    tcase_add_unchecked_fixture(tcase, start, NULL);
+    tcase_add_loop_test(tcase, looks_at_segments, 0, 2);
+    tcase_add_test(tcase, refuses_what_is_not_in_the_segment);
+    tcase_add_test(tcase, reads_texts_in_segments);
+    tcase_add_test(tcase, puts_results_in_segments);
+    tcase_add_loop_test(tcase, survives_mutated_fields, 0, 2);
+    tcase_set_timeout(tcase, 60);
+    return tcase;
+}
+
 Suite *tensor_suite(void)
 {
     Suite *suite = suite_create("tensor");
@@ -1116,9 +1130,6 @@ Suite *tensor_suite(void)
     tcase_add_loop_test(tcase, looks_at_several_in_one_frame, 0, 2 * ALIGNED);
     tcase_add_test(tcase, refuses_equal_keys_behind_an_array);
     tcase_add_test(tcase, takes_the_last_of_two);
-    tcase_add_loop_test(tcase, looks_at_segments, 0, 2);
-    tcase_add_test(tcase, refuses_what_is_not_in_the_segment);
-    tcase_add_test(tcase, reads_texts_in_segments);
     tcase_add_test(tcase, leaves_other_tuples_alone);
     tcase_add_test(tcase, encodes_arrays);
     tcase_add_loop_test(tcase, brings_arrays_back, 0, 2);
@@ -1127,10 +1138,10 @@ Suite *tensor_suite(void)
     tcase_add_test(tcase, pins_what_is_large);
     tcase_add_test(tcase, compares_large_keys);
     tcase_add_test(tcase, sends_large_keys_with_the_message);
-    tcase_add_test(tcase, puts_results_in_segments);
-    tcase_add_loop_test(tcase, survives_mutated_fields, 0, 2);
     tcase_add_loop_test(tcase, keeps_no_references, 0, 2);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
+    if (mapping_is_supported())
+        suite_add_tcase(suite, segments_tcase());
     return suite;
 }
