@@ -821,16 +821,16 @@ static TCase *segments_tcase(void)
     return tcase;
 }
 
+static TCase *no_segments_tcase(void)
+{
+    TCase *tcase = tcase_create("no segments");
+    tcase_add_test(tcase, lends_none_where_there_are_none);
+    return tcase;
+}
+
 Suite *segment_suite(void)
 {
     Suite *suite = suite_create("segment");
-    TCase *none = tcase_create("no segments");
-    if (mapping_is_supported()) {
-        suite_add_tcase(suite, segments_tcase());
-        tcase_free(none);
-        return suite;
-    }
-    tcase_add_test(none, lends_none_where_there_are_none);
-    suite_add_tcase(suite, none);
+    suite_add_tcase(suite, mapping_is_supported() ? segments_tcase() : no_segments_tcase());
     return suite;
 }
