@@ -202,8 +202,9 @@ format: ## format the sources
 
 .PHONY: install
 install: all ## install below $(DESTDIR)$(PREFIX)
-	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pythonx_port
-	install -D -m 755 $(ENGINE_SO) $(DESTDIR)$(PREFIX)/lib/pythonx_port/pythonx_engine.so
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pythonx_port
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pythonx_port
+	install -m 755 $(ENGINE_SO) $(DESTDIR)$(PREFIX)/lib/pythonx_port/pythonx_engine.so
 
 .PHONY: uninstall
 uninstall: ## remove what install put there

@@ -10,7 +10,8 @@ fail() {
 
 has_headers='
 import os, sys, sysconfig
-assert sys.version_info >= (3, 11) and sysconfig.get_config_var("Py_ENABLE_SHARED")
+var = sysconfig.get_config_var
+assert sys.version_info >= (3, 11) and (var("Py_ENABLE_SHARED") or var("PYTHONFRAMEWORK"))
 assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
 '
 
