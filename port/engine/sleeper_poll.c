@@ -13,7 +13,7 @@
 #    include <sys/stat.h>
 #    include <unistd.h>
 
-#    include "info.h"
+#    include "clock.h"
 
 #    define NEVER ULLONG_MAX
 
