@@ -16,6 +16,8 @@
 
 #define OLDEST_MINOR 11
 
+#define GONE "%s is a venv's, and the Python in %s that the venv was made from is gone: make the venv anew"
+
 /* -- strings and files --------------------------------------------------------------------------------------------- */
 
 static char *format(const char *first, const char *second, const char *third)
@@ -37,6 +39,12 @@ static bool is_file(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 static bool is_executable_file(const char *path)
@@ -114,8 +122,8 @@ static char *read_setting(const char *file, const char *key)
     return value;
 }
 
-/* For a venv's interpreter the directory with the interpreter that it was made from, else its own, resolved. */
-static char *base_directory(const char *program)
+/* For a venv's interpreter the directory with the interpreter that it was made from, else NULL. */
+static char *venv_home(const char *program)
 {
     char *directory = directory_of(program), *home = NULL;
     for (int level = 0; directory != NULL && home == NULL && level < 2; level++) {
@@ -124,6 +132,13 @@ static char *base_directory(const char *program)
         free(settings);
     }
     free(directory);
+    return home;
+}
+
+/* Where the interpreter really is: a venv's home, or its own directory, resolved. */
+static char *base_directory(const char *program)
+{
+    char *home = venv_home(program);
     if (home != NULL)
         return home;
     char *resolved = realpath(program, NULL);
@@ -180,11 +195,12 @@ static char *library_in(const char *prefix, int minor)
     return NULL;
 }
 
-/* Another program that stands beside a python3 is not that one. */
+/* Another program that stands beside a python3 is not that one, nor is the free-threaded python3.13t. */
 static bool is_named_python(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return strncmp(slash == NULL ? path : slash + 1, "python", strlen("python")) == 0;
+    const char *name = slash == NULL ? path : slash + 1;
+    return strcmp(name, "python") == 0 || strcmp(name, "python3") == 0 || minor_in_name(name) != 0;
 }
 
 /* True where the layout told all. */
@@ -254,6 +270,38 @@ static bool apply_answer(struct interpreter *found, const struct ask_answer *ans
     return made >= 0;
 }
 
+/* What is not a program at all, or what is left of a venv whose own Python is gone. NULL where memory is short. */
+static char *describe_no_program(const char *program)
+{
+    char *text = NULL, *home = venv_home(program);
+    struct stat status;
+    int made;
+    if (is_directory(program))
+        made = asprintf(&text,
+                        "%s is not an executable file, but a folder: name the interpreter in it, such as "
+                        "bin/python3",
+                        program);
+    else if (home != NULL && lstat(program, &status) == 0 && S_ISLNK(status.st_mode) && access(program, F_OK) != 0)
+        made = asprintf(&text, GONE, program, home);
+    else
+        made = asprintf(&text, "%s is not there, or not an executable file", program);
+    free(home);
+    return made < 0 ? NULL : text;
+}
+
+/* A venv of copies has an interpreter still, which cannot run. */
+static char *describe_no_answer(const char *program, char *complaint)
+{
+    char *text, *home = venv_home(program);
+    bool gone = home != NULL && !is_directory(home);
+    if (gone && asprintf(&text, GONE, program, home) >= 0) {
+        free(complaint);
+        complaint = text;
+    }
+    free(home);
+    return complaint;
+}
+
 bool interpreter_find(const char *python, struct interpreter *found)
 {
     *found = (struct interpreter){0};
@@ -264,13 +312,13 @@ bool interpreter_find(const char *python, struct interpreter *found)
     if (found->program == NULL)
         return false;
     if (!is_executable_file(found->program))
-        return has_problem(found, format(found->program, " is not there, or not an executable file", ""));
+        return has_problem(found, describe_no_program(found->program));
     if (read_layout(found))
         return true;
     struct ask_answer answer;
     char *complaint = ask_interpreter(found->program, &answer);
     if (complaint != NULL)
-        return has_problem(found, complaint);
+        return has_problem(found, describe_no_answer(found->program, complaint));
     bool whole = apply_answer(found, &answer);
     ask_free(&answer);
     return whole;

@@ -137,6 +137,27 @@ START_TEST(takes_no_other_program_for_python)
 }
 END_TEST
 
+/* The free-threaded interpreter beside the usual one has a library of its own. */
+START_TEST(takes_no_free_threaded_python_for_the_usual)
+{
+    make_installation();
+    folder_write_program("usr/bin/python3.12t", BINARY);
+    expect_problem(folder_path("usr/bin/python3.12t"), "/usr/bin/python3.12t could not be run");
+}
+END_TEST
+
+START_TEST(says_that_a_venv_lost_its_python)
+{
+    make_venv("home = %s\n");
+    ck_assert_int_eq(unlink(folder_path("usr/bin/python3.12")), 0);
+    expect_problem(folder_path("venv/bin/python"), "/usr/bin that the venv was made from is gone: make the venv anew");
+    /* One of copies is run before it is known. */
+    folder_write("copies/pyvenv.cfg", "home = /nowhere/bin\n");
+    folder_write_program("copies/bin/python3", "#!/bin/sh\nexit 1\n");
+    expect_problem(folder_path("copies/bin/python3"), "the Python in /nowhere/bin that the venv was made from is gone");
+}
+END_TEST
+
 /* -- which one ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(looks_on_the_path)
@@ -196,7 +217,7 @@ START_TEST(says_what_is_not_there)
     expect_problem(folder_path("none"), "/none is not there, or not an executable file");
     folder_write("file", BINARY);
     expect_problem(folder_path("file"), "/file is not there, or not an executable file");
-    expect_problem(folder_path(""), "is not there, or not an executable file");
+    expect_problem(folder_path(""), "is not an executable file, but a folder: name the interpreter in it");
     setenv("VIRTUAL_ENV", folder_path("venv"), 1);
     expect_problem(NULL, "/venv/bin/python3 is not there");
 }
@@ -320,6 +341,8 @@ Suite *interpreter_suite(void)
     tcase_add_loop_test(tcase, reads_a_venv, 0, 3);
     tcase_add_test(tcase, reads_a_venv_of_copies);
     tcase_add_test(tcase, takes_no_other_program_for_python);
+    tcase_add_test(tcase, takes_no_free_threaded_python_for_the_usual);
+    tcase_add_test(tcase, says_that_a_venv_lost_its_python);
     tcase_add_test(tcase, looks_on_the_path);
     tcase_add_test(tcase, passes_over_what_is_no_program);
     tcase_add_test(tcase, prefers_what_is_closer);
