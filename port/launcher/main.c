@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "doctor.h"
+#include "hold.h"
 #include "interpreter.h"
 #include "library.h"
 #include "options.h"
@@ -75,6 +76,11 @@ done:
 int main(int argc, char **argv)
 {
     struct options options;
+    /* What follows these is no option of ours. */
+    if (argc == 3 && strcmp(argv[1], "lock") == 0)
+        return hold_lock(argv[2]);
+    if (argc >= 3 && strcmp(argv[1], "guard") == 0)
+        return hold_guard(argv + 2);
     if (!options_read(argc, argv, &options))
         return ENGINE_EXIT_USAGE;
     switch (options.command) {

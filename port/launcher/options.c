@@ -48,6 +48,8 @@ static const char help[] =
     "       pythonx_port encode             Erlang terms as text on stdin, frames on stdout\n"
     "       pythonx_port decode             frames on stdin, Erlang terms as text on stdout\n"
     "       pythonx_port doctor [options]   tell which Python is found, and what is wrong with it\n"
+    "       pythonx_port lock FILE          hold a lock on a file until the input ends\n"
+    "       pythonx_port guard PROGRAM ...  run a program, and end it when the input ends\n"
     "\n"
     "Runs Python for a program on the BEAM, which starts it with open_port. By hand:\n"
     "  echo '{eval, 1, <<\"1+1\">>}.' | pythonx_port encode | pythonx_port | pythonx_port decode\n"

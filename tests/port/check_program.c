@@ -123,6 +123,32 @@ START_TEST(examines_what_is_wrong)
 }
 END_TEST
 
+/* A second one waits until the first is gone, also when it was killed. */
+START_TEST(holds_a_lock)
+{
+    expect("$PORT lock $FOLDER/lock </dev/null", 0, "locked");
+    expect("$PORT lock $FOLDER/none/lock </dev/null", 1, "No such file or directory");
+    expect("mkfifo $FOLDER/in; $PORT lock $FOLDER/lock <$FOLDER/in >$FOLDER/first & exec 3>$FOLDER/in\n"
+           "until grep -q locked $FOLDER/first; do sleep 0.02; done\n"
+           "$PORT lock $FOLDER/lock </dev/null && echo given up\n"
+           "(sleep 0.2; echo killed; kill -KILL $!) &\n"
+           "sleep 5 | $PORT lock $FOLDER/lock | head -n 1",
+           0, "given up\nkilled\nlocked");
+}
+END_TEST
+
+START_TEST(guards_a_program)
+{
+    expect("sleep 5 | $PORT guard sh -c 'cat; echo done; exit 7'; echo is $?", 0, "done\nis 7");
+    expect("sleep 5 | $PORT guard sh -c 'kill -9 $$'; echo is $?", 0, "is 137");
+    expect("$PORT guard /no/such/program </dev/null", 1, "/no/such/program: No such file or directory");
+    /* With all that it has started, and what ignores being asked. */
+    expect("$PORT guard sh -c 'trap : TERM; sleep 30 & echo $! >$FOLDER/pid; wait; sleep 30' </dev/null; "
+           "sleep 0.1; kill -0 $(cat $FOLDER/pid) 2>/dev/null || echo gone",
+           0, "gone");
+}
+END_TEST
+
 /* Installed, the engine stands in ../lib/pythonx_port of the program. */
 START_TEST(finds_its_engine)
 {
@@ -151,6 +177,8 @@ Suite *program_suite(void)
     tcase_add_test(tcase, explains_itself_on_a_terminal);
     tcase_add_loop_test(tcase, serves_in_a_pipe, 0, pythons);
     tcase_add_loop_test(tcase, examines_a_python, 0, pythons);
+    tcase_add_test(tcase, holds_a_lock);
+    tcase_add_test(tcase, guards_a_program);
     tcase_add_test(tcase, examines_what_is_wrong);
     tcase_add_loop_test(tcase, finds_its_engine, 0, pythons);
     tcase_set_timeout(tcase, 60);
