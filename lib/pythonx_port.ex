@@ -98,7 +98,7 @@ defmodule PythonxPort do
   once, by `Process.put(:"$callers", [pid])` with the process that it works for, or by a session of its own.
   """
 
-  alias PythonxPort.{Code, Error, Object, Request, Session, Starter, Task}
+  alias PythonxPort.{Code, Doctor, Environments, Error, Object, Request, Session, Starter, Task}
 
   @typedoc "A session: what `start_session/1` returns, a registered name, or `:default`."
   @type session :: GenServer.server() | :default
@@ -125,6 +125,19 @@ defmodule PythonxPort do
           spin: non_neg_integer(),
           executable: Path.t(),
           name: GenServer.name()
+        ]
+
+  @typedoc "Options of an environment; `uv_init/1` explains them."
+  @type uv_options :: [
+          packages: [String.t()],
+          pyproject_toml: String.t(),
+          python_version: String.t(),
+          uv_lock: Path.t(),
+          locked: boolean(),
+          directory: Path.t() | {:app, Application.app()},
+          uv_path: Path.t(),
+          env: Enumerable.t(),
+          progress: boolean()
         ]
 
   @typedoc "What Python may call, or whom it may send to by name; see the option `:allow` of `start_session/1`."
@@ -160,9 +173,11 @@ defmodule PythonxPort do
 
   Raises a `PythonxPort.Error` where it cannot be started. Options:
 
-    * `:python` – the interpreter, such as a venv's `bin/python3`; else the configuration
-      `config :pythonx_port, :python_path`, the environment variables `PYTHONX_PYTHON` and `VIRTUAL_ENV`, and
-      `python3` on `PATH` are asked, in this order
+    * `:python` – the interpreter, such as a venv's `bin/python3`; else the environment of `uv_init/1`, the
+      configuration `config :pythonx_port, :python_path`, the environment variables `PYTHONX_PYTHON` and
+      `VIRTUAL_ENV`, and `python3` on `PATH` are asked, in this order. Any CPython from 3.11 on with a shared libpython
+      will do, free-threaded builds excepted: a venv's, virtualenv's, conda's, pyenv's, uv's and the system's.
+      Each session can have another
     * `:init` – code, or a list of it, that runs before the first request
     * `:init_timeout` – how long starting may take, in milliseconds, `:init` included (60,000)
     * `:output` – where Python's output goes; see `PythonxPort.Output`
@@ -450,6 +465,66 @@ defmodule PythonxPort do
   """
   @spec release(session(), Object.t() | [Object.t()]) :: :ok
   def release(session, objects), do: Request.release(session, List.wrap(objects))
+
+  @doc """
+  Has sessions use an environment with the given packages, which `uv` makes first where it is not there yet; returns
+  the path of its interpreter.
+
+  Without options it takes those of the configuration:
+
+      config :pythonx_port, :uv_init,
+        packages: ["numpy>=2", "scikit-learn"],
+        python_version: "3.11"
+
+  Sessions that are started afterwards, the default session included, use the environment of the last call, unless
+  they have a `:python` of their own. With several environments, give each session what this function returned for it:
+  `start_session(python: python)`.
+
+  Nothing is made when the application `:pythonx_port` starts. An application that wants its environment to be there
+  before anything else calls `uv_init/0` in its `c:Application.start/2`. Where it does not, but there is a
+  configuration, the first session that needs the environment waits for it.
+
+  The program `uv` does the work, with its own configuration and environment variables: it is found on `PATH`, or named
+  by `:uv_path`. It also finds the Python, or downloads it. What was made is kept, and is used by all nodes of the host,
+  also after a restart: asked for again, it takes a few milliseconds and no `uv`. Of processes that want the same at the
+  same time one makes it, and the others wait. One that is interrupted leaves nothing that would be taken for whole.
+
+  Raises a `PythonxPort.Error` of kind `:environment_failed` with what `uv` said where it could not make it. Options:
+
+    * `:packages` – requirements, as a list of strings
+    * `:pyproject_toml` – instead, the text of a `pyproject.toml`. Paths in it have to be absolute
+    * `:python_version` – such as `"3.11"` or `"3.12.1"`, or a specifier such as `">=3.12"`
+    * `:uv_lock` – the path of a lock file to be checked in: its versions are taken where it is there, and it is written
+      where it is not, or where other packages are wanted. A change to it makes a new environment. Without it the versions
+      are locked on each host, in the environment's folder
+    * `:locked` – `true` makes it an error when the lock file does not fit, instead of changing it
+    * `:directory` – the folder to keep environments in, by default `pythonx_port/environments` in the user's cache.
+      `{:app, :my_app}` keeps them within that application, which is in `_build`, or in the release. What is there may be
+      removed when no session uses it
+    * `:uv_path` – the program `uv`; else `config :pythonx_port, :uv_path`, or `uv` on `PATH`
+    * `:env` – environment variables for `uv`, as `{name, value}` pairs
+    * `:progress` – whether `uv`'s progress is shown; by default it is where standard output is a terminal
+  """
+  @spec uv_init(uv_options()) :: Path.t()
+  def uv_init(options \\ Application.get_env(:pythonx_port, :uv_init) || []) do
+    options |> Environments.init() |> value!()
+  end
+
+  @doc """
+  Tells which Python a session with these options gets, and what is wrong with it; prints that, and returns it.
+
+  The map has `:ok`, `:problem` (what is wrong and what to do, or `nil`), `:text` (what was printed) and, as far as they
+  are known, `:python`, `:libpython`, `:version`, `:prefix`, `:numpy`, `:chosen_by`, `:launcher` and `:engine`. Options
+  are those of `start_session/1`.
+
+      PythonxPort.doctor(python: "/opt/venv/bin/python")
+  """
+  @spec doctor(session_options()) :: Doctor.report()
+  def doctor(options \\ []) do
+    report = Doctor.examine(options)
+    IO.puts(report.text)
+    report
+  end
 
   @doc "As `eval/3`, but returns the value alone, and raises the error."
   @spec eval!(session() | code(), code() | options(), options()) :: term()

@@ -18,6 +18,7 @@ defmodule PythonxPort.Error do
   | `:crashed` | the Python process ended; `exit_status`, `signal` and, where Python left one, `traceback` tell how |
   | `:not_running` | there is no such session (any more) |
   | `:start_failed` | the session could not be started |
+  | `:environment_failed` | `PythonxPort.uv_init/1` could not make the environment; the message has what uv said |
   """
 
   @derive {Inspect, optional: [:overdue]}
@@ -38,6 +39,7 @@ defmodule PythonxPort.Error do
           | :crashed
           | :not_running
           | :start_failed
+          | :environment_failed
 
   @typedoc """
   An error. `type` is the Python class (`"ValueError"`), `signal` a name such as `:sigsegv`; fields that do not

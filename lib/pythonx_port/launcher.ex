@@ -30,6 +30,25 @@ defmodule PythonxPort.Launcher do
     %{start_failed(message) | exit_status: crash.exit_status, signal: crash.signal}
   end
 
+  @doc "The path of the port program; the one that was named, or one that is there."
+  @spec executable(String.t() | nil) :: {:ok, Path.t()} | {:error, Error.t()}
+  def executable(named \\ nil), do: find(named)
+
+  @doc "What the port program says about the Python that it would run, and whether it is content with it."
+  @spec doctor(SessionOptions.t()) :: {:ok, String.t(), boolean()} | {:error, Error.t()}
+  def doctor(options) do
+    with {:ok, executable} <- find(options.executable),
+         :ok <- check_directory(options.cd) do
+      python = if options.python, do: ["--python", options.python], else: []
+      env = Enum.map(options.env, fn {name, value} -> {name, value || nil} end)
+      cd = if options.cd, do: [cd: options.cd], else: []
+
+      {report, status} = System.cmd(executable, ["doctor" | python], [env: env, stderr_to_stdout: true] ++ cd)
+
+      {:ok, report, status == 0}
+    end
+  end
+
   @doc "Kills a port program that does not end by itself."
   @spec kill(port()) :: :ok
   def kill(port) do
@@ -116,27 +135,12 @@ defmodule PythonxPort.Launcher do
     doctor = Task.async(fn -> doctor(options) end)
 
     case Task.yield(doctor, @doctor_timeout) || Task.shutdown(doctor, :brutal_kill) do
-      {:ok, report} -> "\n\n" <> report
+      {:ok, {:ok, report, _content}} -> "\n\n" <> report
       _no_report -> ""
     end
   end
 
   defp diagnosis(_options, _status), do: ""
-
-  defp doctor(options) do
-    with {:ok, executable} <- find(options.executable) do
-      python = if options.python, do: ["--python", options.python], else: []
-      env = Enum.map(options.env, fn {name, value} -> {name, value || nil} end)
-      cd = if options.cd, do: [cd: options.cd], else: []
-
-      {report, _status} =
-        System.cmd(executable, ["doctor" | python], [env: env, stderr_to_stdout: true] ++ cd)
-
-      report
-    else
-      {:error, _error} -> ""
-    end
-  end
 
   defp start_failed(message), do: %Error{kind: :start_failed, message: message}
 end

@@ -2,7 +2,7 @@ defmodule PythonxPort.SessionOptions do
   @moduledoc false
   # The options of a session, checked when they are given and not when they are first used.
 
-  alias PythonxPort.{Allow, Code, Output}
+  alias PythonxPort.{Allow, Code, Environments, Error, Output}
 
   # What the port program takes when it is not told, and the most that {packet, 4} can say.
   @max_frame 0xFFFF_FFFF
@@ -14,6 +14,7 @@ defmodule PythonxPort.SessionOptions do
   @derive {Inspect, except: [:env]}
   defstruct [
     :python,
+    :python_from,
     :output,
     :memory_limit,
     :segment_limit,
@@ -34,7 +35,7 @@ defmodule PythonxPort.SessionOptions do
 
   @spec new(keyword()) :: t()
   def new(options) do
-    options = Keyword.validate!(options, Map.keys(%__MODULE__{}) -- [:__struct__])
+    options = Keyword.validate!(options, Map.keys(%__MODULE__{}) -- [:__struct__, :python_from])
     Enum.each(options, &check/1)
 
     __MODULE__
@@ -42,7 +43,15 @@ defmodule PythonxPort.SessionOptions do
     |> Map.update!(:init, &List.wrap/1)
     |> Map.update!(:allow, &allow/1)
     |> Map.update!(:output, &Output.target/1)
-    |> Map.update!(:python, &python(&1 || Application.get_env(:pythonx_port, :python_path)))
+  end
+
+  @doc "With the interpreter, where one was named by anything but the environment's variables; it may be made first."
+  @spec with_python(t()) :: {:ok, t()} | {:error, Error.t()}
+  def with_python(options) do
+    with {:ok, chosen} <- Environments.choose(options.python) do
+      {python, from} = chosen || {nil, nil}
+      {:ok, %{options | python: python(python), python_from: from}}
+    end
   end
 
   defp allow(entries) do

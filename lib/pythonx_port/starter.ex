@@ -8,9 +8,11 @@ defmodule PythonxPort.Starter do
   @doc "As `PythonxPort.start_link/1`."
   @spec start_link(keyword()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
   def start_link(options) do
-    case start_process(SessionOptions.new(options), {:linked, self()}) do
-      {:error, {:shutdown, %Error{} = error}} -> {:error, error}
-      result -> result
+    with {:ok, options} <- options |> SessionOptions.new() |> SessionOptions.with_python() do
+      case start_process(options, {:linked, self()}) do
+        {:error, {:shutdown, %Error{} = error}} -> {:error, error}
+        result -> result
+      end
     end
   end
 
@@ -21,13 +23,13 @@ defmodule PythonxPort.Starter do
     started = make_ref()
     start = {:supervised, owner, self(), started}
 
-    child = %{
-      id: Session,
-      start: {__MODULE__, :start_process, [SessionOptions.new(options), start]},
-      restart: :temporary
-    }
-
-    with {:ok, pid} <- DynamicSupervisor.start_child(PythonxPort.SessionSupervisor, child) do
+    with {:ok, options} <- options |> SessionOptions.new() |> SessionOptions.with_python(),
+         child = %{
+           id: Session,
+           start: {__MODULE__, :start_process, [options, start]},
+           restart: :temporary
+         },
+         {:ok, pid} <- DynamicSupervisor.start_child(PythonxPort.SessionSupervisor, child) do
       await_started(pid, started)
     end
   end

@@ -1,0 +1,63 @@
+defmodule PythonxPort.Doctor do
+  @moduledoc false
+  # What the port program's doctor says, as a map, and in the words of this library.
+
+  alias PythonxPort.{Launcher, SessionOptions}
+
+  # Longer than it takes to ask an interpreter that does not answer, and to import NumPy from a slow disk.
+  @timeout 60_000
+
+  @labels %{
+    "launcher" => :launcher,
+    "engine" => :engine,
+    "chosen by" => :chosen_by,
+    "python" => :python,
+    "libpython" => :libpython,
+    "version" => :version,
+    "prefix" => :prefix,
+    "numpy" => :numpy,
+    "problem" => :problem
+  }
+
+  @typedoc "See `PythonxPort.doctor/1`."
+  @type report :: %{
+          required(:ok) => boolean(),
+          required(:problem) => String.t() | nil,
+          required(:text) => String.t(),
+          optional(atom()) => String.t()
+        }
+
+  @spec examine(keyword()) :: report()
+  def examine(options) do
+    with {:ok, options} <- options |> SessionOptions.new() |> SessionOptions.with_python(),
+         {:ok, text, content} <- ask(options) do
+      text |> by_us(options.python_from) |> String.trim_trailing() |> report(content)
+    else
+      {:error, error} -> %{ok: false, problem: error.message, text: "problem:     " <> error.message}
+    end
+  end
+
+  defp ask(options) do
+    task = Task.async(fn -> Launcher.doctor(options) end)
+
+    case Task.yield(task, @timeout) || Task.shutdown(task, :brutal_kill) do
+      {:ok, result} -> result
+      _nothing -> {:ok, "problem:     the interpreter does not answer: is it a Python interpreter?", false}
+    end
+  end
+
+  # The port program knows only that it was told.
+  defp by_us(text, nil), do: text
+  defp by_us(text, from), do: String.replace(text, ~r/^(chosen by: +)--python$/m, "\\1#{from}", global: false)
+
+  defp report(text, content) do
+    fields =
+      for line <- String.split(text, "\n"),
+          [_all, label, value] <- [Regex.run(~r/\A([a-z ]+): +(.+)\z/, line)],
+          key = @labels[label],
+          into: %{},
+          do: {key, value}
+
+    Map.merge(%{problem: nil}, Map.merge(fields, %{ok: content, text: text}))
+  end
+end
