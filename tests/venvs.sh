@@ -13,6 +13,7 @@ packages_of() {
     case $1 in
     packages) echo 'numpy>=2 pandas polars pyarrow ml_dtypes scikit-learn uvloop tqdm' ;;
     numpy1) echo 'numpy<2' ;;
+    uv) echo 'uv virtualenv' ;;
     esac
 }
 
@@ -41,9 +42,9 @@ if [ $# -gt 1 ]; then
     exit 0
 fi
 
-for name in packages numpy1; do
+for name in packages numpy1 uv; do
     # NumPy 1 ends with Python 3.12.
-    case $name/$version in numpy1/3.11.* | numpy1/3.12.* | packages/*) ;; *) continue ;; esac
+    case $name/$version in numpy1/3.11.* | numpy1/3.12.* | packages/* | uv/*) ;; *) continue ;; esac
     is_whole "$name" && continue
     echo "setup: installing for the tests, in $folder/$name: $(packages_of "$name")"
     if ! make_venv "$name"; then

@@ -11,6 +11,15 @@ code = "from importlib.util import find_spec\n[name for name in names if find_sp
 PythonxPort.stop_session(:default)
 
 missing = Enum.map(missing, &String.to_atom/1) ++ if(Code.ensure_loaded?(:poolboy), do: [], else: [:poolboy])
+
+uv =
+  if uv = PythonxPort.TestUV.program(),
+    do: if(PythonxPort.TestUV.reaches_index?(uv), do: [], else: [:network]),
+    else: [:uv]
+
+virtualenv = if PythonxPort.TestUV.beside("virtualenv"), do: [], else: [:virtualenv]
+missing = missing ++ uv ++ virtualenv
+
 if missing != [], do: IO.puts("Not here, so what needs it is not tested: #{Enum.join(missing, ", ")}")
 
 # No test waits for as long unless it fails.
