@@ -15,9 +15,12 @@
 #include "system.h"
 
 /* INSTSONAME is the library that the interpreter links against; a static one has none, but its library may be
- * installed all the same. Understood by Python 2, too, so that it can be told that it is too old. */
+ * installed all the same. Understood by Python 2, too, so that it can be told that it is too old: it has no option -I,
+ * which would keep the current folder's modules out. */
 static const char question[] =
-    "import os, sys, sysconfig\n"
+    "import sys\n"
+    "sys.path[:] = [p for p in sys.path if p]\n"
+    "import os, sysconfig\n"
     "var = sysconfig.get_config_var\n"
     "version = '%d.%d' % sys.version_info[:2]\n"
     "threads = 't' if var('Py_GIL_DISABLED') else ''\n"
@@ -47,7 +50,7 @@ static int start(const char *program, pid_t *pid)
 {
     int ends[2];
     posix_spawn_file_actions_t actions;
-    char *const arguments[] = {strdup(program), strdup("-I"), strdup("-c"), strdup(question), NULL};
+    char *const arguments[] = {strdup(program), strdup("-Es"), strdup("-c"), strdup(question), NULL};
     int error = ENOMEM;
     if (arguments[0] == NULL || arguments[1] == NULL || arguments[2] == NULL || arguments[3] == NULL)
         goto no_arguments;
