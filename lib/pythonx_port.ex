@@ -132,9 +132,9 @@ defmodule PythonxPort do
           packages: [String.t()],
           pyproject_toml: String.t(),
           python_version: String.t(),
-          uv_lock: Path.t(),
+          uv_lock: Path.t() | {Application.app(), Path.t()},
           locked: boolean(),
-          directory: Path.t() | {:app, Application.app()},
+          directory: Path.t() | {Application.app(), Path.t()},
           uv_path: Path.t(),
           env: Enumerable.t(),
           progress: boolean()
@@ -495,12 +495,13 @@ defmodule PythonxPort do
     * `:pyproject_toml` – instead, the text of a `pyproject.toml`. Paths in it have to be absolute
     * `:python_version` – such as `"3.11"` or `"3.12.1"`, or a specifier such as `">=3.12"`
     * `:uv_lock` – the path of a lock file to be checked in: its versions are taken where it is there, and it is written
-      where it is not, or where other packages are wanted. A change to it makes a new environment. Without it the versions
-      are locked on each host, in the environment's folder
+      where it is not, or where other packages are wanted. A change to it makes a new environment. With
+      `{:my_app, "priv/uv.lock"}` it is in the sources of that application, and comes along with its release. Without
+      the option the versions are locked on each host, in the environment's folder
     * `:locked` – `true` makes it an error when the lock file does not fit, instead of changing it
     * `:directory` – the folder to keep environments in, by default `pythonx_port/environments` in the user's cache.
-      `{:app, :my_app}` keeps them within that application, which is in `_build`, or in the release. What is there may be
-      removed when no session uses it
+      `{:my_app, "python"}` keeps them within that application, which is in `_build`, or in the release. What is there
+      may be removed when no session uses it
     * `:uv_path` – the program `uv`; else `config :pythonx_port, :uv_path`, or `uv` on `PATH`
     * `:env` – environment variables for `uv`, as `{name, value}` pairs
     * `:progress` – whether `uv`'s progress is shown; by default it is where standard output is a terminal

@@ -160,9 +160,8 @@ defmodule PythonxPort.Environments do
 
   # -- folders --------------------------------------------------------------------------------------------------------
 
-  defp root({:app, app}), do: app |> Application.app_dir() |> Path.join("python_environments")
   defp root(nil), do: Path.join(:filename.basedir(:user_cache, "pythonx_port"), "environments")
-  defp root(path), do: Path.expand(path)
+  defp root(path), do: path
 
   defp hash(term) do
     :sha256 |> :crypto.hash(:erlang.term_to_binary(term)) |> Base.encode32(case: :lower) |> binary_part(0, 26)

@@ -54,8 +54,12 @@ defmodule PythonxPort.HostLock do
 
   # The lock's process may have ended by itself; what it said is nobody's message.
   defp close(port) do
+    Process.unlink(port)
     if Port.info(port), do: Port.close(port)
     flush(port)
+  rescue
+    # It has closed just now.
+    ArgumentError -> flush(port)
   end
 
   defp flush(port) do

@@ -45,15 +45,26 @@ defmodule PythonxPort.UV do
       end
 
     fields = Keyword.drop(options, [:packages, :pyproject_toml])
-    struct!(__MODULE__, [project: project] ++ fields)
+
+    __MODULE__
+    |> struct!([project: project] ++ fields)
+    |> Map.update!(:uv_lock, &path/1)
+    |> Map.update!(:directory, &path/1)
   end
+
+  defp path({app, path}), do: Application.app_dir(app, path)
+  defp path(path), do: path && Path.expand(path)
 
   defp check({:packages, packages}) when is_list(packages), do: Enum.each(packages, &check_package/1)
   defp check({:pyproject_toml, text}) when is_binary(text), do: :ok
   defp check({:python_version, version}) when is_binary(version), do: check_version(version)
-  defp check({key, path}) when key in [:uv_lock, :uv_path] and is_binary(path) and path != "", do: :ok
-  defp check({:directory, path}) when is_binary(path) and path != "", do: :ok
-  defp check({:directory, {:app, app}}) when is_atom(app), do: :ok
+
+  defp check({key, path}) when key in [:uv_lock, :uv_path, :directory] and is_binary(path) and path != "",
+    do: :ok
+
+  defp check({key, {app, path}}) when key in [:uv_lock, :directory] and is_atom(app) and is_binary(path),
+    do: :ok
+
   defp check({key, value}) when key in [:locked, :progress] and is_boolean(value), do: :ok
   defp check({:env, env}) when is_list(env) or is_map(env), do: :ok
   defp check({key, nil}) when key != :packages, do: :ok
@@ -197,6 +208,9 @@ defmodule PythonxPort.UV do
         collect(port, show, [output | data])
 
       {^port, {:exit_status, status}} ->
+        # Whoever traps exits has no use for the port's.
+        Process.unlink(port)
+
         receive do
           {:EXIT, ^port, _reason} -> :ok
         after

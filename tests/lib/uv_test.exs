@@ -328,11 +328,21 @@ defmodule PythonxPort.UVTest do
     refute File.exists?(context.options[:directory])
   end
 
-  test "any folder, or an application's", context do
-    app = Application.app_dir(:pythonx_port)
-    options = Keyword.put(context.options, :directory, {:app, :pythonx_port}) ++ [packages: []]
-    on_exit(fn -> File.rm_rf!(Path.join(app, "python_environments")) end)
-    assert String.starts_with?(PythonxPort.uv_init(options), app)
+  test "folders and lock files of an application", context do
+    options = Keyword.put(context.options, :directory, {:pythonx_port, "python"})
+    lock = Application.app_dir(:pythonx_port, "uv.lock")
+    on_exit(fn -> File.rm_rf!(Application.app_dir(:pythonx_port, "python")) end)
+    on_exit(fn -> File.rm(lock) end)
+    python = PythonxPort.uv_init(options ++ [packages: [], uv_lock: {:pythonx_port, "uv.lock"}])
+    assert String.starts_with?(python, Application.app_dir(:pythonx_port))
+    assert File.exists?(lock)
+  end
+
+  test "a caller that traps exits gets no messages", context do
+    Process.flag(:trap_exit, true)
+    PythonxPort.uv_init(context.options ++ [packages: []])
+    failure(context.options ++ [packages: ["six ~~ 3"]])
+    refute_receive _anything, 50
   end
 
   describe "several at a time" do
