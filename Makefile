@@ -9,6 +9,19 @@ SANITIZE ?=
 # 1: without what Linux alone has, as other systems must do (port/common/system.h).
 PORTABLE ?=
 
+# A cross-compiler by its prefix, as elixir_make and Nerves name it; CC and STRIP by themselves win.
+ifneq ($(CROSSCOMPILE),)
+ifeq ($(origin CC),default)
+CC := $(CROSSCOMPILE)-gcc
+endif
+STRIP ?= $(CROSSCOMPILE)-strip
+endif
+STRIP ?= strip
+# Where Mix wants what a release shall have; what is there is stripped, build/ keeps the symbols.
+PRIV ?= priv
+# The compiler writes down $PWD, which may be another name of this folder.
+export PWD := $(CURDIR)
+
 VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
@@ -16,6 +29,13 @@ CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
 GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall test demo asan fuzz portability
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
+# What this make was given; where it is not what the last one was given, all is made anew.
+GIVEN := $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) $(NUMPY_INCLUDE) \
+	$(ERL_EI_INCLUDE_DIR) $(ERL_EI_LIBDIR)
+ifneq ($(file <$(BUILD)/given),$(GIVEN))
+$(shell mkdir -p $(BUILD))
+$(file >$(BUILD)/given,$(GIVEN))
+endif
 include $(CONFIG)
 endif
 
@@ -26,7 +46,8 @@ WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wconversion -Wstrict-prototypes -W
 	-Wcast-qual -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wnull-dereference
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE_FLAGS) \
-	$(if $(PORTABLE),-DPYTHONX_PORTABLE) -fPIC -fvisibility=hidden -fstack-protector-strong -pthread -MMD -MP -Iport/common -isystem $(EI_INCLUDE)
+	$(if $(PORTABLE),-DPYTHONX_PORTABLE) -ffile-prefix-map=$(CURDIR)=. -fPIC -fvisibility=hidden \
+	-fstack-protector-strong -pthread -MMD -MP -Iport/common -isystem $(EI_INCLUDE)
 # CPython's stable ABI from 3.11 on: one build serves every later version.
 PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -Iport/engine -I$(BUILD)/generated \
 	$(if $(NUMPY_INCLUDE),-DPYTHONX_WITH_NUMPY -isystem $(NUMPY_INCLUDE))
@@ -40,19 +61,20 @@ DLOPEN := -ldl
 endif
 LINK_FLAGS = $(CFLAGS) $(SANITIZE_FLAGS) $(LDFLAGS) -pthread
 
-COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/common/*.c))
-ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/engine/*.c))
-LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(wildcard port/launcher/*.c port/text/*.c))
+COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/common/*.c)))
+ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/engine/*.c)))
+LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/launcher/*.c port/text/*.c)))
 PROGRAM := $(BUILD)/pythonx_port
 ENGINE_SO := $(BUILD)/pythonx_engine.so
 
 .PHONY: all
 all: $(PROGRAM) $(ENGINE_SO) ## build the port program and its engine
-	@mkdir -p priv && for file in $(PROGRAM) $(ENGINE_SO); do \
-		cmp -s $$file priv/$$(basename $$file) || cp -f $$file priv/; done
+	@mkdir -p '$(PRIV)' && for file in $^; do \
+		place='$(PRIV)'/$$(basename $$file); new=$$place.$$$$; \
+		cp $$file "$$new" && $(STRIP) "$$new" || exit 1; \
+		if cmp -s "$$new" "$$place"; then rm "$$new"; else mv -f "$$new" "$$place"; fi || exit 1; done
 
-$(CONFIG): port/configure.sh
-	@mkdir -p $(@D)
+$(CONFIG): port/configure.sh $(BUILD)/given
 	@sh port/configure.sh > $@.new && mv $@.new $@ || { rm -f $@.new; exit 1; }
 
 $(PROGRAM): $(LAUNCHER) $(COMMON)
@@ -93,7 +115,7 @@ $(BUILD)/generated/embedded_files.h: $(sort $(wildcard port/engine/*.py)) port/e
 # -- tests ------------------------------------------------------------------------------------------------------------
 
 # The Check tests link all of the port but its main function, and Python itself.
-CHECKS := $(patsubst tests/port/%.c,$(BUILD)/obj/tests/%.o,$(wildcard tests/port/*.c))
+CHECKS := $(patsubst tests/port/%.c,$(BUILD)/obj/tests/%.o,$(sort $(wildcard tests/port/*.c)))
 CHECK_PORT := $(BUILD)/check_port
 
 $(BUILD)/obj/tests/%.o: tests/port/%.c $(CONFIG)
@@ -200,16 +222,21 @@ format: ## format the sources
 
 # -- installing ------------------------------------------------------------------------------------------------------
 
+# Stripped; STRIP=true leaves that to others, such as rpmbuild, which keeps what is taken off.
+ROOT = $(DESTDIR)$(PREFIX)
+
 .PHONY: install
-install: all ## install below $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pythonx_port
-	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/pythonx_port
-	install -m 755 $(ENGINE_SO) $(DESTDIR)$(PREFIX)/lib/pythonx_port/pythonx_engine.so
+install: $(PROGRAM) $(ENGINE_SO) ## install below $(DESTDIR)$(PREFIX)
+	install -d '$(ROOT)/bin' '$(ROOT)/lib/pythonx_port' '$(ROOT)/share/man/man1'
+	install -m 755 $(PROGRAM) '$(ROOT)/bin/pythonx_port'
+	install -m 755 $(ENGINE_SO) '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
+	$(STRIP) '$(ROOT)/bin/pythonx_port' '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
+	install -m 644 port/pythonx_port.1 '$(ROOT)/share/man/man1/pythonx_port.1'
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/pythonx_port
-	rm -rf $(DESTDIR)$(PREFIX)/lib/pythonx_port
+	rm -f '$(ROOT)/bin/pythonx_port' '$(ROOT)/share/man/man1/pythonx_port.1'
+	rm -rf '$(ROOT)/lib/pythonx_port'
 
 .PHONY: setup
 setup: tools ## install what building and testing need, where it is missing

@@ -1,25 +1,44 @@
 defmodule Mix.Tasks.Compile.PythonxPort do
   @moduledoc false
   # Runs `make` for the port program, so that a plain `mix compile` (also as a dependency) leaves it in priv/.
+  # It is called as elixir_make would call it: with $MAKE, and with $CC, $CROSSCOMPILE and the like passed on.
   use Mix.Task.Compiler
+
+  # Those of a make that called mix would only confuse this one.
+  @outer_make [{"MAKEFLAGS", nil}, {"MAKELEVEL", nil}, {"MFLAGS", nil}]
 
   @impl true
   def run(_args) do
-    if System.get_env("PYTHONX_PORT_SKIP_MAKE") in [nil, "", "0"], do: make(), else: :ok
+    if System.get_env("PYTHONX_PORT_SKIP_MAKE") in [nil, "", "0"], do: make(Mix.target()), else: :ok
   end
 
-  defp make do
-    # MAKEFLAGS of a make that called mix would only confuse this one.
-    env = [{"MAKEFLAGS", nil}, {"MAKELEVEL", nil}, {"MFLAGS", nil}]
+  defp make(:host) do
+    call_make(["PRIV=priv"])
+    # priv/ may be new: Mix links it into the build only where it exists.
+    Mix.Project.build_structure()
+    :ok
+  end
 
-    case System.cmd("make", ["-s"], cd: __DIR__, env: env, into: IO.stream(), stderr_to_stdout: true) do
-      {_output, 0} ->
-        # priv/ may be new: Mix links it into the build only where it exists.
-        Mix.Project.build_structure()
-        :ok
+  # What is for another machine goes into a build folder of its own, and where Mix gathers the files for that target.
+  defp make(target) do
+    priv = Path.join(Mix.Project.app_path(), "priv")
+    if match?({:ok, _link}, File.read_link(priv)), do: File.rm!(priv)
+    call_make(["PRIV=#{priv}", "BUILD=build/#{target}"])
+  end
 
-      {_output, status} ->
-        Mix.raise("make ended with status #{status}; the port program could not be built")
+  # A compiler that is newer than this release may warn of what this one did not: no reason to stop.
+  defp call_make(variables) do
+    make = System.get_env("MAKE") || "make"
+    args = ["-s", "-j#{System.schedulers_online()}", "WERROR=" | variables]
+
+    case System.cmd(make, ["all" | args],
+           cd: __DIR__,
+           env: @outer_make,
+           into: IO.stream(),
+           stderr_to_stdout: true
+         ) do
+      {_output, 0} -> :ok
+      {_output, status} -> Mix.raise("make ended with status #{status}; the port program could not be built")
     end
   end
 end
@@ -35,7 +54,7 @@ defmodule PythonxPort.MixProject do
       description: "Python in a process of its own, driven from the BEAM",
       compilers: [:pythonx_port] ++ Mix.compilers(),
       elixirc_paths: elixirc_paths(Mix.env()),
-      test_paths: ["tests/lib", "tests/examples"],
+      test_paths: ["tests/lib", "tests/examples", "tests/delivery"],
       start_permanent: Mix.env() == :prod,
       # Poolboy, which an example and a test use where it is there, is no dependency, but comes with the system.
       prune_code_paths: false,

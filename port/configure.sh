@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prints what the Makefile must know of this machine: which Python to build and test with, and where ei is.
-# Variables that are set already (PYTHON, ERL_EI_INCLUDE_DIR, ERL_EI_LIBDIR) are taken as they are.
+# Variables that are set already (PYTHON, PYTHON_INCLUDE, NUMPY_INCLUDE, ERL_EI_INCLUDE_DIR, ERL_EI_LIBDIR) are taken as
+# they are: for another machine, they name its headers and libraries.
 set -u
 
 fail() {
@@ -29,7 +30,7 @@ import numpy" "$has_headers"; do
 }
 
 PYTHON=${PYTHON:-$(find_python)}
-[ -n "$PYTHON" ] || fail "no Python 3.11 or later with headers and a shared libpython was found (try: make setup)"
+[ -n "$PYTHON" ] || [ -n "${PYTHON_INCLUDE:-}" ] || fail "no Python 3.11 or later with headers and a shared libpython was found (try: make setup)"
 
 if [ -z "${ERL_EI_INCLUDE_DIR:-}" ] || [ -z "${ERL_EI_LIBDIR:-}" ]; then
     command -v erl >/dev/null 2>&1 || fail "Erlang was not found (try: make setup)"
@@ -39,17 +40,22 @@ if [ -z "${ERL_EI_INCLUDE_DIR:-}" ] || [ -z "${ERL_EI_LIBDIR:-}" ]; then
 fi
 [ -f "$ERL_EI_INCLUDE_DIR/ei.h" ] || fail "$ERL_EI_INCLUDE_DIR has no ei.h (try: make setup)"
 
-"$PYTHON" - "$ERL_EI_INCLUDE_DIR" "$ERL_EI_LIBDIR" <<'END'
-import sys, sysconfig
+# Without a Python here (there are only headers, of another machine's) its lines stay empty, and so do those of the tests.
+[ -z "$PYTHON" ] || "$PYTHON" - <<'END' || fail "$PYTHON could not be asked for its headers"
+import os, sys, sysconfig
 var = sysconfig.get_config_var
 print(f"PYTHON := {sys.executable}")
-print(f"PYTHON_INCLUDE := {sysconfig.get_path('include')}")
 print(f"PYTHON_EMBED := -L{var('LIBDIR')} -Wl,-rpath,{var('LIBDIR')} -lpython{var('LDVERSION')}")
-try:
-    import numpy
-    print(f"NUMPY_INCLUDE := {numpy.get_include()}")
-except ImportError:
-    print("NUMPY_INCLUDE :=")
-print(f"EI_INCLUDE := {sys.argv[1]}")
-print(f"EI_LIBDIR := {sys.argv[2]}")
+if not os.environ.get("PYTHON_INCLUDE"):
+    print(f"PYTHON_INCLUDE := {sysconfig.get_path('include')}")
+    if not os.environ.get("NUMPY_INCLUDE"):
+        try:
+            import numpy
+            print(f"NUMPY_INCLUDE := {numpy.get_include()}")
+        except ImportError:
+            pass # the build does without
 END
+[ -z "${PYTHON_INCLUDE:-}" ] || echo "PYTHON_INCLUDE := $PYTHON_INCLUDE"
+[ -z "${NUMPY_INCLUDE:-}" ] || echo "NUMPY_INCLUDE := $NUMPY_INCLUDE"
+echo "EI_INCLUDE := $ERL_EI_INCLUDE_DIR"
+echo "EI_LIBDIR := $ERL_EI_LIBDIR"
