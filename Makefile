@@ -27,7 +27,7 @@ VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
-GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall test demo asan fuzz portability
+GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan fuzz portability
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 # What this make was given; where it is not what the last one was given, all is made anew.
 GIVEN := $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) $(NUMPY_INCLUDE) \
@@ -223,20 +223,34 @@ format: ## format the sources
 # -- installing ------------------------------------------------------------------------------------------------------
 
 # Stripped; STRIP=true leaves that to others, such as rpmbuild, which keeps what is taken off.
+INSTALL ?= install
 ROOT = $(DESTDIR)$(PREFIX)
 
 .PHONY: install
 install: $(PROGRAM) $(ENGINE_SO) ## install below $(DESTDIR)$(PREFIX)
-	install -d '$(ROOT)/bin' '$(ROOT)/lib/pythonx_port' '$(ROOT)/share/man/man1'
-	install -m 755 $(PROGRAM) '$(ROOT)/bin/pythonx_port'
-	install -m 755 $(ENGINE_SO) '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
+	$(INSTALL) -d '$(ROOT)/bin' '$(ROOT)/lib/pythonx_port' '$(ROOT)/share/man/man1'
+	$(INSTALL) -m 755 $(PROGRAM) '$(ROOT)/bin/pythonx_port'
+	$(INSTALL) -m 755 $(ENGINE_SO) '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
 	$(STRIP) '$(ROOT)/bin/pythonx_port' '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
-	install -m 644 port/pythonx_port.1 '$(ROOT)/share/man/man1/pythonx_port.1'
+	$(INSTALL) -m 644 port/pythonx_port.1 '$(ROOT)/share/man/man1/pythonx_port.1'
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f '$(ROOT)/bin/pythonx_port' '$(ROOT)/share/man/man1/pythonx_port.1'
 	rm -rf '$(ROOT)/lib/pythonx_port'
+
+DIST := pythonx_port-$(VERSION)
+
+.PHONY: dist
+dist: ## pack the sources of the last commit, as build/pythonx_port-VERSION.tar.gz
+	@mkdir -p $(BUILD)
+	git archive --format=tar.gz --prefix=$(DIST)/ -o $(BUILD)/$(DIST).tar.gz HEAD
+
+# Debian's rpmbuild knows nothing of what dpkg has installed.
+.PHONY: rpm
+rpm: dist ## build source and binary RPM of the last commit, below build/rpm
+	rpmbuild -ta --define '_topdir $(abspath $(BUILD))/rpm' $(if $(wildcard /etc/debian_version),--nodeps) \
+		$(BUILD)/$(DIST).tar.gz
 
 .PHONY: setup
 setup: tools ## install what building and testing need, where it is missing

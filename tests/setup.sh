@@ -36,6 +36,9 @@ look() {
     need 'command -v clang-format' clang-format clang-tools-extra
     need 'command -v clang-tidy' clang-tidy clang-tools-extra
     need 'command -v cppcheck' cppcheck cppcheck
+    need 'command -v rpmbuild && command -v rpm2archive' rpm 'rpm rpm-build'
+    need 'command -v rebar3' rebar3 erlang-rebar3
+    need 'command -v mandoc' mandoc mandoc
 }
 
 as_root() {
