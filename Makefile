@@ -46,7 +46,7 @@ WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wconversion -Wstrict-prototypes -W
 	-Wcast-qual -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wnull-dereference
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE_FLAGS) \
-	$(if $(PORTABLE),-DPYTHONX_PORTABLE) -ffile-prefix-map=$(CURDIR)=. -fPIC -fvisibility=hidden \
+	$(if $(PORTABLE),-DPYTHONX_PORTABLE) '-ffile-prefix-map=$(CURDIR)=.' -fPIC -fvisibility=hidden \
 	-fstack-protector-strong -pthread -MMD -MP -Iport/common -isystem $(EI_INCLUDE)
 # CPython's stable ABI from 3.11 on: one build serves every later version.
 PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -Iport/engine -I$(BUILD)/generated \

@@ -66,6 +66,6 @@ defmodule PythonxPort.MixProject do
     [extra_applications: [:logger, :crypto], mod: {PythonxPort.Application, []}]
   end
 
-  defp elixirc_paths(:test), do: ["lib", "tests/lib/support"]
+  defp elixirc_paths(:test), do: ["lib", "tests/lib/support", "tests/delivery/support"]
   defp elixirc_paths(_env), do: ["lib"]
 end
