@@ -32,6 +32,7 @@ ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 # What this make was given; where it is not what the last one was given, all is made anew.
 GIVEN := $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) $(NUMPY_INCLUDE) \
 	$(ERL_EI_INCLUDE_DIR) $(ERL_EI_LIBDIR)
+PYTHON_GIVEN := $(PYTHON)
 ifneq ($(file <$(BUILD)/given),$(GIVEN))
 $(shell mkdir -p $(BUILD))
 $(file >$(BUILD)/given,$(GIVEN))
@@ -132,8 +133,8 @@ test-port: $(PROGRAM) $(ENGINE_SO) $(CHECK_PORT) ## run the Check tests of port/
 	PYTHONX_PORT=$(abspath $(PROGRAM)) sh tests/check.sh $(CHECK_PORT) $(PYTHON)
 
 # The library's tests and the demo run the port program that was just built, under a Python that has NumPy; the tests
-# under the one with all packages, where there is one.
-mix_under = PYTHONX_PORT_SKIP_MAKE=1 PYTHONX_PYTHON="$${PYTHONX_PYTHON:-$(1)}" mix
+# under the one with all packages, where there is one. A make that a test calls shall be given what this one was.
+mix_under = PYTHONX_PORT_SKIP_MAKE=1 PYTHON='$(PYTHON_GIVEN)' PYTHONX_PYTHON="$${PYTHONX_PYTHON:-$(1)}" mix
 MIX = $(call mix_under,$(PYTHON))
 PACKAGES = $(shell sh tests/venvs.sh $(PYTHON) packages)
 
