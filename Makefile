@@ -255,6 +255,7 @@ rpm: dist ## build source and binary RPM of the last commit, below build/rpm
 
 .PHONY: setup
 setup: tools ## install what building and testing need, where it is missing
+	@sh tests/setup.sh wishes
 	@$(MAKE) --no-print-directory -s venvs
 
 # The compilers and libraries, without the packages that only tests need.

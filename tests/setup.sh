@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs what building and testing need and is not there yet, with the system's package manager: Debian's names and
 # Fedora's. Where all is there it only looks.
+#   setup.sh            what building, checking and most tests need
+#   setup.sh wishes     what single tests need, which are left out where it cannot be had
 set -u
 
 debian='' fedora=''
@@ -36,9 +38,14 @@ look() {
     need 'command -v clang-format' clang-format clang-tools-extra
     need 'command -v clang-tidy' clang-tidy clang-tools-extra
     need 'command -v cppcheck' cppcheck cppcheck
-    need 'command -v rpmbuild && command -v rpm2archive' rpm 'rpm rpm-build'
-    need 'command -v rebar3' rebar3 erlang-rebar3
-    need 'command -v mandoc' mandoc mandoc
+}
+
+wish() {
+    debian='' fedora=''
+    need "$1" "$2" "$3"
+    if [ -n "$debian" ] && ! install_missing; then
+        echo "setup: that did not work; the tests that need it will be left out" >&2
+    fi
 }
 
 as_root() {
@@ -58,6 +65,13 @@ install_missing() {
         return 1
     fi
 }
+
+if [ "${1:-}" = wishes ]; then
+    wish 'command -v rpmbuild && command -v rpm2archive' rpm 'rpm rpm-build'
+    wish 'command -v rebar3' rebar3 erlang-rebar3
+    wish 'command -v mandoc' mandoc mandoc
+    exit 0
+fi
 
 look
 if [ -n "$debian" ]; then
