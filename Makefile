@@ -9,6 +9,8 @@ SANITIZE ?=
 # 1: without what Linux alone has, as other systems must do (port/common/system.h).
 PORTABLE ?=
 
+SYSTEM := $(shell uname -s)
+
 # A cross-compiler by its prefix, as elixir_make and Nerves name it; CC and STRIP by themselves win.
 ifneq ($(CROSSCOMPILE),)
 ifeq ($(origin CC),default)
@@ -16,7 +18,7 @@ CC := $(CROSSCOMPILE)-gcc
 endif
 STRIP ?= $(CROSSCOMPILE)-strip
 endif
-STRIP ?= strip
+STRIP ?= strip$(if $(filter Darwin,$(SYSTEM)), -x)
 # Where Mix wants what a release shall have; what is there is stripped, build/ keeps the symbols.
 PRIV ?= priv
 # The compiler writes down $PWD, which may be another name of this folder.
@@ -30,12 +32,11 @@ CONFIG := $(BUILD)/config.mk
 GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan fuzz portability
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 # What this make was given; where it is not what the last one was given, all is made anew.
-GIVEN := $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) $(NUMPY_INCLUDE) \
-	$(ERL_EI_INCLUDE_DIR) $(ERL_EI_LIBDIR)
+GIVEN := $(strip $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) \
+	$(NUMPY_INCLUDE) $(ERL_EI_INCLUDE_DIR) $(ERL_EI_LIBDIR))
 PYTHON_GIVEN := $(PYTHON)
-ifneq ($(file <$(BUILD)/given),$(GIVEN))
-$(shell mkdir -p $(BUILD))
-$(file >$(BUILD)/given,$(GIVEN))
+ifneq ($(shell cat $(BUILD)/given 2>/dev/null),$(GIVEN))
+$(shell mkdir -p $(BUILD) && printf '%s\n' '$(subst ','\'',$(GIVEN))' >$(BUILD)/given)
 endif
 include $(CONFIG)
 endif
@@ -53,7 +54,7 @@ COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WA
 PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -Iport/engine -I$(BUILD)/generated \
 	$(if $(NUMPY_INCLUDE),-DPYTHONX_WITH_NUMPY -isystem $(NUMPY_INCLUDE))
 # Python's symbols stay undefined in the engine: they come from the libpython that the launcher has loaded.
-ifeq ($(shell uname -s),Darwin)
+ifeq ($(SYSTEM),Darwin)
 ENGINE_LINK := -bundle -undefined dynamic_lookup
 DLOPEN :=
 else

@@ -30,7 +30,8 @@ import numpy" "$has_headers"; do
 }
 
 PYTHON=${PYTHON:-$(find_python)}
-[ -n "$PYTHON" ] || [ -n "${PYTHON_INCLUDE:-}" ] || fail "no Python 3.11 or later with headers and a shared libpython was found (try: make setup)"
+[ -n "$PYTHON" ] || [ -n "${PYTHON_INCLUDE:-}" ] ||
+    fail "no Python 3.11 or later with headers and a shared libpython was found (try: make setup)"
 
 if [ -z "${ERL_EI_INCLUDE_DIR:-}" ] || [ -z "${ERL_EI_LIBDIR:-}" ]; then
     command -v erl >/dev/null 2>&1 || fail "Erlang was not found (try: make setup)"
