@@ -163,8 +163,10 @@ defmodule PythonxPort.Environments do
   defp root(nil), do: Path.join(:filename.basedir(:user_cache, "pythonx_port"), "environments")
   defp root(path), do: path
 
+  # Not by :crypto, which takes longer to load than all the rest takes where the environment is there. Whoever could make
+  # two projects alike could as well change one.
   defp hash(term) do
-    :sha256 |> :crypto.hash(:erlang.term_to_binary(term)) |> Base.encode32(case: :lower) |> binary_part(0, 26)
+    term |> :erlang.term_to_binary() |> :erlang.md5() |> Base.encode32(case: :lower, padding: false)
   end
 
   defp make_folder(path) do
