@@ -507,7 +507,7 @@ defmodule PythonxPort do
     * `:progress` – whether `uv`'s progress is shown; by default it is where standard output is a terminal
   """
   @spec uv_init(uv_options()) :: Path.t()
-  def uv_init(options \\ Application.get_env(:pythonx_port, :uv_init) || []) do
+  def uv_init(options \\ Environments.configuration() || []) do
     options |> Environments.init() |> value!()
   end
 

@@ -23,6 +23,13 @@ defmodule PythonxPort.Environments do
     end
   end
 
+  @doc "The options that the configuration holds, also where no application was started, as in a release's `eval`."
+  @spec configuration() :: keyword() | nil
+  def configuration do
+    Application.load(:pythonx_port)
+    Application.get_env(:pythonx_port, :uv_init)
+  end
+
   @doc "The interpreter for a session that asks for `wanted`, and who has chosen it; nil where nothing has."
   @spec choose(String.t() | nil) :: {:ok, {String.t(), String.t()} | nil} | {:error, Error.t()}
   def choose(nil) do
@@ -58,8 +65,10 @@ defmodule PythonxPort.Environments do
   # -- making one -----------------------------------------------------------------------------------------------------
 
   defp ensure(uv) do
-    root = root(uv.directory)
+    with {:ok, root} <- root(uv.directory), do: ensure(uv, root)
+  end
 
+  defp ensure(uv, root) do
     name =
       hash({@format, uv.project, uv.python_version, to_string(:erlang.system_info(:system_architecture))})
 
@@ -160,8 +169,17 @@ defmodule PythonxPort.Environments do
 
   # -- folders --------------------------------------------------------------------------------------------------------
 
-  defp root(nil), do: Path.join(:filename.basedir(:user_cache, "pythonx_port"), "environments")
-  defp root(path), do: path
+  defp root(nil) do
+    if System.get_env("HOME") || System.get_env("XDG_CACHE_HOME") do
+      {:ok, Path.join(:filename.basedir(:user_cache, "pythonx_port"), "environments")}
+    else
+      failed(
+        "there is no folder for environments: set $HOME or $XDG_CACHE_HOME, or give the option :directory"
+      )
+    end
+  end
+
+  defp root(path), do: {:ok, path}
 
   # Not by :crypto, which takes longer to load than all the rest takes where the environment is there. Whoever could make
   # two projects alike could as well change one.

@@ -38,10 +38,18 @@ defmodule PythonxPort.UV do
 
     project =
       case {options[:packages], options[:pyproject_toml]} do
-        {nil, nil} -> raise ArgumentError, "uv_init needs :packages or :pyproject_toml"
-        {packages, nil} -> project(packages, version)
-        {nil, text} -> text
-        _both -> raise ArgumentError, "uv_init takes :packages or :pyproject_toml, not both"
+        {nil, nil} ->
+          raise ArgumentError,
+                "uv_init needs :packages or :pyproject_toml, given or in `config :pythonx_port, :uv_init`"
+
+        {packages, nil} ->
+          project(packages, version)
+
+        {nil, text} ->
+          text
+
+        _both ->
+          raise ArgumentError, "uv_init takes :packages or :pyproject_toml, not both"
       end
 
     fields = Keyword.drop(options, [:packages, :pyproject_toml])

@@ -65,8 +65,10 @@ defmodule PythonxPort.UVTest do
   end
 
   # Another BEAM that makes an environment; what it says comes as messages of the port.
-  defp other_node(options) do
-    code = "IO.puts(PythonxPort.uv_init(#{inspect(options, limit: :infinity)}))"
+  defp other_node(options),
+    do: run_node("IO.puts(PythonxPort.uv_init(#{inspect(options, limit: :infinity)}))")
+
+  defp run_node(code, arguments \\ []) do
     ebin = Path.dirname(to_string(:code.which(PythonxPort)))
 
     Port.open({:spawn_executable, System.find_executable("elixir")}, [
@@ -74,7 +76,7 @@ defmodule PythonxPort.UVTest do
       :exit_status,
       :stderr_to_stdout,
       line: 4_096,
-      args: ["-pa", ebin, "-e", code]
+      args: arguments ++ ["-pa", ebin, "-e", code]
     ])
   end
 
@@ -210,6 +212,31 @@ defmodule PythonxPort.UVTest do
     assert assert_raise(Error, fn -> PythonxPort.start_session() end) == error
     assert %{ok: false, problem: problem} = with_output(fn -> PythonxPort.doctor() end)
     assert problem == error.message
+  end
+
+  # As in a release's `eval`, for the making of an image.
+  test "the configuration is found where no application was started", context do
+    config = Path.join(context.folder, "sys.config")
+    settings = [pythonx_port: [uv_init: context.options ++ [packages: []]]]
+    File.write!(config, :io_lib.format("~tp.~n", [settings]))
+    node = run_node("IO.puts(PythonxPort.uv_init())", ["--erl", "-config #{config}"])
+    assert {0, [python]} = await_exit(node)
+    assert PythonxPort.uv_init(context.options ++ [packages: []]) == python
+  end
+
+  test "there is no place for it", context do
+    home = System.get_env("HOME")
+    cache = System.get_env("XDG_CACHE_HOME")
+
+    on_exit(fn ->
+      for {name, value} <- [{"HOME", home}, {"XDG_CACHE_HOME", cache}], value, do: System.put_env(name, value)
+    end)
+
+    System.delete_env("HOME")
+    System.delete_env("XDG_CACHE_HOME")
+
+    assert failure(Keyword.delete(context.options, :directory) ++ [packages: []]) =~
+             "give the option :directory"
   end
 
   defp with_output(function) do
