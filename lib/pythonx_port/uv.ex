@@ -4,6 +4,8 @@ defmodule PythonxPort.UV do
 
   alias PythonxPort.{Error, Launcher}
 
+  # The environment may hold passwords of package indexes.
+  @derive {Inspect, except: [:env]}
   @enforce_keys [:project]
   defstruct [:project, :python_version, :uv_lock, :uv_path, :progress, directory: nil, locked: false, env: []]
 
@@ -75,7 +77,7 @@ defmodule PythonxPort.UV do
 
   defp check({key, value}) when key in [:locked, :progress] and is_boolean(value), do: :ok
   defp check({:env, env}) when is_list(env) or is_map(env), do: :ok
-  defp check({key, nil}) when key != :packages, do: :ok
+  defp check({key, nil}) when key not in [:packages, :env], do: :ok
 
   defp check({key, value}) do
     raise ArgumentError, "invalid value for option #{inspect(key)} of uv_init: #{inspect(value)}"
@@ -197,6 +199,7 @@ defmodule PythonxPort.UV do
         :exit_status,
         :hide,
         :stderr_to_stdout,
+        line: 4_096,
         args: arguments,
         cd: folder,
         env:
@@ -211,9 +214,10 @@ defmodule PythonxPort.UV do
 
   defp collect(port, show, output) do
     receive do
-      {^port, {:data, data}} ->
-        if show, do: IO.write(data)
-        collect(port, show, [output | data])
+      {^port, {:data, {ending, line}}} ->
+        line = [printable(line), if(ending == :eol, do: "\n", else: [])]
+        if show, do: IO.write(line)
+        collect(port, show, [output | line])
 
       {^port, {:exit_status, status}} ->
         # Whoever traps exits has no use for the port's.
@@ -225,7 +229,7 @@ defmodule PythonxPort.UV do
           0 -> :ok
         end
 
-        {status, output |> IO.iodata_to_binary() |> printable()}
+        {status, IO.iodata_to_binary(output)}
     end
   end
 
