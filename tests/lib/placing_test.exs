@@ -50,6 +50,7 @@ defmodule PythonxPort.PlacingTest do
       for _ <- 1..5, do: assert(PythonxPort.eval!(session, code, bindings: bindings) == expected)
     end
 
+    @tag :segments
     test "of more than there is room for goes through the pipe" do
       session = PythonxPort.start_session(segment_limit: @mib)
       assert arrives?(session, bytes(1, 2 * @mib))
@@ -76,6 +77,7 @@ defmodule PythonxPort.PlacingTest do
 
   describe "what is kept" do
     @tag :numpy
+    @tag :segments
     test "is a few open files, for a while", %{session: session} do
       before = SharedMemory.open_here()
       PythonxPort.exec!(session, "kept = []")
@@ -100,6 +102,7 @@ defmodule PythonxPort.PlacingTest do
       assert SharedMemory.open_here() == before
     end
 
+    @tag :segments
     test "goes with the session", %{session: session} do
       before = SharedMemory.open_here()
       assert arrives?(session, bytes(1, @mib))
@@ -125,6 +128,7 @@ defmodule PythonxPort.PlacingTest do
   end
 
   describe "callers that die" do
+    @tag :segments
     test "leave their segment to those who still write it" do
       session = PythonxPort.start_session(segment_limit: 128 * @mib)
       assert arrives?(session, bytes(1, 600 * @kib))
@@ -151,6 +155,7 @@ defmodule PythonxPort.PlacingTest do
       assert SharedMemory.of(session) == 2 * @mib
     end
 
+    @tag :segments
     test "while their data is written spoil nobody else's, and keep nothing" do
       session = PythonxPort.start_session(segment_limit: 256 * @mib)
       data = for seed <- 1..3, size <- [@mib, 24 * @mib], do: bytes(seed, size)
@@ -176,6 +181,7 @@ defmodule PythonxPort.PlacingTest do
   end
 
   describe "a session" do
+    @tag :segments
     test "does not keep what it passed on", %{session: session} do
       assert arrives?(session, bytes(1, 64 * @mib))
       assert arrives?(session, bytes(1, 5 * @mib))

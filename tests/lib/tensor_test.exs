@@ -410,6 +410,7 @@ defmodule PythonxPort.TensorTest do
       assert SharedMemory.of(session) <= 5 * @large
     end
 
+    @tag :segments
     test "beyond the limit is the pipe's" do
       session = PythonxPort.start_session(segment_limit: 3 * @large)
       PythonxPort.exec!(session, "kept = []")
@@ -452,6 +453,7 @@ defmodule PythonxPort.TensorTest do
       end
     end
 
+    @tag :segments
     test "comes back from processes that die" do
       session = PythonxPort.start_session(segment_limit: 4 * @large)
       gate = Gate.new()

@@ -7,10 +7,15 @@ end
 # What needs a package that is not there is excluded, and shown as that.
 packages = ~w(numpy pandas polars pyarrow torch ml_dtypes sklearn uvloop tqdm)
 code = "from importlib.util import find_spec\n[name for name in names if find_spec(name) is None]"
-{:ok, missing} = PythonxPort.eval(code, bindings: [names: packages])
-PythonxPort.stop_session(:default)
+session = PythonxPort.start_session()
+{:ok, missing} = PythonxPort.eval(session, code, bindings: [names: packages])
+# Systems other than Linux have none.
+segments? = :sys.get_state(session).segments.directory != nil
+PythonxPort.stop_session(session)
 
-missing = Enum.map(missing, &String.to_atom/1) ++ if(Code.ensure_loaded?(:poolboy), do: [], else: [:poolboy])
+missing =
+  Enum.map(missing, &String.to_atom/1) ++
+    if(Code.ensure_loaded?(:poolboy), do: [], else: [:poolboy]) ++ if(segments?, do: [], else: [:segments])
 
 uv =
   if uv = PythonxPort.TestUV.program(),
