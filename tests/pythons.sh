@@ -20,4 +20,4 @@ candidates() {
 
 candidates | while read -r python; do
     "$python" -I -c "$usable" 2>/dev/null
-done | sort -s -u -k1,1 | cut -d' ' -f2- | paste -s -d:
+done | sort -s -u -k1,1 | cut -d' ' -f2- | paste -s -d: -

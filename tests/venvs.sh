@@ -31,7 +31,7 @@ make_venv() {
             --only-binary :all: $(packages_of "$1") &&
         packages_of "$1" >"$new/list" &&
         rm -rf "${folder:?}/$1" &&
-        mv -T "$new" "$folder/$1"
+        "$python" -I -c 'import os, sys; os.rename(*sys.argv[1:])' "$new" "$folder/$1"
     made=$?
     rm -rf "$new"
     return $made

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "system.h"
+
 #define READ_AHEAD ((size_t)64 * 1024)
 /* Of a refused frame this much is kept, so that its request id can be answered. */
 #define REFUSED_KEPT ((size_t)4096)
@@ -161,7 +163,8 @@ static int wants_direct_read(const struct frame_reader *reader)
 static ssize_t read_some(struct frame_reader *reader)
 {
     if (wants_direct_read(reader)) {
-        ssize_t count = read(reader->fd, reader->frame.bytes + reader->filled, reader->announced - reader->filled);
+        ssize_t count =
+            read(reader->fd, reader->frame.bytes + reader->filled, system_transfer(reader->announced - reader->filled));
         if (count > 0) {
             reader->filled += (size_t)count;
             reader->frame.length = reader->filled;

@@ -19,6 +19,13 @@
 extern char **environ;
 #endif
 
+/* How much of `length` bytes one read or write is asked for: macOS refuses more than INT_MAX, which others shorten. */
+#define SYSTEM_TRANSFER_MAX ((size_t)1 << 30)
+static inline size_t system_transfer(size_t length)
+{
+    return length < SYSTEM_TRANSFER_MAX ? length : SYSTEM_TRANSFER_MAX;
+}
+
 /* A pipe whose ends no other program inherits; false with errno. */
 static inline bool system_pipe(int ends[2])
 {

@@ -90,6 +90,20 @@ static size_t splice_count(const struct writer *writer, const struct cursor *at)
     return left >= writer->pipe_size + SPLICE_SIZE ? left - writer->pipe_size : 0;
 }
 
+/* Of `count` pieces those that one write is asked for. */
+static int shorten(struct iovec *vectors, int count)
+{
+    size_t left = SYSTEM_TRANSFER_MAX;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len >= left) {
+            vectors[i].iov_len = left;
+            return i + 1;
+        }
+        left -= vectors[i].iov_len;
+    }
+    return count;
+}
+
 static int gather(const struct writer *writer, const struct cursor *from, struct iovec *vectors)
 {
     struct cursor at = *from;
@@ -109,7 +123,7 @@ static int gather(const struct writer *writer, const struct cursor *from, struct
             break;
         }
     }
-    return count;
+    return shorten(vectors, count);
 }
 
 static void advance(struct cursor *cursor, size_t written)
