@@ -16,6 +16,7 @@ Suite *decode_suite(void);
 Suite *encode_suite(void);
 Suite *vectors_suite(void);
 Suite *segment_suite(void);
+Suite *sleeper_suite(void);
 Suite *tensor_suite(void);
 Suite *session_suite(void);
 Suite *session_bulk_suite(void);
