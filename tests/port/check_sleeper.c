@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "info.h"
+#include "clock.h"
 #include "sleeper.h"
 #include "suites.h"
 
@@ -23,7 +23,7 @@ static void open_on_pipe(void)
 
 static void set_in(enum sleeper_timer timer, unsigned long long us)
 {
-    ck_assert(sleeper_set(timer, info_clock_us() + us));
+    ck_assert(sleeper_set(timer, clock_us() + us));
 }
 
 /* Where nothing else wakes, this does. */
@@ -37,11 +37,11 @@ static void expect_nothing(void)
 START_TEST(rings_at_its_time)
 {
     open_on_pipe();
-    unsigned long long since = info_clock_us();
+    unsigned long long since = clock_us();
     set_in(SLEEPER_ALARM, 20 * MS);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(sleeper_wait(), SLEEPER_RANG_ALARM);
-    ck_assert_uint_ge(info_clock_us() - since, 20 * MS);
+    ck_assert_uint_ge(clock_us() - since, 20 * MS);
     sleeper_heard(SLEEPER_ALARM);
     set_in(SLEEPER_ALARM, LONG_TIME);
     set_in(SLEEPER_TICK, LONG_TIME);
