@@ -174,6 +174,9 @@ static int buffer(struct encoder *encoder, PyObject *object)
 /* The object is held while it is encoded: an encoder written in Python may drop it from where it stands. */
 static int encode_held(struct encoder *encoder, PyObject *object)
 {
+    /* That runs no code which could take it away. */
+    if (Py_TYPE(object) == &PyLong_Type)
+        return integer(encoder, object);
     Py_INCREF(object);
     int failed = encode(encoder, object);
     Py_DECREF(object);
