@@ -26,6 +26,16 @@ static inline size_t system_transfer(size_t length)
     return length < SYSTEM_TRANSFER_MAX ? length : SYSTEM_TRANSFER_MAX;
 }
 
+/* Gives a pipe up that was made but cannot be used; keeps errno, and is false. */
+static inline bool system_no_pipe(int ends[2])
+{
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    errno = error;
+    return false;
+}
+
 /* A pipe whose ends no other program inherits; false with errno. */
 static inline bool system_pipe(int ends[2])
 {
@@ -37,11 +47,7 @@ static inline bool system_pipe(int ends[2])
         return false;
     if (fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 && fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0)
         return true;
-    int error = errno;
-    close(ends[0]);
-    close(ends[1]);
-    errno = error;
-    return false;
+    return system_no_pipe(ends);
 #endif
 }
 
@@ -52,11 +58,7 @@ static inline bool system_wake_pipe(int ends[2])
         return false;
     if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0)
         return true;
-    int error = errno;
-    close(ends[0]);
-    close(ends[1]);
-    errno = error;
-    return false;
+    return system_no_pipe(ends);
 }
 
 /* memrchr(3) */

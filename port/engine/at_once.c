@@ -9,20 +9,13 @@
 #include "segment_request.h"
 #include "term.h"
 
-static void send_and_free(struct writer *writer, struct message *message)
-{
-    if (message_finish(message) == MESSAGE_OK)
-        writer_send(writer, message);
-    message_free(message);
-}
-
 /* For those without a reply of their own the id is nil: that of another request would be taken for its reply. */
 static void refuse(struct writer *writer, const char *text)
 {
     struct message message = {0};
     message_begin(&message);
     request_put_error(&message, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
-    send_and_free(writer, &message);
+    writer_send_and_free(writer, &message);
 }
 
 static void answer_info(struct writer *writer, const struct request *request, const struct info *info)
@@ -33,7 +26,7 @@ static void answer_info(struct writer *writer, const struct request *request, co
     message_put_atom_text(&message, PROTOCOL_OK);
     request_put_id(&message, request->id);
     info_put(&message, info);
-    send_and_free(writer, &message);
+    writer_send_and_free(writer, &message);
 }
 
 static void answer_segment(struct writer *writer, const struct request *request)
@@ -41,7 +34,7 @@ static void answer_segment(struct writer *writer, const struct request *request)
     struct message message = {0};
     message_begin(&message);
     segment_request_lend(&message, request);
-    send_and_free(writer, &message);
+    writer_send_and_free(writer, &message);
 }
 
 void at_once_interrupt(void)

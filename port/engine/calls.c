@@ -1,8 +1,6 @@
 /* Calling, and what a thread does until it has its answer. */
 #include "calls.h"
 
-#include <pthread.h>
-
 #include "answer.h"
 #include "call_list.h"
 #include "clock.h"
@@ -17,13 +15,11 @@
  * processes that know nothing of the call. */
 #define PATIENCE_US 500000
 
-static pthread_t main_thread;
 static struct input *call_input;
 
 void calls_start(struct input *input)
 {
     call_input = input;
-    main_thread = pthread_self();
 }
 
 /* -- waiting ------------------------------------------------------------------------------------------------------- */
@@ -84,7 +80,7 @@ static int wait_for_answer(struct call *call)
 /* Takes no reference over. */
 static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
 {
-    bool on_main = pthread_equal(pthread_self(), main_thread);
+    bool on_main = interrupt_on_main();
     struct call call = {.waiter = on_main ? WAITER_MAIN : WAITER_THREAD, .since_us = clock_us()};
     call_list_add(&call);
     if (invoke_send(call.number, target, arguments) < 0) {

@@ -149,9 +149,7 @@ static int send_ready(struct writer *writer, const char *program)
     message_put_integer(&message, getpid());
     message_put_atom_text(&message, "features");
     put_features(&message);
-    bool sent = message_finish(&message) == MESSAGE_OK && writer_send(writer, &message);
-    message_free(&message);
-    return sent ? 0 : -1;
+    return writer_send_and_free(writer, &message) ? 0 : -1;
 }
 
 /* -- serving ------------------------------------------------------------------------------------------------------- */

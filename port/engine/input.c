@@ -58,9 +58,7 @@ static void answer_error(struct input *input, struct span id, const char *kind, 
     struct message message = {0};
     message_begin(&message);
     request_put_error(&message, id, kind, text);
-    if (message_finish(&message) == MESSAGE_OK)
-        writer_send(input->writer, &message);
-    message_free(&message);
+    writer_send_and_free(input->writer, &message);
 }
 
 /* -- frames to requests -------------------------------------------------------------------------------------------- */

@@ -74,9 +74,14 @@ static void interrupt_threads(void)
         PyThreadState_SetAsyncExc(thread, exception_of(verdict));
 }
 
+bool interrupt_on_main(void)
+{
+    return pthread_equal(pthread_self(), main_thread);
+}
+
 void interrupt_enter_thread(struct flight *flight)
 {
-    if (!pthread_equal(pthread_self(), main_thread))
+    if (!interrupt_on_main())
         flight_set_thread(flight, PyThread_get_thread_ident());
 }
 

@@ -19,6 +19,9 @@ void interrupt_shutdown(void);
 /* With the GIL: raises the flight's verdict, if it has one that was not told yet. -1 then, with the error set. */
 int interrupt_raise(struct flight *flight);
 
+/* Whether the calling thread is Python's main one, which signals reach. */
+bool interrupt_on_main(void);
+
 /* With the GIL, around code of the flight: says which thread it runs on, where that is not the main one, whose signal
  * handlers do not reach it. A verdict that comes too late does not hit what the thread does next. */
 void interrupt_enter_thread(struct flight *flight);

@@ -2,7 +2,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 
 static int wake_in = -1, wake_out = -1;
 static loop_work *work;
-static pthread_t main_thread;
 static PyObject *module, *tasks; /* loop.py, once it was needed, and its dict of tasks */
 static struct owner *exclusive;  /* the request that others, but for concurrent ones, wait for; borrowed */
 static atomic_bool running;      /* the main thread is in the loop */
@@ -33,7 +31,6 @@ bool loop_start(loop_work *function)
     wake_out = ends[0];
     wake_in = ends[1];
     work = function;
-    main_thread = pthread_self();
     return true;
 }
 
@@ -109,7 +106,7 @@ bool loop_takes(const struct run *run, PyObject *value)
 /* Where the main thread waits for the BEAM inside the loop, or on another thread, no task could ever go on. */
 static bool can_await(PyObject *value)
 {
-    if (pthread_equal(pthread_self(), main_thread) && !(atomic_load(&running) && atomic_load(&blocked) > 0))
+    if (interrupt_on_main() && !(atomic_load(&running) && atomic_load(&blocked) > 0))
         return true;
     /* Else Python warns that a coroutine was never awaited. */
     PyObject *closed = PyObject_CallMethod(value, "close", NULL);
@@ -177,16 +174,13 @@ static bool run_once(void)
 
 void loop_run(void)
 {
-    if (!loop_has_tasks() || !pthread_equal(pthread_self(), main_thread) || atomic_exchange(&running, true))
+    if (!loop_has_tasks() || !interrupt_on_main() || atomic_exchange(&running, true))
         return;
-    struct owner *before = owner_of_this();
-    (void)owner_enter(NULL);
+    struct owner *before = owner_instead(NULL);
     while (loop_has_tasks() && run_once())
         ;
     atomic_store(&running, false);
-    (void)owner_enter(before);
-    PyErr_Clear();
-    Py_XDECREF((PyObject *)before);
+    owner_back(before);
 }
 
 void loop_close(void)
@@ -243,14 +237,11 @@ PyObject *loop_end_function(PyObject *self, PyObject *arguments)
     stream_detach(owner);
     if (exclusive == owner)
         exclusive = NULL;
-    struct owner *before = owner_of_this();
-    (void)owner_enter(owner);
+    struct owner *before = owner_instead(owner);
     PyObject *value = PyObject_CallFunctionObjArgs(outcome, NULL);
     reply_end(run, value);
     free(run);
-    (void)owner_enter(before);
-    PyErr_Clear();
-    Py_XDECREF((PyObject *)before);
+    owner_back(before);
     atomic_fetch_sub(&task_count, 1);
     /* Somebody may have waited for this one. */
     loop_wake();

@@ -88,6 +88,21 @@ struct owner *owner_of_this(void)
     return NULL;
 }
 
+struct owner *owner_instead(struct owner *owner)
+{
+    struct owner *before = owner_of_this();
+    (void)owner_enter(owner);
+    PyErr_Clear();
+    return before;
+}
+
+void owner_back(struct owner *before)
+{
+    (void)owner_enter(before);
+    PyErr_Clear();
+    Py_XDECREF((PyObject *)before);
+}
+
 void owner_put_id(struct message *message, const struct owner *owner)
 {
     struct span id = {0};

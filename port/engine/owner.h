@@ -30,6 +30,11 @@ void owner_leave(struct owner *owner);
 /* Makes it, or nobody (NULL), the owner of what this context runs from now on. -1 with an error set. */
 int owner_enter(struct owner *owner);
 
+/* The same for a while: returns the owner before, for owner_back, which goes back to it and takes the reference over.
+ * Neither sets an error; the first clears one that is set, the second too. */
+struct owner *owner_instead(struct owner *owner);
+void owner_back(struct owner *before);
+
 /* New reference to the owner of what runs, or NULL, with no error set, where that is nobody's. */
 struct owner *owner_of_this(void);
 

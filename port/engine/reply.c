@@ -54,9 +54,7 @@ static void send_timing(const struct flight *flight)
     request_put_id(&message, flight->request.id);
     message_put_unsigned(&message, flight->started_us - flight->read_us);
     message_put_unsigned(&message, flight->ended_us - flight->started_us);
-    if (message_finish(&message) == MESSAGE_OK)
-        writer_send(reply_writer, &message);
-    message_free(&message);
+    writer_send_and_free(reply_writer, &message);
 }
 
 void reply_send(struct reply *reply)
@@ -116,8 +114,6 @@ void reply_verdict(struct flight *flight)
     message_begin(&message);
     request_put_error(&message, flight->request.id, late ? PROTOCOL_TIMEOUT : PROTOCOL_CANCELLED,
                       late ? text : "the request was cancelled before it ran");
-    if (message_finish(&message) == MESSAGE_OK)
-        writer_send(reply_writer, &message);
-    message_free(&message);
+    writer_send_and_free(reply_writer, &message);
     flight_free(flight);
 }

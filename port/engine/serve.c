@@ -49,9 +49,7 @@ void serve_flight(struct flight *flight)
     struct reply reply = {0};
     struct owner *before = owner_of_this();
     serve_run(flight, &reply);
-    (void)owner_enter(before);
-    PyErr_Clear();
-    Py_XDECREF((PyObject *)before);
+    owner_back(before);
     reply_send_now(&reply);
     loop_run();
 }

@@ -25,7 +25,6 @@ struct stream {
     PyObject *iterator; /* owned; NULL: a task iterates */
     bool busy;          /* some thread goes on with it */
     unsigned long long put;
-    bool told;               /* its task knows of all that was granted */
     struct message item;     /* the one that is being encoded */
     struct message batch;    /* with `count` items, the first of which came at first_us */
     struct message outgoing; /* the batch that is being sent; guarded by `sending` */
@@ -226,22 +225,6 @@ static void close_iterator(PyObject *iterator)
         exception_set(current);
 }
 
-/* The request's own code runs. Returns the owner before, for leave. */
-static struct owner *enter(struct stream *stream)
-{
-    struct owner *before = owner_of_this();
-    (void)owner_enter(stream->run.owner);
-    PyErr_Clear();
-    return before;
-}
-
-static void leave(struct owner *before)
-{
-    (void)owner_enter(before);
-    PyErr_Clear();
-    Py_XDECREF((PyObject *)before);
-}
-
 /* With an error set, or without one where the items have come to their end. */
 static void end(struct stream *stream)
 {
@@ -342,7 +325,7 @@ bool stream_step(void)
     if (stream == NULL)
         return false;
     struct flight *shown = flight_show(stream->run.owner->flight);
-    struct owner *before = enter(stream);
+    struct owner *before = owner_instead(stream->run.owner);
     interrupt_enter_thread(stream->run.owner->flight);
     bool goes_on = go_on(stream);
     interrupt_leave_thread(stream->run.owner->flight);
@@ -351,7 +334,7 @@ bool stream_step(void)
     else
         end(stream);
     flight_show(shown);
-    leave(before);
+    owner_back(before);
     return true;
 }
 
@@ -361,10 +344,10 @@ void stream_end_all(void)
         struct stream *stream = streams;
         if (stream->iterator == NULL)
             break; /* tasks have ended before */
-        struct owner *before = enter(stream);
+        struct owner *before = owner_instead(stream->run.owner);
         interrupt_set_shutdown("the session was stopped before the stream had come to its end");
         end(stream);
-        leave(before);
+        owner_back(before);
     }
 }
 

@@ -195,3 +195,10 @@ bool writer_send(struct writer *writer, const struct message *message)
         atomic_store(&writer->broken, true);
     return whole;
 }
+
+bool writer_send_and_free(struct writer *writer, struct message *message)
+{
+    bool sent = message_finish(message) == MESSAGE_OK && writer_send(writer, message);
+    message_free(message);
+    return sent;
+}

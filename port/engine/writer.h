@@ -16,6 +16,9 @@ void writer_free(struct writer *writer);
  * end is gone; from then on every call returns false at once. Pins are not released here. */
 bool writer_send(struct writer *writer, const struct message *message);
 
+/* Finishes a message without pins, sends it, and frees it; the same for the result. */
+bool writer_send_and_free(struct writer *writer, struct message *message);
+
 /* True where a write failed because nobody reads any more. */
 bool writer_is_broken(const struct writer *writer);
 

@@ -7,20 +7,9 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "write_all.h"
 
 #define PIPE_SIZE ((size_t)1024 * 1024)
-
-static bool write_all(const unsigned char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t written = write(STDOUT_FILENO, bytes, length);
-        if (written < 0)
-            return false;
-        bytes += written;
-        length -= (size_t)written;
-    }
-    return true;
-}
 
 static size_t frame_size(const unsigned char *at)
 {
