@@ -6,7 +6,7 @@ BUILD ?= build
 CFLAGS ?= -O2 -g
 WERROR ?= -Werror
 SANITIZE ?=
-# 1: without what Linux alone has, as other systems must do (port/common/system.h).
+# 1: without what Linux alone has, as other systems must do (port/os/platform.h).
 PORTABLE ?=
 
 SYSTEM := $(shell uname -s)
@@ -49,9 +49,9 @@ WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wconversion -Wstrict-prototypes -W
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE_FLAGS) \
 	$(if $(PORTABLE),-DPYTHONX_PORTABLE) '-ffile-prefix-map=$(CURDIR)=.' -fPIC -fvisibility=hidden \
-	-fstack-protector-strong -pthread -MMD -MP -Iport/common -isystem $(EI_INCLUDE)
+	-fstack-protector-strong -pthread -MMD -MP -Iport -Iport/engine -isystem $(EI_INCLUDE)
 # CPython's stable ABI from 3.11 on: one build serves every later version.
-PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -Iport/engine -I$(BUILD)/generated \
+PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -I$(BUILD)/generated \
 	$(if $(NUMPY_INCLUDE),-DPYTHONX_WITH_NUMPY -isystem $(NUMPY_INCLUDE))
 # Python's symbols stay undefined in the engine: they come from the libpython that the launcher has loaded.
 ifeq ($(SYSTEM),Darwin)
@@ -63,8 +63,9 @@ DLOPEN := -ldl
 endif
 LINK_FLAGS = $(CFLAGS) $(SANITIZE_FLAGS) $(LDFLAGS) -pthread
 
-COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/common/*.c)))
-ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/engine/*.c)))
+# What launcher and engine share, by the rooms of port/README.md.
+COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/os/*.c port/wire/*.c)))
+ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/engine/*.c port/engine/*/*.c)))
 LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/launcher/*.c port/text/*.c)))
 PROGRAM := $(BUILD)/pythonx_port
 ENGINE_SO := $(BUILD)/pythonx_engine.so
@@ -76,8 +77,8 @@ all: $(PROGRAM) $(ENGINE_SO) ## build the port program and its engine
 		cp $$file "$$new" && $(STRIP) "$$new" || exit 1; \
 		if cmp -s "$$new" "$$place"; then rm "$$new"; else mv -f "$$new" "$$place"; fi || exit 1; done
 
-$(CONFIG): port/configure.sh $(BUILD)/given
-	@sh port/configure.sh > $@.new && mv $@.new $@ || { rm -f $@.new; exit 1; }
+$(CONFIG): port/scripts/configure.sh $(BUILD)/given
+	@sh port/scripts/configure.sh > $@.new && mv $@.new $@ || { rm -f $@.new; exit 1; }
 
 $(PROGRAM): $(LAUNCHER) $(COMMON)
 	@echo '  LD $@'
@@ -87,7 +88,12 @@ $(ENGINE_SO): $(ENGINE) $(COMMON)
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) $(ENGINE_LINK) -o $@ $^ -L$(EI_LIBDIR) -lei
 
-$(BUILD)/obj/common/%.o: port/common/%.c $(CONFIG)
+$(BUILD)/obj/os/%.o: port/os/%.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) -c -o $@ $<
+
+$(BUILD)/obj/wire/%.o: port/wire/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
 	@$(CC) $(COMMON_FLAGS) -c -o $@ $<
@@ -95,35 +101,35 @@ $(BUILD)/obj/common/%.o: port/common/%.c $(CONFIG)
 $(BUILD)/obj/launcher/%.o: port/launcher/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -Iport/launcher -Iport/text -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -Iport/text -Iport/wire -Iport/os -c -o $@ $<
 
 $(BUILD)/obj/text/%.o: port/text/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) -Iport/text -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) -Iport/text -Iport/wire -Iport/os -c -o $@ $<
 
 $(BUILD)/obj/engine/%.o: port/engine/%.c $(CONFIG) | $(BUILD)/generated/embedded_files.h
 	@mkdir -p $(@D)
 	@echo '  CC $<'
 	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -c -o $@ $<
 
-$(BUILD)/obj/engine/embedded.o: $(BUILD)/generated/embedded_files.h
+$(BUILD)/obj/engine/python/embedded.o: $(BUILD)/generated/embedded_files.h
 
 # Each .py file of the engine as a row of name and text.
-$(BUILD)/generated/embedded_files.h: $(sort $(wildcard port/engine/*.py)) port/embed.sh
+$(BUILD)/generated/embedded_files.h: $(sort $(wildcard port/engine/*/*.py)) port/scripts/embed.sh
 	@mkdir -p $(@D)
-	@sh port/embed.sh $(filter %.py,$^) > $@.new && mv $@.new $@
+	@sh port/scripts/embed.sh $(filter %.py,$^) > $@.new && mv $@.new $@
 
 # -- tests ------------------------------------------------------------------------------------------------------------
 
 # The Check tests link all of the port but its main function, and Python itself.
-CHECKS := $(patsubst tests/port/%.c,$(BUILD)/obj/tests/%.o,$(sort $(wildcard tests/port/*.c)))
+CHECKS := $(patsubst tests/port/%.c,$(BUILD)/obj/tests/%.o,$(sort $(wildcard tests/port/*.c tests/port/*/*.c)))
 CHECK_PORT := $(BUILD)/check_port
 
 $(BUILD)/obj/tests/%.o: tests/port/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Iport/launcher -Iport/text -Itests/port -Wno-format-nonliteral -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Iport/text -Iport/wire -Iport/os -Itests/port -Wno-format-nonliteral -c -o $@ $<
 
 $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 	@echo '  LD $@'
@@ -131,13 +137,13 @@ $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 
 .PHONY: test-port
 test-port: $(PROGRAM) $(ENGINE_SO) $(CHECK_PORT) ## run the Check tests of port/
-	PYTHONX_PORT=$(abspath $(PROGRAM)) sh tests/check.sh $(CHECK_PORT) $(PYTHON)
+	PYTHONX_PORT=$(abspath $(PROGRAM)) sh tests/scripts/run_port_tests.sh $(CHECK_PORT) $(PYTHON)
 
 # The library's tests and the demo run the port program that was just built, under a Python that has NumPy; the tests
 # under the one with all packages, where there is one. A make that a test calls shall be given what this one was.
 mix_under = PYTHONX_PORT_SKIP_MAKE=1 PYTHON='$(PYTHON_GIVEN)' PYTHONX_PYTHON="$${PYTHONX_PYTHON:-$(1)}" mix
 MIX = $(call mix_under,$(PYTHON))
-PACKAGES = $(shell sh tests/venvs.sh $(PYTHON) packages)
+PACKAGES = $(shell sh tests/scripts/test_venvs.sh $(PYTHON) packages)
 
 .PHONY: test-lib
 test-lib: all ## run the ExUnit tests of lib/ and the examples
@@ -154,7 +160,7 @@ demo: tools ## see it work: Python from Elixir, in a process of its own
 
 .PHONY: portability
 portability: ## compile with every compiler that is here, for other systems, too
-	@mkdir -p build/portability && sh tests/portability.sh
+	@mkdir -p build/portability && sh tests/scripts/cross_compile.sh
 
 .PHONY: objects
 objects: $(COMMON) $(ENGINE) $(LAUNCHER)
@@ -172,7 +178,7 @@ $(BUILD)/bench/echo: tests/bench/echo.c $(CONFIG)
 	@echo '  LD $@'
 	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -o $@ $<
 
-$(BUILD)/bench/bulk: tests/bench/bulk.c $(BUILD)/obj/common/frame.o
+$(BUILD)/bench/bulk: tests/bench/bulk.c $(BUILD)/obj/wire/frame.o
 	@mkdir -p $(@D)
 	@echo '  LD $@'
 	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -o $@ $^
@@ -203,18 +209,18 @@ fuzz: ## feed mutated frames to the decoder for FUZZ_SECONDS (needs clang)
 	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 build/fuzz/fuzz_term -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
 		build/fuzz/found tests/fuzz/corpus tests/vectors
 
-SOURCES := $(wildcard port/*/*.[ch] tests/*/*.[ch])
+SOURCES := $(wildcard port/*/*.[ch] port/*/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
 .PHONY: check
 check: all ## check formats, and read the code with clang-tidy and cppcheck
 	@clang-format --dry-run -Werror $(SOURCES)
 	@mix format --check-formatted
-	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c) -- -std=c11 -D_GNU_SOURCE \
+	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c port/*/*/*.c) -- -std=c11 -D_GNU_SOURCE \
 		-DPYTHONX_PORT_VERSION='"$(VERSION)"' -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' \
-		-Iport/common -Iport/launcher -Iport/text -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
+		-Iport -Iport/engine -Iport/text -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
 		2>&1 | { ! grep -v 'warnings generated'; }
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
-		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 '-DPy_RETURN_NONE=return Py_None' -Iport/common -Iport/engine -Iport/launcher -Iport/text \
+		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 '-DPy_RETURN_NONE=return Py_None' -Iport -Iport/engine -Iport/text \
 		-I$(BUILD)/generated port
 
 .PHONY: format
@@ -256,17 +262,17 @@ rpm: dist ## build source and binary RPM of the last commit, below build/rpm
 
 .PHONY: setup
 setup: tools ## install what building and testing need, where it is missing
-	@sh tests/setup.sh wishes
+	@sh port/scripts/install_tools.sh wishes
 	@$(MAKE) --no-print-directory -s venvs
 
 # The compilers and libraries, without the packages that only tests need.
 .PHONY: tools
 tools:
-	@sh tests/setup.sh
+	@sh port/scripts/install_tools.sh
 
 .PHONY: venvs
 venvs:
-	@sh tests/venvs.sh $(PYTHON)
+	@sh tests/scripts/test_venvs.sh $(PYTHON)
 
 .PHONY: clean
 clean: ## remove what was built
@@ -276,4 +282,4 @@ clean: ## remove what was built
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
--include $(wildcard $(BUILD)/obj/*/*.d)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d)

@@ -4,7 +4,7 @@ defmodule PythonxPort.Backlog do
   # them, be it that one of them is to end, would not reach it. So they wait here, and what is urgent goes past them.
   # No processes, no messages.
 
-  # Half of what Python takes (port/engine/flight.c).
+  # Half of what Python takes (port/engine/queue/job.c).
   @most 8_192
   @most_bytes 128 * 1024 * 1024
 

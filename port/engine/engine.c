@@ -1,5 +1,6 @@
 /* From the launcher's call to the exit status: Python is started, says that it is ready, and serves requests. */
-#include "engine_api.h"
+#include "engine/engine.h"
+#include "os/exit_status.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,33 +11,33 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "call_list.h"
-#include "calls.h"
-#include "crash.h"
-#include "decode.h"
-#include "descriptors.h"
-#include "embedded.h"
-#include "encode.h"
-#include "info.h"
-#include "input.h"
-#include "interrupt.h"
-#include "invoke.h"
-#include "log.h"
-#include "loop.h"
-#include "memory.h"
-#include "modules.h"
-#include "output.h"
-#include "protocol.h"
-#include "python.h"
-#include "refs.h"
-#include "request_options.h"
-#include "run.h"
-#include "segment.h"
-#include "serve.h"
-#include "source.h"
-#include "stream.h"
-#include "structs.h"
-#include "writer.h"
+#include "beam/beam_events.h"
+#include "beam/invoke.h"
+#include "beam/log.h"
+#include "codec/decode.h"
+#include "codec/encode.h"
+#include "codec/refs.h"
+#include "codec/structs.h"
+#include "erlang_module.h"
+#include "exec/compile.h"
+#include "exec/event_loop.h"
+#include "exec/execute.h"
+#include "exec/invoke_table.h"
+#include "exec/request_options.h"
+#include "exec/serve.h"
+#include "exec/stream.h"
+#include "os/crash_handler.h"
+#include "os/std_fds.h"
+#include "python/buffer.h"
+#include "python/embedded.h"
+#include "python/interrupt.h"
+#include "python/output.h"
+#include "python/py_api.h"
+#include "session/info.h"
+#include "session/reader.h"
+#include "shm/segment.h"
+#include "wire/protocol.h"
+#include "wire/writer.h"
 
 __attribute__((visibility("default"))) engine_main_function pythonx_engine_main;
 
@@ -78,7 +79,7 @@ static int name_program(const char *program)
 static int start_python(const struct engine_options *options)
 {
     prefer_utf8();
-    if (modules_announce() < 0 || name_program(options->program) < 0)
+    if (erlang_module_announce() < 0 || name_program(options->program) < 0)
         return fail("Python could not be set up");
     signal(SIGPIPE, SIG_IGN);
     Py_InitializeEx(0);
@@ -98,7 +99,7 @@ static int start_parts(const struct engine_options *options)
     if (erlang == NULL)
         return -1;
     Py_DECREF(erlang);
-    if (memory_start() < 0 || decode_start() < 0 || refs_start() < 0 || source_start() < 0 ||
+    if (buffer_start() < 0 || decode_start() < 0 || refs_start() < 0 || compile_start() < 0 ||
         request_options_start() < 0 || structs_start(options->mapset_version) < 0)
         return -1;
     return run_bootstrap();
@@ -155,14 +156,14 @@ static int send_ready(struct writer *writer, const char *program)
 /* -- serving ------------------------------------------------------------------------------------------------------- */
 
 /* With the GIL not held. True where the session goes on. */
-static bool serve_next(struct input *input, struct flight *flight, struct reply *reply, PyThreadState **thread)
+static bool serve_next(struct input *input, struct job *job, struct reply *reply, PyThreadState **thread)
 {
-    bool stop = flight->request.operation == OPERATION_stop;
-    flight_show(flight);
+    bool stop = job->request.operation == OPERATION_stop;
+    job_show(job);
     PyEval_RestoreThread(*thread);
     if (stop)
         stream_end_all();
-    serve_run(flight, reply);
+    serve_run(job, reply);
     loop_run();
     *thread = PyEval_SaveThread();
     if (stop)
@@ -187,14 +188,14 @@ static void go_on_with_streams(PyThreadState **thread)
 
 static void serve(struct input *input)
 {
-    struct flight *flight;
+    struct job *job;
     struct reply reply = {0};
     bool goes_on = true;
     PyThreadState *thread = PyEval_SaveThread();
     while (goes_on) {
-        switch (input_next(input, &flight)) {
+        switch (input_next(input, &job)) {
         case INPUT_REQUEST:
-            goes_on = serve_next(input, flight, &reply, &thread);
+            goes_on = serve_next(input, job, &reply, &thread);
             break;
         case INPUT_STREAM:
             go_on_with_streams(&thread);
@@ -212,12 +213,12 @@ static void serve(struct input *input)
 /* What the main thread does from inside the event loop, each time that somebody woke it. */
 static void work_in_loop(void)
 {
-    struct flight *flight;
-    calls_resolve();
-    while ((flight = call_list_take_for_task()) != NULL || (flight = flight_begin_next(loop_may_begin)) != NULL) {
-        struct flight *before = flight_show(flight);
-        serve_flight(flight);
-        flight_show(before);
+    struct job *job;
+    invoke_async_resolve();
+    while ((job = invoke_table_take_for_task()) != NULL || (job = job_begin_next(loop_may_begin)) != NULL) {
+        struct job *before = job_show(job);
+        serve_flight(job);
+        job_show(before);
     }
     if (stream_step() && stream_is_ready())
         loop_wake();
@@ -230,40 +231,40 @@ int pythonx_engine_main(const struct engine_options *options)
                                           .max_frame = options->max_frame,
                                           .spin_us = options->spin_us,
                                           .linger_ms = options->linger_ms};
-    if (!descriptors_claim(&input_options.input_fd, &input_options.output_fd))
-        return fail("the descriptors could not be set up"), ENGINE_EXIT_FAILURE;
+    if (!std_fds_claim(&input_options.input_fd, &input_options.output_fd))
+        return fail("the descriptors could not be set up"), EXIT_STATUS_FAILURE;
     /* Neither is ever freed: other threads may hold them until the process is gone. */
     struct writer *writer = writer_new(input_options.output_fd);
-    if (writer == NULL || !crash_prepare(options->crash_file))
-        return fail("could not be set up"), ENGINE_EXIT_FAILURE;
+    if (writer == NULL || !crash_handler_prepare(options->crash_file))
+        return fail("could not be set up"), EXIT_STATUS_FAILURE;
     output_start(writer);
-    invoke_start(writer);
+    beam_events_start(writer);
     log_start(writer);
     reply_start(writer);
     stream_start(writer);
     if (!segment_start(options->segment_limit) || !loop_start(work_in_loop))
-        return fail("could not be set up"), ENGINE_EXIT_FAILURE;
+        return fail("could not be set up"), EXIT_STATUS_FAILURE;
     /* Before Python, whose start may take for ever. */
     struct input *input = input_new(&input_options, writer, interrupt_shutdown);
     if (input == NULL)
-        return fail("reading the input could not be set up"), ENGINE_EXIT_FAILURE;
-    calls_start(input);
+        return fail("reading the input could not be set up"), EXIT_STATUS_FAILURE;
+    invoke_start(input);
     if (start_python(options) < 0)
-        return ENGINE_EXIT_FAILURE;
+        return EXIT_STATUS_FAILURE;
     info_start(python_version());
     if (start_parts(options) < 0) {
         PyErr_Print();
-        return ENGINE_EXIT_FAILURE;
+        return EXIT_STATUS_FAILURE;
     }
-    if (!crash_guard())
-        return fail("the handlers for fatal signals could not be installed"), ENGINE_EXIT_FAILURE;
-    int status = ENGINE_EXIT_ABANDONED;
+    if (!crash_handler_guard())
+        return fail("the handlers for fatal signals could not be installed"), EXIT_STATUS_FAILURE;
+    int status = EXIT_STATUS_ABANDONED;
     if (send_ready(writer, options->program) == 0) {
         input_ready(input);
         serve(input);
         status = input_exit_status(input);
     }
-    if (Py_FinalizeEx() < 0 && status == ENGINE_EXIT_OK)
-        status = ENGINE_EXIT_FAILURE;
+    if (Py_FinalizeEx() < 0 && status == EXIT_STATUS_OK)
+        status = EXIT_STATUS_FAILURE;
     return status;
 }

@@ -1,6 +1,6 @@
 /* Finds what a session would find, and tries a session out in a process of its own, where nothing can go wrong that
  * would not be seen. */
-#include "doctor.h"
+#include "launcher/doctor.h"
 
 #include <errno.h>
 #include <spawn.h>
@@ -10,9 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "interpreter.h"
-#include "library.h"
-#include "system.h"
+#include "launcher/interpreter.h"
+#include "launcher/loader.h"
+#include "os/exit_status.h"
+#include "os/platform.h"
 
 static void row(FILE *out, const char *label, const char *value)
 {
@@ -25,7 +26,7 @@ static int verdict(FILE *out, const char *problem)
         row(out, "verdict:", "all is well: sessions can start");
     else
         row(out, "problem:", problem);
-    return problem == NULL ? ENGINE_EXIT_OK : ENGINE_EXIT_FAILURE;
+    return problem == NULL ? EXIT_STATUS_OK : EXIT_STATUS_FAILURE;
 }
 
 /* Where the wish for this interpreter came from. */
@@ -72,7 +73,7 @@ static bool loads(const struct interpreter *interpreter, const char *engine)
 {
     pid_t child = fork();
     if (child == 0)
-        _exit(library_load(interpreter->library, engine) == NULL ? 1 : 0);
+        _exit(loader_load(interpreter->library, engine) == NULL ? 1 : 0);
     int status;
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
@@ -80,7 +81,7 @@ static bool loads(const struct interpreter *interpreter, const char *engine)
 int doctor_run(const struct options *options, FILE *out)
 {
     struct interpreter interpreter;
-    char *engine = library_engine_path();
+    char *engine = loader_engine_path();
     int status;
     row(out, "launcher:", "pythonx_port " PYTHONX_PORT_VERSION);
     row(out, "engine:", engine == NULL ? "none" : engine);

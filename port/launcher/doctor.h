@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "options.h"
+#include "launcher/options.h"
 
 /* Prints its findings; exit status 0 where a session would start, 1 where not. */
 int doctor_run(const struct options *options, FILE *out);

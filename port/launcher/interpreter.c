@@ -1,7 +1,7 @@
 /* The answer is read off the usual layouts where they tell: an interpreter named python3.X, or a venv's pyvenv.cfg
  * (PEP 405), with libpython in the lib directory beside its bin. Where they do not, as for pyenv's shim scripts, the
  * interpreter is run and asked. */
-#include "interpreter.h"
+#include "launcher/interpreter.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ask.h"
+#include "launcher/probe.h"
 
 #define OLDEST_MINOR 11
 
@@ -242,7 +242,7 @@ static bool has_problem(struct interpreter *found, char *problem)
     return problem != NULL;
 }
 
-static bool apply_answer(struct interpreter *found, const struct ask_answer *answer)
+static bool apply_answer(struct interpreter *found, const struct probe_answer *answer)
 {
     free(found->program);
     found->program = strdup(answer->executable);
@@ -315,12 +315,12 @@ bool interpreter_find(const char *python, struct interpreter *found)
         return has_problem(found, describe_no_program(found->program));
     if (read_layout(found))
         return true;
-    struct ask_answer answer;
-    char *complaint = ask_interpreter(found->program, &answer);
+    struct probe_answer answer;
+    char *complaint = probe_interpreter(found->program, &answer);
     if (complaint != NULL)
         return has_problem(found, describe_no_answer(found->program, complaint));
     bool whole = apply_answer(found, &answer);
-    ask_free(&answer);
+    probe_free(&answer);
     return whole;
 }
 

@@ -5,17 +5,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "doctor.h"
-#include "hold.h"
-#include "interpreter.h"
-#include "library.h"
-#include "options.h"
+#include "launcher/doctor.h"
+#include "launcher/interpreter.h"
+#include "launcher/loader.h"
+#include "launcher/lock.h"
+#include "launcher/options.h"
+#include "os/exit_status.h"
 #include "text.h"
 
 static int fail(const char *what)
 {
     fprintf(stderr, "pythonx_port: %s\n", what);
-    return ENGINE_EXIT_FAILURE;
+    return EXIT_STATUS_FAILURE;
 }
 
 /* Somebody typed the name to see what it does: frames are not for typing. */
@@ -28,7 +29,7 @@ static int explain(void)
 {
     fputs("pythonx_port speaks frames of Erlang terms, and this is a terminal.\n\n", stderr);
     options_print_help(stderr);
-    return ENGINE_EXIT_USAGE;
+    return EXIT_STATUS_USAGE;
 }
 
 static bool limit_memory(unsigned long long bytes)
@@ -41,7 +42,7 @@ static int serve(struct options *options)
 {
     struct interpreter interpreter;
     char *engine = NULL;
-    int status = ENGINE_EXIT_FAILURE;
+    int status = EXIT_STATUS_FAILURE;
     if (is_at_terminal(options))
         return explain();
     if (!interpreter_find(options->python, &interpreter)) {
@@ -52,7 +53,7 @@ static int serve(struct options *options)
         fail(interpreter.problem);
         goto done;
     }
-    engine = library_engine_path();
+    engine = loader_engine_path();
     if (engine == NULL) {
         fail(
             "pythonx_engine.so is neither beside the program nor in ../lib/pythonx_port of it: run make, or reinstall");
@@ -62,7 +63,7 @@ static int serve(struct options *options)
         perror("pythonx_port: --memory-limit");
         goto done;
     }
-    engine_main_function *engine_main = library_load(interpreter.library, engine);
+    engine_main_function *engine_main = loader_load(interpreter.library, engine);
     if (engine_main != NULL) {
         options->engine.program = interpreter.program;
         status = engine_main(&options->engine);
@@ -82,7 +83,7 @@ int main(int argc, char **argv)
     if (argc >= 3 && strcmp(argv[1], "guard") == 0)
         return hold_guard(argv + 2);
     if (!options_read(argc, argv, &options))
-        return ENGINE_EXIT_USAGE;
+        return EXIT_STATUS_USAGE;
     switch (options.command) {
     case COMMAND_SERVE:
         return serve(&options);
@@ -94,10 +95,10 @@ int main(int argc, char **argv)
         return doctor_run(&options, stdout);
     case COMMAND_HELP:
         options_print_help(stdout);
-        return ENGINE_EXIT_OK;
+        return EXIT_STATUS_OK;
     case COMMAND_VERSION:
         puts("pythonx_port " PYTHONX_PORT_VERSION);
-        return ENGINE_EXIT_OK;
+        return EXIT_STATUS_OK;
     }
-    return ENGINE_EXIT_USAGE;
+    return EXIT_STATUS_USAGE;
 }

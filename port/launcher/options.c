@@ -1,5 +1,5 @@
 /* getopt_long(3); every number is checked as a whole. */
-#include "options.h"
+#include "launcher/options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frame.h"
+#include "wire/frame.h"
 
 #define DEFAULT_LINGER_MS 1000
 #define DEFAULT_SEGMENT_LIMIT ((size_t)1024 * 1024 * 1024)

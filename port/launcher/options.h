@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "engine_api.h"
+#include "engine/engine.h"
 
 enum command {
     COMMAND_SERVE,

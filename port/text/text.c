@@ -8,7 +8,7 @@
 
 #include "frame.h"
 #include "message.h"
-#include "system.h"
+#include "platform.h"
 #include "term.h"
 #include "text_parse.h"
 #include "text_print.h"
@@ -35,7 +35,7 @@ static void wait_for(int fd, short events)
 static bool write_all(int fd, const unsigned char *bytes, size_t length)
 {
     while (length > 0) {
-        ssize_t count = write(fd, bytes, system_transfer(length));
+        ssize_t count = write(fd, bytes, platform_transfer(length));
         if (count >= 0) {
             bytes += count;
             length -= (size_t)count;

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "frame.h"
+#include "wire/frame.h"
 #include "write_all.h"
 
 #define PIPE_SIZE (1024 * 1024)

@@ -7,13 +7,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "decode.h"
-#include "encode.h"
-#include "frame.h"
-#include "message.h"
-#include "modules.h"
-#include "python.h"
-#include "refs.h"
+#include "codec/decode.h"
+#include "codec/encode.h"
+#include "codec/refs.h"
+#include "erlang_module.h"
+#include "python/py_api.h"
+#include "wire/frame.h"
+#include "wire/message.h"
 
 #define PICKLE_PROTOCOL 5
 /* Frame length and version byte, which stand before the term. */
@@ -198,7 +198,7 @@ static void finish(struct work *work)
 
 static void start(void)
 {
-    if (modules_announce() < 0)
+    if (erlang_module_announce() < 0)
         fail("Python could not be set up");
     Py_InitializeEx(0);
     PyObject *erlang = PyImport_ImportModule("erlang");

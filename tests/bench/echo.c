@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frame.h"
+#include "wire/frame.h"
 #include "write_all.h"
 
 #define PIPE_SIZE ((size_t)1024 * 1024)

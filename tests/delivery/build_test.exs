@@ -46,9 +46,9 @@ defmodule PythonxPort.BuildTest do
     place = copy_sources!(Path.join(folder!(), "sources"))
     make = fn variables -> run!("make WERROR= #{variables} build/obj/common/frame.o", cd: place) end
 
-    assert make.("") =~ "CC port/common/frame.c"
+    assert make.("") =~ "CC port/wire/frame.c"
     refute make.("") =~ "CC"
-    assert make.("CFLAGS=-O1") =~ "CC port/common/frame.c"
+    assert make.("CFLAGS=-O1") =~ "CC port/wire/frame.c"
     refute make.("CFLAGS=-O1") =~ "CC"
   end
 

@@ -3,19 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode.h"
-#include "encode.h"
-#include "frame.h"
-#include "memory.h"
-#include "message.h"
-#include "modules.h"
-#include "python.h"
-#include "refs.h"
-#include "request.h"
-#include "request_options.h"
-#include "source.h"
-#include "structs.h"
-#include "term.h"
+#include "codec/decode.h"
+#include "codec/encode.h"
+#include "codec/refs.h"
+#include "codec/structs.h"
+#include "erlang_module.h"
+#include "exec/compile.h"
+#include "exec/request_options.h"
+#include "python/buffer.h"
+#include "python/py_api.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+#include "wire/request.h"
+#include "wire/term.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t length);
@@ -29,12 +29,12 @@ static void require(int condition)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    require(modules_announce() == 0);
+    require(erlang_module_announce() == 0);
     Py_InitializeEx(0);
     PyObject *erlang = PyImport_ImportModule("erlang");
     require(erlang != NULL);
     Py_DECREF(erlang);
-    require(memory_start() == 0 && decode_start() == 0 && refs_start() == 0 && source_start() == 0 &&
+    require(buffer_start() == 0 && decode_start() == 0 && refs_start() == 0 && compile_start() == 0 &&
             request_options_start() == 0 && structs_start(-1) == 0);
     return 0;
 }

@@ -1,6 +1,6 @@
 # Under the Python that `make setup` has given the packages, unless another one was named.
 if System.get_env("PYTHONX_PYTHON") in [nil, ""] do
-  {folder, 0} = System.cmd("sh", [Path.expand("../venvs.sh", __DIR__), "python3", "packages"])
+  {folder, 0} = System.cmd("sh", [Path.expand("../scripts/test_venvs.sh", __DIR__), "python3", "packages"])
   if folder != "", do: System.put_env("PYTHONX_PYTHON", String.trim(folder) <> "/bin/python3")
 end
 

@@ -9,13 +9,13 @@
 
 #include "bytes.h"
 #include "captured.h"
-#include "frame.h"
 #include "suites.h"
 #include "text.h"
 #include "text_cases.h"
 #include "text_parse.h"
 #include "text_print.h"
 #include "text_stop.h"
+#include "wire/frame.h"
 
 /* Where the term begins in a message: behind the frame's length and the version byte. */
 #define TERM_START ((size_t)FRAME_HEADER + 1)

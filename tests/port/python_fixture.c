@@ -7,14 +7,14 @@
 
 #include <check.h>
 
-#include "decode.h"
-#include "encode.h"
-#include "memory.h"
-#include "modules.h"
-#include "refs.h"
-#include "request_options.h"
-#include "source.h"
-#include "structs.h"
+#include "codec/decode.h"
+#include "codec/encode.h"
+#include "codec/refs.h"
+#include "codec/structs.h"
+#include "erlang_module.h"
+#include "exec/compile.h"
+#include "exec/request_options.h"
+#include "python/buffer.h"
 
 #ifdef __SANITIZE_ADDRESS__
 /* Looking for leaks takes long in a process with Python in it, and tells little: what Python keeps is no leak. Sessions
@@ -58,12 +58,12 @@ static const char prelude[] =
 
 static void start_interpreter(void)
 {
-    ck_assert_int_eq(modules_announce(), 0);
+    ck_assert_int_eq(erlang_module_announce(), 0);
     Py_InitializeEx(0);
     PyObject *erlang = PyImport_ImportModule("erlang");
     ck_assert_ptr_nonnull(erlang);
     Py_DECREF(erlang);
-    ck_assert(memory_start() == 0 && decode_start() == 0 && refs_start() == 0 && source_start() == 0 &&
+    ck_assert(buffer_start() == 0 && decode_start() == 0 && refs_start() == 0 && compile_start() == 0 &&
               request_options_start() == 0 && structs_start(-1) == 0);
 }
 

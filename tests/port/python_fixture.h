@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "python.h"
+#include "python/py_api.h"
 
 /* An unchecked fixture: starts Python and the parts of the engine that convert. Further calls do nothing. */
 void python_start(void);

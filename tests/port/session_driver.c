@@ -14,11 +14,11 @@
 
 #include <check.h>
 
-#include "frame.h"
-#include "message.h"
 #include "pythons.h"
-#include "term.h"
 #include "terms.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+#include "wire/term.h"
 
 /* Above what the program's own descriptors are given in the child. */
 #define FIRST_FREE_FD 10

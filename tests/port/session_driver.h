@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "frame.h"
+#include "wire/frame.h"
 
 struct session;
 

@@ -10,7 +10,7 @@
 #include <check.h>
 #include <ei.h>
 
-#include "term.h"
+#include "wire/term.h"
 
 /* -- from the notation --------------------------------------------------------------------------------------------- */
 

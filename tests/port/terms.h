@@ -8,8 +8,8 @@
 
 #include <stdarg.h>
 
-#include "message.h"
-#include "span.h"
+#include "wire/message.h"
+#include "wire/span.h"
 
 /* Appends the term that the format describes; a format that cannot be read fails the test. */
 void terms_put(struct message *message, const char *format, ...);

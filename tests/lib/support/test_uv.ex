@@ -1,7 +1,7 @@
 defmodule PythonxPort.TestUV do
   # The uv that the tests run: the one on PATH, or the one that `make setup` has installed.
 
-  @venvs Path.expand("../../venvs.sh", __DIR__)
+  @venvs Path.expand("../../scripts/test_venvs.sh", __DIR__)
 
   def program, do: System.find_executable("uv") || beside("uv")
 

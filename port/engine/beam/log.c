@@ -1,0 +1,71 @@
+#include "beam/log.h"
+
+#include <stdio.h>
+
+#include "codec/encode.h"
+#include "os/std_fds.h"
+#include "python/context.h"
+#include "wire/message.h"
+#include "wire/protocol.h"
+
+static struct writer *log_writer;
+
+void log_start(struct writer *writer)
+{
+    log_writer = writer;
+}
+
+/* -1 with an error set. */
+static int put_fields(struct message *message, PyObject *fields)
+{
+    Py_ssize_t position = 0;
+    PyObject *name, *value;
+    message_put_map(message, (uint32_t)PyDict_Size(fields));
+    while (PyDict_Next(fields, &position, &name, &value)) {
+        const char *key = PyUnicode_AsUTF8AndSize(name, NULL);
+        if (key == NULL)
+            return -1;
+        message_put_atom_text(message, key);
+        if (encode_object(message, value, key) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The stream is the parent's: a child's records go to the port's stderr. */
+static PyObject *log_in_child(PyObject *fields)
+{
+    PyObject *text = PyDict_GetItemString(fields, "message");
+    if (text != NULL && PyBytes_Check(text))
+        fprintf(stderr, "%s\n", PyBytes_AsString(text));
+    Py_RETURN_NONE;
+}
+
+PyObject *log_send_function(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    const char *level;
+    PyObject *fields;
+    struct message message = {.whole = true};
+    if (!PyArg_ParseTuple(arguments, "sO!", &level, &PyDict_Type, &fields))
+        return NULL;
+    if (std_fds_forked())
+        return log_in_child(fields);
+    struct context *owner = context_current();
+    message_begin(&message);
+    message_put_tuple(&message, 4);
+    message_put_atom_text(&message, PROTOCOL_LOG);
+    context_put_id(&message, owner);
+    message_put_atom_text(&message, level);
+    Py_XDECREF((PyObject *)owner);
+    int failed = put_fields(&message, fields);
+    if (!failed && message_finish(&message) == MESSAGE_OK) {
+        PyThreadState *thread = PyEval_SaveThread();
+        writer_send(log_writer, &message);
+        PyEval_RestoreThread(thread);
+    }
+    message_free(&message);
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}

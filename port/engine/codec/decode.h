@@ -1,0 +1,38 @@
+/* Terms to objects. The table is in PROTOCOL.md. All functions need the GIL. */
+#ifndef PYTHONX_DECODE_H
+#define PYTHONX_DECODE_H
+
+#include <stdbool.h>
+
+#include "codec/value_path.h"
+#include "python/py_api.h"
+#include "wire/request.h"
+#include "wire/span.h"
+
+struct decoder {
+    struct span span;        /* the whole frame, at the term to decode */
+    bool names;              /* at the map to decode: its keys are names, str whatever binaries become */
+    bool bytes;              /* binaries become bytes, not str */
+    bool keep_references;    /* {'$ref', N} stays a tuple, and %PythonxPort.Object{} a dict */
+    bool hashable;           /* inside a key or a set: sets become frozensets */
+    bool moved;              /* an array's bytes were moved: the frame cannot be read again */
+    struct request *request; /* whose frame it is, so that arrays may look at it; NULL: they get copies */
+    unsigned depth;
+    struct value_path path;
+};
+
+int decode_start(void);
+
+static inline struct decoder decoder_of(struct span span, bool bytes)
+{
+    return (struct decoder){.span = span, .bytes = bytes};
+}
+
+/* The Memory of the request's whole frame, borrowed: from now on it owns the frame's bytes. NULL with an error set. */
+PyObject *decode_keep_frame(const struct decoder *decoder);
+
+/* New reference to the object of the term at the span's position, which moves past it. NULL with an error set: a
+ * DecodeError, whose message names the place after `name`, or what Python raised. Owns no bytes of the span. */
+PyObject *decode_term(struct decoder *decoder, const char *name);
+
+#endif

@@ -1,0 +1,65 @@
+/* A dict from number to object. */
+#include "codec/refs.h"
+
+#include <stdint.h>
+#include <unistd.h>
+
+#include "codec/types.h"
+
+static PyObject *kept;
+static unsigned long long last_number;
+
+/* The first number is a random one, so that a reference of another session finds nothing here. */
+int refs_start(void)
+{
+    uint32_t start = 0;
+    if (getentropy(&start, sizeof start) != 0)
+        start = (uint32_t)getpid();
+    last_number = (unsigned long long)start << 16;
+    kept = PyDict_New();
+    return kept == NULL ? -1 : 0;
+}
+
+unsigned long long refs_keep(PyObject *object)
+{
+    PyObject *number = PyLong_FromUnsignedLongLong(last_number + 1);
+    if (number == NULL)
+        return 0;
+    int failed = PyDict_SetItem(kept, number, object);
+    Py_DECREF(number);
+    return failed ? 0 : ++last_number;
+}
+
+PyObject *refs_get(PyObject *number)
+{
+    PyObject *object = PyDict_GetItemWithError(kept, number);
+    if (object == NULL && !PyErr_Occurred())
+        PyErr_Format(types_DecodeError,
+                     "there is no object under reference %S: it was released, or belongs to another session", number);
+    return Py_XNewRef(object);
+}
+
+/* Borrowed; NULL where the item is no reference. */
+static PyObject *number_of(PyObject *item)
+{
+    PyObject *number = item;
+    if (PyTuple_CheckExact(item) && PyTuple_Size(item) == 2)
+        number = PyTuple_GetItem(item, 1);
+    else if (PyDict_CheckExact(item))
+        number = PyDict_GetItemString(item, "ref");
+    return number != NULL && PyLong_CheckExact(number) ? number : NULL;
+}
+
+int refs_release(PyObject *list)
+{
+    if (!PyList_CheckExact(list))
+        return -1;
+    Py_ssize_t length = PyList_Size(list);
+    for (Py_ssize_t i = 0; i < length; i++)
+        if (number_of(PyList_GetItem(list, i)) == NULL)
+            return -1;
+    for (Py_ssize_t i = 0; i < length; i++)
+        if (PyDict_DelItem(kept, number_of(PyList_GetItem(list, i))) < 0)
+            PyErr_Clear();
+    return 0;
+}

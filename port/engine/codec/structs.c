@@ -1,0 +1,111 @@
+/* The bridge to structs.py, which is loaded when the first value needs it. */
+#include "codec/structs.h"
+
+#include "codec/types.h"
+#include "python/embedded.h"
+
+static PyObject *module;
+static long client_mapset_version;
+static PyObject *builders, *simplifier;
+
+int structs_start(long mapset_version)
+{
+    client_mapset_version = mapset_version;
+    return 0;
+}
+
+static int load(void)
+{
+    if (module != NULL)
+        return 0;
+    PyObject *loaded = embedded_load("structs");
+    if (loaded == NULL)
+        return -1;
+    if (client_mapset_version >= 0) {
+        PyObject *version = PyLong_FromLong(client_mapset_version);
+        int failed = version == NULL ? -1 : PyObject_SetAttrString(loaded, "mapset_version", version);
+        Py_XDECREF(version);
+        if (failed)
+            goto failed;
+    }
+    builders = PyObject_GetAttrString(loaded, "builders");
+    simplifier = PyObject_GetAttrString(loaded, "simplifier");
+    if (builders == NULL || simplifier == NULL)
+        goto failed;
+    module = loaded;
+    return 0;
+
+failed:
+    Py_CLEAR(builders);
+    Py_CLEAR(simplifier);
+    Py_DECREF(loaded);
+    return -1;
+}
+
+PyObject *structs_register_encoder(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    if (load() < 0)
+        return NULL;
+    PyObject *function = PyObject_GetAttrString(module, "register_encoder");
+    PyObject *done = function == NULL ? NULL : PyObject_CallObject(function, arguments);
+    Py_XDECREF(function);
+    return done;
+}
+
+PyObject *structs_build(PyObject *dict, PyObject *struct_key, int hashable)
+{
+    if (load() < 0)
+        return NULL;
+    PyObject *name = PyDict_GetItemWithError(dict, struct_key);
+    PyObject *builder = name == NULL ? NULL : PyDict_GetItemWithError(builders, name);
+    if (builder == NULL)
+        return PyErr_Occurred() ? NULL : Py_NewRef(dict);
+    PyObject *object = PyObject_CallFunctionObjArgs(builder, dict, NULL);
+    if (object != NULL && hashable && PySet_Check(object))
+        Py_SETREF(object, PyFrozenSet_New(object));
+    return object;
+}
+
+static PyObject *no_form(PyObject *object)
+{
+    PyObject *type = (PyObject *)Py_TYPE(object);
+    PyObject *module_name = PyObject_GetAttrString(type, "__module__");
+    PyObject *name = PyObject_GetAttrString(type, "__qualname__");
+    if (module_name != NULL && name != NULL)
+        PyErr_Format(
+            types_EncodeError,
+            "%S.%S has no Erlang term (return => ref keeps it in Python; erlang.register_encoder gives it one)",
+            module_name, name);
+    Py_XDECREF(module_name);
+    Py_XDECREF(name);
+    return NULL;
+}
+
+PyObject *structs_simplify(PyObject *object, PyTypeObject **as_base)
+{
+    *as_base = NULL;
+    if (load() < 0)
+        return NULL;
+    PyObject *function = PyObject_CallFunctionObjArgs(simplifier, (PyObject *)Py_TYPE(object), NULL);
+    if (function == NULL)
+        return NULL;
+    PyObject *simple = NULL;
+    if (Py_IsNone(function)) {
+        no_form(object);
+    } else if (PyType_Check(function) && function != (PyObject *)&PyUnicode_Type) {
+        *as_base = (PyTypeObject *)function; /* a built-in type: it lives for ever */
+        simple = Py_NewRef(object);
+    } else if (function == (PyObject *)&PyUnicode_Type && PyUnicode_Check(object)) {
+        *as_base = &PyUnicode_Type;
+        simple = Py_NewRef(object);
+    } else {
+        simple = PyObject_CallFunctionObjArgs(function, object, NULL);
+        if (simple != NULL && Py_TYPE(simple) == Py_TYPE(object)) {
+            Py_CLEAR(simple);
+            no_form(object);
+        }
+    }
+    Py_DECREF(function);
+    return simple;
+}

@@ -1,0 +1,312 @@
+"""Elixir's structs and the Python types they stand for: one table for each direction.
+
+`builders` maps the name of a struct to a function from its fields to an object. `simplifier(type)` finds the
+function that turns an object of a type into something that the encoder knows: plain values, or a dict with the
+atoms of a struct. The C side asks it once for each type. Modules such as datetime are imported when a value needs them.
+"""
+
+import sys
+from _pythonx import embedded
+from erlang import Atom, EncodeError
+
+STRUCT = Atom("__struct__")
+ISO = Atom("Elixir.Calendar.ISO")
+
+BASES = (bool, int, float, str, bytes, bytearray, memoryview, list, tuple, dict, set, frozenset)
+
+
+def struct(name, **fields):
+    value = {STRUCT: Atom("Elixir." + name)}
+    for field, content in fields.items():
+        value[Atom(field)] = content
+    return value
+
+
+# -- from Elixir ---------------------------------------------------------------------------------------------------
+
+
+def iso_calendar(fields):
+    if fields["calendar"] != ISO:
+        raise ValueError(f"the calendar {fields['calendar']} is not Calendar.ISO")
+
+
+def build_date(fields):
+    from datetime import date
+
+    iso_calendar(fields)
+    return date(fields["year"], fields["month"], fields["day"])
+
+
+def clock(fields):
+    return fields["hour"], fields["minute"], fields["second"], fields["microsecond"][0]
+
+
+def build_time(fields):
+    from datetime import time
+
+    iso_calendar(fields)
+    return time(*clock(fields))
+
+
+def build_naive_datetime(fields, **more):
+    from datetime import datetime
+
+    iso_calendar(fields)
+    return datetime(fields["year"], fields["month"], fields["day"], *clock(fields), **more)
+
+
+def build_datetime(fields):
+    from datetime import timedelta, timezone
+
+    name = fields["time_zone"]
+    offset = timedelta(seconds=fields["utc_offset"] + fields["std_offset"])
+    if name == "Etc/UTC" and not offset:
+        return build_naive_datetime(fields, tzinfo=timezone.utc)
+    if name.startswith("UTC") and name == timezone(offset).tzname(None):
+        return build_naive_datetime(fields, tzinfo=timezone(offset))
+    zone = time_zone(name)
+    for fold in (0, 1):
+        value = build_naive_datetime(fields, tzinfo=zone, fold=fold)
+        if value.utcoffset() == offset:
+            return value
+    raise ValueError(f"in {name} the offset from UTC is {value.utcoffset()} then, not {offset}")
+
+
+def time_zone(name):
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"this machine's zoneinfo has no time zone {name!r} (pip install tzdata)") from None
+
+
+def build_decimal(fields):
+    from decimal import Decimal
+
+    sign, coefficient = (0 if fields["sign"] >= 0 else 1), fields["coef"]
+    if coefficient == "NaN":
+        return Decimal((sign, (), "n"))
+    if coefficient == "inf":
+        return Decimal((sign, (0,), "F"))
+    # Not through a string or the context: both round or limit the digits.
+    return Decimal((sign, digits_of(coefficient), fields["exp"]))
+
+
+def digits_of(coefficient):
+    from decimal import Decimal
+
+    return Decimal(coefficient).as_tuple().digits
+
+
+def build_range(fields):
+    first, last, step = fields["first"], fields["last"], fields.get("step")
+    if step is None:
+        step = 1 if first <= last else -1
+    return range(first, last + (1 if step > 0 else -1), step)
+
+
+def build_bytes(fields):
+    data = fields["data"]
+    if not isinstance(data, bytes):
+        raise ValueError("data is a binary")
+    return data
+
+
+builders = {
+    "Elixir.PythonxPort.Bytes": build_bytes,
+    "Elixir.MapSet": lambda fields: set(fields["map"]),
+    "Elixir.Date": build_date,
+    "Elixir.Time": build_time,
+    "Elixir.NaiveDateTime": build_naive_datetime,
+    "Elixir.DateTime": build_datetime,
+    "Elixir.Decimal": build_decimal,
+    "Elixir.Range": build_range,
+}
+
+
+# -- to Elixir -----------------------------------------------------------------------------------------------------
+
+
+def calendar_day(value):
+    return {"calendar": ISO, "year": value.year, "month": value.month, "day": value.day}
+
+
+def clock_time(value):
+    # Elixir keeps a precision, Python does not: a whole second has none, anything else has microseconds.
+    microsecond = (value.microsecond, 6 if value.microsecond else 0)
+    return {"hour": value.hour, "minute": value.minute, "second": value.second, "microsecond": microsecond}
+
+
+def simplify_date(value):
+    return struct("Date", **calendar_day(value))
+
+
+def simplify_time(value):
+    if value.tzinfo is not None:
+        raise EncodeError("a time with a time zone has no form in Elixir")
+    return struct("Time", calendar=ISO, **clock_time(value))
+
+
+def simplify_datetime(value):
+    if getattr(value, "nanosecond", 0):  # a Timestamp of pandas
+        raise EncodeError("Elixir's times end at microseconds: round it first, as with timestamp.floor('us')")
+    moment = {**calendar_day(value), **clock_time(value)}
+    if value.tzinfo is None:
+        return struct("NaiveDateTime", **moment)
+    offset = value.utcoffset()
+    if offset is None:
+        raise EncodeError("a datetime whose time zone has no offset has no form in Elixir")
+    standard = value.dst() or offset - offset
+    return struct(
+        "DateTime",
+        **moment,
+        **zone_names(value),
+        utc_offset=whole_seconds(offset - standard),
+        std_offset=whole_seconds(standard),
+    )
+
+
+def whole_seconds(delta):
+    if delta.microseconds:
+        raise EncodeError(f"an offset from UTC of {delta} has no form in Elixir")
+    return delta.days * 86400 + delta.seconds
+
+
+def zone_names(value):
+    from datetime import timezone
+
+    if value.tzinfo is timezone.utc or getattr(value.tzinfo, "key", None) in ("UTC", "Etc/UTC"):
+        return {"time_zone": "Etc/UTC", "zone_abbr": "UTC"}
+    name = value.tzname() or ""
+    return {"time_zone": getattr(value.tzinfo, "key", None) or name, "zone_abbr": name}
+
+
+def simplify_scalar(value):
+    simple = value.item()
+    if value.dtype.kind in "Mm" and isinstance(simple, int):
+        raise EncodeError(f"a {value.dtype} has no form in Elixir, whose times end at microseconds")
+    return simple
+
+
+def simplify_decimal(value):
+    sign, digits, exponent = value.as_tuple()
+    if exponent == "F":
+        return struct("Decimal", sign=-1 if sign else 1, coef=Atom("inf"), exp=0)
+    if exponent == "N" or (exponent == "n" and digits):
+        raise EncodeError("a signaling NaN, or one with a payload, has no form in Elixir")
+    if exponent == "n":
+        return struct("Decimal", sign=-1 if sign else 1, coef=Atom("NaN"), exp=0)
+    from decimal import Decimal
+
+    return struct("Decimal", sign=-1 if sign else 1, coef=int(Decimal((0, digits, 0))), exp=exponent)
+
+
+def simplify_range(value):
+    last = value.stop - (1 if value.step > 0 else -1)
+    return struct("Range", first=value.start, last=last, step=value.step)
+
+
+def simplify_set(value):
+    fields = {"map": dict.fromkeys(value, [])}
+    if mapset_version is not None:
+        fields["version"] = mapset_version
+    return struct("MapSet", **fields)
+
+
+def simplify_dataclass(value):
+    return {name: getattr(value, name) for name in type(value).__dataclass_fields__ if is_field(value, name)}
+
+
+def is_field(value, name):
+    # Pseudo-fields (ClassVar, InitVar) stand in the same table.
+    return type(value).__dataclass_fields__[name]._field_type.name == "_FIELD"
+
+
+mapset_version = None
+
+# What a type of another module becomes; looked up by name, so that nothing is imported for it.
+NAMED = {
+    ("datetime", "datetime"): simplify_datetime,
+    ("datetime", "date"): simplify_date,
+    ("datetime", "time"): simplify_time,
+    ("decimal", "Decimal"): simplify_decimal,
+    ("enum", "Enum"): lambda value: value.value,
+    ("uuid", "UUID"): str,
+    ("numpy", "generic"): lambda value: simplify_scalar(value),
+    ("numpy", "ndarray"): lambda value: tensors().subclass_to_array(value),
+    ("_pythonx_tensor", "Tensor"): lambda value: tensors().simplify_tensor(value),
+}
+
+# Types of packages that move their modules about, by the package and the name.
+PACKAGED = {
+    ("pandas", "DataFrame"): lambda value: tables().pandas_frame(value),
+    ("pandas", "Series"): lambda value: tables().pandas_series(value),
+    ("pandas", "NaTType"): lambda value: None,
+    ("pandas", "NAType"): lambda value: None,
+    ("polars", "DataFrame"): lambda value: tables().polars_frame(value),
+    ("polars", "LazyFrame"): lambda value: tables().polars_lazy_frame(value),
+    ("polars", "Series"): lambda value: tables().polars_series(value),
+    ("pyarrow", "Table"): lambda value: tables().arrow_table(value),
+    ("pyarrow", "RecordBatch"): lambda value: tables().arrow_table(value),
+    ("pyarrow", "ChunkedArray"): lambda value: tables().arrow_array(value),
+    ("pyarrow", "Array"): lambda value: tables().arrow_array(value),
+}
+
+# Types of the application, by erlang.register_encoder.
+registered = {}
+
+found = {}
+
+
+def register_encoder(type_, function):
+    """Has objects of `type_` and of its subclasses encoded as what `function(object)` returns."""
+    if not isinstance(type_, type):
+        raise TypeError(f"register_encoder takes a type, not {type_!r}")
+    if not callable(function):
+        raise TypeError(f"register_encoder takes a function, not {function!r}")
+    if type_ in BASES or type_ in (type(None), range, Atom):
+        raise TypeError(f"{type_.__name__} has a form of its own")
+    # A type is called like any function; as it stands it would mean "encoded as that type".
+    registered[type_] = (lambda value: function(value)) if isinstance(function, type) else function
+    found.clear()
+
+
+def tensors():
+    return embedded("tensor")
+
+
+def tables():
+    return embedded("dataframes")
+
+
+def simplifier(type_):
+    """The function for objects of a type; one of BASES, where they are encoded as that; None where there is none."""
+    if type_ not in found:
+        found[type_] = find(type_)
+    return found[type_]
+
+
+def find(type_):
+    for base in type_.__mro__:
+        if base in registered:
+            return registered[base]
+    for base in type_.__mro__:
+        named = NAMED.get((base.__module__, base.__qualname__))
+        if named is None:
+            named = PACKAGED.get((base.__module__.partition(".")[0], base.__qualname__))
+        if named is not None:
+            return named
+        if base is set or base is frozenset:
+            return simplify_set
+        if base is range:
+            return simplify_range
+        if base in BASES:
+            return base
+    if hasattr(type_, "__dataclass_fields__"):
+        return simplify_dataclass
+    if hasattr(type_, "__array__") or hasattr(type_, "__dlpack__"):
+        return tensors().array_of
+    if hasattr(type_, "__fspath__"):
+        return type_.__fspath__
+    return None

@@ -1,0 +1,98 @@
+/* What is importable without a file. */
+#include "erlang_module.h"
+
+#include "beam/beam_events.h"
+#include "beam/invoke.h"
+#include "beam/invoke_result.h"
+#include "beam/log.h"
+#include "codec/structs.h"
+#include "codec/types.h"
+#include "exec/event_loop.h"
+#include "exec/stream.h"
+#include "os/crash_handler.h"
+#include "python/context.h"
+#include "python/embedded.h"
+#include "python/interrupt.h"
+#include "python/output.h"
+#include "python/py_api.h"
+
+static PyMethodDef erlang_functions[] = {
+    {"register_encoder", structs_register_encoder, METH_VARARGS,
+     "register_encoder(type, function): objects of the type are sent as what function(object) returns."},
+    {"send", beam_events_send_function, METH_VARARGS,
+     "send(dest, term): sends a message to a process, by its Pid or its registered name."},
+    {"call", invoke_function, METH_VARARGS,
+     "call(module, function, args=[]): calls a function of the BEAM and returns its value; raises erlang.Error.\n"
+     "call('Elixir.Enum', 'sum', [[1, 2]]) is 3. The session says what may be called."},
+    {"call_async", loop_call_async_function, METH_VARARGS,
+     "await call_async(module, function, args=[]), or (fun, args=[]): as call, while other coroutines go on."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef erlang_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "erlang",
+    .m_doc = "Terms of the BEAM in Python, and what Python can tell the BEAM.",
+    .m_size = -1,
+    .m_methods = erlang_functions,
+};
+
+static PyObject *make_erlang(void)
+{
+    PyObject *module = PyModule_Create(&erlang_module);
+    if (module != NULL && (types_add(module) < 0 || interrupt_start(module) < 0 || invoke_result_start(module) < 0))
+        Py_CLEAR(module);
+    return module;
+}
+
+static PyObject *crash_descriptor_function(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    return PyLong_FromLong(crash_handler_descriptor());
+}
+
+static PyObject *embedded_function(PyObject *self, PyObject *name)
+{
+    (void)self;
+    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+    return text == NULL ? NULL : embedded_load(text);
+}
+
+static PyMethodDef private_functions[] = {
+    {"crash_descriptor", crash_descriptor_function, METH_NOARGS, NULL},
+    {"embedded", embedded_function, METH_O, NULL},
+    {"output", output_write_function, METH_VARARGS, NULL},
+    {"flush_output", output_flush_function, METH_NOARGS, NULL},
+    {"log", log_send_function, METH_VARARGS, NULL},
+    {"unraisable", interrupt_unraisable_function, METH_O, NULL},
+    {"pump", loop_pump_function, METH_NOARGS, NULL},
+    {"end_task", loop_end_function, METH_VARARGS, NULL},
+    {"verdict", loop_verdict_function, METH_O, NULL},
+    {"demand", stream_demand_function, METH_O, NULL},
+    {"put_item", stream_put_function, METH_VARARGS, NULL},
+    {"begin_call", invoke_async_begin_function, METH_VARARGS, NULL},
+    {"abandon_call", invoke_async_abandon_function, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef private_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_pythonx",
+    .m_size = -1,
+    .m_methods = private_functions,
+};
+
+static PyObject *make_private(void)
+{
+    PyObject *module = PyModule_Create(&private_module);
+    if (module != NULL && context_start(module) < 0)
+        Py_CLEAR(module);
+    return module;
+}
+
+int erlang_module_announce(void)
+{
+    if (PyImport_AppendInittab("erlang", make_erlang) < 0)
+        return -1;
+    return PyImport_AppendInittab("_pythonx", make_private);
+}

@@ -1,0 +1,62 @@
+/* Whatever goes wrong on the way (no memory, a str() that raises) the reply still goes out, with less in it. */
+#include "exec/error_reply.h"
+
+#include "exec/compile.h"
+#include "python/errors.h"
+#include "wire/protocol.h"
+#include "wire/request.h"
+
+/* Lone surrogates must not keep a message from being sent. */
+static void put_text_field(struct message *message, const char *key, PyObject *text)
+{
+    PyObject *utf8 = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    message_put_atom_text(message, key);
+    if (utf8 != NULL)
+        message_put_binary(message, PyBytes_AsString(utf8), (size_t)PyBytes_Size(utf8));
+    else
+        message_put_text(message, "");
+    PyErr_Clear();
+    Py_XDECREF(utf8);
+}
+
+static void put_described(struct message *message, struct span id, const char *kind, PyObject *description)
+{
+    message_put_tuple(message, 3);
+    message_put_atom_text(message, PROTOCOL_ERROR);
+    request_put_id(message, id);
+    message_put_map(message, 4);
+    message_put_atom_text(message, "kind");
+    message_put_atom_text(message, kind);
+    put_text_field(message, "message", PyTuple_GetItem(description, 0));
+    put_text_field(message, "type", PyTuple_GetItem(description, 1));
+    put_text_field(message, "traceback", PyTuple_GetItem(description, 2));
+}
+
+void error_reply_put(struct message *message, struct span id, const char *kind)
+{
+    PyObject *exception = errors_take();
+    PyObject *traces = compile_tracebacks();
+    PyObject *description = NULL;
+    if (exception != NULL && traces != NULL)
+        description = PyObject_CallMethod(traces, "describe", "O", exception);
+    if (description != NULL && PyTuple_Check(description) && PyTuple_Size(description) == 3)
+        put_described(message, id, kind, description);
+    else
+        request_put_error(message, id, kind, "an exception that could not be described");
+    PyErr_Clear();
+    Py_XDECREF(description);
+    Py_XDECREF(exception);
+}
+
+/* What is wrong with a request has no traceback; what Python raised has. */
+void error_reply_put_refusal(struct message *message, struct span id, const char *kind)
+{
+    PyObject *exception = errors_take();
+    PyObject *text = exception == NULL ? NULL : PyObject_Str(exception);
+    PyObject *utf8 = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    request_put_error(message, id, kind, utf8 == NULL ? "" : PyBytes_AsString(utf8));
+    PyErr_Clear();
+    Py_XDECREF(utf8);
+    Py_XDECREF(text);
+    Py_XDECREF(exception);
+}

@@ -1,0 +1,37 @@
+/* Tensors: %PythonxPort.Tensor{} and %Nx.Tensor{} to numpy.ndarray and back. All functions need the GIL. */
+#ifndef PYTHONX_TENSOR_H
+#define PYTHONX_TENSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "python/py_api.h"
+#include "wire/message.h"
+
+#define TENSOR_RANK_MAX 64
+
+/* A tensor's fields as they were read, checked by tensor_build. */
+struct tensor_fields {
+    char kind[8]; /* of the type {:f, 32}: "f" */
+    long bits;
+    int rank; /* -1: no shape was given */
+    Py_ssize_t shape[TENSOR_RANK_MAX];
+    PyObject *memory; /* owned; the bytes of `data`, as a Memory; NULL: none were given */
+    unsigned char *bytes;
+    size_t length;
+};
+
+/* New reference to a writable ndarray that lies on the fields' memory. NULL with a ValueError, a DecodeError among
+ * them, where type, shape and data do not fit each other, or NumPy cannot hold it. */
+PyObject *tensor_build(const struct tensor_fields *fields);
+
+/* True for exact ndarrays; never imports NumPy. */
+bool tensor_is_array(PyObject *object);
+
+/* Appends `%PythonxPort.Tensor{}`, its data pinned where it is large. `references` are those that the caller lets go of
+ * once all is encoded; where there are no others, the array's memory may become the client's (0: never). -1 with an
+ * EncodeError or what Python raised. */
+int tensor_put(struct message *message, PyObject *array, Py_ssize_t references);
+
+#endif

@@ -1,0 +1,208 @@
+/* type, shape and data may come in any order; what else a struct has (names, axes) is passed over. */
+#include "numpy/tensor_decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "numpy/tensor.h"
+#include "python/buffer.h"
+#include "shm/segment_ref.h"
+#include "wire/term.h"
+
+/* Large data is used where it lies in the frame; smaller data is copied out, so that a small array does not hold a
+ * large frame. */
+#define VIEW_SIZE ((size_t)64 * 1024)
+#define ALIGNMENT 16
+
+static int fail(const char *what)
+{
+    PyErr_SetString(PyExc_ValueError, what);
+    return -1;
+}
+
+static int fail_term(enum term_status status)
+{
+    return fail(term_status_text(status));
+}
+
+static int read_integer(const struct term_head *head, long long *value)
+{
+    return term_integer(head, value) ? 0 : -1;
+}
+
+/* {:f, 32} */
+static int read_type(struct span *span, struct tensor_fields *fields)
+{
+    struct term_head tuple, kind, bits;
+    long long number;
+    enum term_status status = term_read_head(span, &tuple);
+    if (status != TERM_OK)
+        return fail_term(status);
+    if (tuple.kind != TERM_TUPLE || tuple.children != 2 || term_read_head(span, &kind) != TERM_OK ||
+        term_read_head(span, &bits) != TERM_OK)
+        return fail("type is a tuple such as {:f, 32}");
+    if (kind.kind != TERM_ATOM || kind.length >= sizeof fields->kind || memchr(kind.data, '\0', kind.length) != NULL ||
+        read_integer(&bits, &number) < 0 || number < 1 || number > 1024)
+        return fail("type is a tuple such as {:f, 32}");
+    memcpy(fields->kind, kind.data, kind.length);
+    fields->kind[kind.length] = '\0';
+    fields->bits = (long)number;
+    return 0;
+}
+
+static int read_shape(struct span *span, struct tensor_fields *fields)
+{
+    struct term_head tuple;
+    enum term_status status = term_read_head(span, &tuple);
+    if (status != TERM_OK)
+        return fail_term(status);
+    if (tuple.kind != TERM_TUPLE)
+        return fail("shape is a tuple of sizes");
+    if (tuple.children > TENSOR_RANK_MAX)
+        return fail("shape has more dimensions than NumPy");
+    for (size_t i = 0; i < tuple.children; i++) {
+        struct term_head head;
+        long long size;
+        status = term_read_head(span, &head);
+        if (status != TERM_OK)
+            return fail_term(status);
+        if (read_integer(&head, &size) < 0 || size < 0 || size > PY_SSIZE_T_MAX)
+            return fail("shape is a tuple of sizes");
+        fields->shape[i] = (Py_ssize_t)size;
+    }
+    fields->rank = (int)tuple.children;
+    return 0;
+}
+
+/* -- data ---------------------------------------------------------------------------------------------------------- */
+
+static int copy_out(struct tensor_fields *fields, const unsigned char *data, size_t length)
+{
+    fields->bytes = malloc(length > 0 ? length : 1);
+    if (fields->bytes == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(fields->bytes, data, length);
+    fields->length = length;
+    fields->memory = buffer_new(fields->bytes, length, free, fields->bytes);
+    if (fields->memory == NULL)
+        free(fields->bytes);
+    return fields->memory == NULL ? -1 : 0;
+}
+
+/* In the frame. Usually it came to lie at an address that suits numbers (frame.h); where not, it is moved down by a few
+ * bytes, over the heads of the struct and the binary that were read by then. */
+static int look_at_frame(struct decoder *decoder, struct tensor_fields *fields, const struct term_head *head)
+{
+    PyObject *whole = decode_keep_frame(decoder);
+    if (whole == NULL)
+        return -1;
+    size_t shift = (uintptr_t)head->data % ALIGNMENT;
+    /* The frame is the request's own and writable, whatever the span says through which it was read. */
+    fields->bytes = (unsigned char *)(uintptr_t)head->data - shift;
+    if (shift > 0) {
+        memmove(fields->bytes, head->data, head->length);
+        decoder->moved = true;
+    }
+    fields->length = head->length;
+    fields->memory = buffer_slice(whole, fields->bytes, fields->length);
+    return fields->memory == NULL ? -1 : 0;
+}
+
+static int use_binary(struct decoder *decoder, struct tensor_fields *fields, const struct term_head *head)
+{
+    if (head->length >= VIEW_SIZE && decoder->request != NULL)
+        return look_at_frame(decoder, fields, head);
+    return copy_out(fields, head->data, head->length);
+}
+
+/* A binary, or a segment that holds its bytes. */
+static int read_bytes(struct decoder *decoder, struct tensor_fields *fields, const struct term_head *head)
+{
+    Py_CLEAR(fields->memory);
+    if (head->kind == TERM_BINARY)
+        return use_binary(decoder, fields, head);
+    if (head->kind == TERM_TUPLE &&
+        segment_ref_read(&decoder->span, head->children, &fields->bytes, &fields->length, &fields->memory))
+        return fields->memory == NULL ? -1 : 0;
+    return fail("data is a binary");
+}
+
+/* The next key of a struct. Keys are atoms: what follows any other may be its own elements. */
+static int read_key(struct decoder *decoder, struct term_head *key)
+{
+    enum term_status status = term_read_head(&decoder->span, key);
+    if (status == TERM_OK && key->kind != TERM_ATOM)
+        status = TERM_MALFORMED;
+    return status == TERM_OK ? 0 : fail_term(status);
+}
+
+static int pass_over(struct decoder *decoder)
+{
+    enum term_status status = term_skip(&decoder->span);
+    return status == TERM_OK ? 0 : fail_term(status);
+}
+
+/* %Nx.BinaryBackend{state: binary}; other backends have their data elsewhere. */
+static int read_backend(struct decoder *decoder, struct tensor_fields *fields, size_t pairs)
+{
+    Py_CLEAR(fields->memory);
+    for (size_t i = 0; i < pairs; i++) {
+        struct term_head key, state;
+        if (read_key(decoder, &key) < 0)
+            return -1;
+        if (!term_is_atom(&key, "state")) {
+            if (pass_over(decoder) < 0)
+                return -1;
+            continue;
+        }
+        enum term_status status = term_read_head(&decoder->span, &state);
+        if (status != TERM_OK)
+            return fail_term(status);
+        if (read_bytes(decoder, fields, &state) < 0)
+            return -1;
+    }
+    if (fields->memory == NULL)
+        return fail("the tensor's data is not in this form: use Nx.backend_transfer(tensor, Nx.BinaryBackend)");
+    return 0;
+}
+
+static int read_data(struct decoder *decoder, struct tensor_fields *fields)
+{
+    struct term_head head;
+    enum term_status status = term_read_head(&decoder->span, &head);
+    if (status != TERM_OK)
+        return fail_term(status);
+    return head.kind == TERM_MAP ? read_backend(decoder, fields, head.children / 2)
+                                 : read_bytes(decoder, fields, &head);
+}
+
+/* -- the struct ---------------------------------------------------------------------------------------------------- */
+
+static int read_field(struct decoder *decoder, struct tensor_fields *fields)
+{
+    struct term_head key;
+    if (read_key(decoder, &key) < 0)
+        return -1;
+    if (term_is_atom(&key, "type"))
+        return read_type(&decoder->span, fields);
+    if (term_is_atom(&key, "shape"))
+        return read_shape(&decoder->span, fields);
+    if (term_is_atom(&key, "data"))
+        return read_data(decoder, fields);
+    return pass_over(decoder);
+}
+
+PyObject *tensor_decode(struct decoder *decoder, size_t pairs)
+{
+    struct tensor_fields fields = {.rank = -1};
+    PyObject *array = NULL;
+    for (size_t i = 0; i < pairs; i++)
+        if (read_field(decoder, &fields) < 0)
+            goto done;
+    array = tensor_build(&fields);
+done:
+    Py_XDECREF(fields.memory);
+    return array;
+}

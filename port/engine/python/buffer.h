@@ -1,0 +1,17 @@
+/* Memory that Python objects look at without a copy: a frame's buffer, or a segment. Exports the buffer protocol,
+ * writable. All functions need the GIL. */
+#ifndef PYTHONX_BUFFER_H
+#define PYTHONX_BUFFER_H
+
+#include "python/py_api.h"
+
+int buffer_start(void);
+
+/* New reference. `release(owner)` is called once, with the GIL, when nobody looks at the bytes any more. NULL with an
+ * error set: the owner stays the caller's. */
+PyObject *buffer_new(void *bytes, size_t length, void (*release)(void *owner), void *owner);
+
+/* New reference: a part of `whole`, which it keeps alive. The part lies in it. */
+PyObject *buffer_slice(PyObject *whole, const void *bytes, size_t length);
+
+#endif

@@ -1,0 +1,112 @@
+/* The context variable lies in a module of the interpreter: the stable ABI has no functions for it. */
+#include "python/context.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+static PyObject *context_type;
+static PyObject *variable_get, *variable_set;
+
+static void owner_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    struct context *owner = (struct context *)object;
+    free(owner->text[0].bytes);
+    free(owner->text[1].bytes);
+    free_object(object);
+    Py_DECREF(type);
+}
+
+static PyObject *make_type(void)
+{
+    PyType_Slot slots[] = {{Py_tp_dealloc, (void *)owner_dealloc},
+                           {Py_tp_doc, (void *)(uintptr_t) "A request of the session."},
+                           {0, NULL}};
+    PyType_Spec spec = {.name = "erlang.Request",
+                        .basicsize = sizeof(struct context),
+                        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                        .slots = slots};
+    return PyType_FromSpec(&spec);
+}
+
+static PyObject *make_variable(void)
+{
+    PyObject *module = PyImport_ImportModule("_contextvars");
+    PyObject *type = module == NULL ? NULL : PyObject_GetAttrString(module, "ContextVar");
+    PyObject *variable = type == NULL ? NULL : PyObject_CallFunction(type, "s", "erlang.request");
+    Py_XDECREF(type);
+    Py_XDECREF(module);
+    return variable;
+}
+
+int context_start(PyObject *module)
+{
+    PyObject *variable = make_variable();
+    if (variable == NULL)
+        return -1;
+    int result = -1;
+    context_type = make_type();
+    variable_get = PyObject_GetAttrString(variable, "get");
+    variable_set = PyObject_GetAttrString(variable, "set");
+    if (context_type != NULL && variable_get != NULL && variable_set != NULL)
+        result = PyModule_AddObjectRef(module, "owner", variable);
+    Py_DECREF(variable);
+    return result;
+}
+
+struct context *context_new(struct job *job)
+{
+    struct context *owner = (struct context *)PyType_GenericAlloc((PyTypeObject *)context_type, 0);
+    if (owner != NULL)
+        owner->job = job;
+    return owner;
+}
+
+void context_leave(struct context *owner)
+{
+    owner->job = NULL;
+    owner->interruptible = false;
+}
+
+int context_enter(struct context *owner)
+{
+    PyObject *value = owner == NULL ? Py_None : (PyObject *)owner;
+    PyObject *token = PyObject_CallFunctionObjArgs(variable_set, value, NULL);
+    Py_XDECREF(token);
+    return token == NULL ? -1 : 0;
+}
+
+struct context *context_current(void)
+{
+    /* Before the variable there was nobody. */
+    PyObject *value = variable_get == NULL ? NULL : PyObject_CallFunctionObjArgs(variable_get, Py_None, NULL);
+    if (value != NULL && (PyObject *)Py_TYPE(value) == context_type)
+        return (struct context *)value;
+    PyErr_Clear();
+    Py_XDECREF(value);
+    return NULL;
+}
+
+struct context *context_switch(struct context *owner)
+{
+    struct context *before = context_current();
+    (void)context_enter(owner);
+    PyErr_Clear();
+    return before;
+}
+
+void context_restore(struct context *before)
+{
+    (void)context_enter(before);
+    PyErr_Clear();
+    Py_XDECREF((PyObject *)before);
+}
+
+void context_put_id(struct message *message, const struct context *owner)
+{
+    struct span id = {0};
+    if (owner != NULL && owner->job != NULL)
+        id = owner->job->request.id;
+    request_put_id(message, id);
+}

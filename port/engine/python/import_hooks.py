@@ -1,0 +1,125 @@
+"""What is changed in modules of the standard library, once somebody imports them: importing them here would make every
+session start slowly."""
+
+import sys
+
+from _pythonx import embedded, owner
+
+
+class AfterImport:
+    """A finder (importlib.abc.MetaPathFinder) that runs a function behind the import of a module."""
+
+    def __init__(self, functions):
+        self.functions = functions
+
+    def find_spec(self, name, path=None, target=None):
+        function = self.functions.pop(name, None)
+        if function is None:
+            return None
+        from importlib.util import find_spec
+
+        spec = find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        spec.loader = LoaderWith(spec.loader, function)
+        return spec
+
+
+class LoaderWith:
+    """A module's own loader, but for one thing that is done when it is loaded."""
+
+    def __init__(self, loader, function):
+        self._loader = loader
+        self._function = function
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        self._loader.exec_module(module)
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._function(module)
+
+
+def for_owner(request, function):
+    """The function as a part of the request that asked for it, on whichever thread it is called."""
+
+    def call(*arguments, **keywords):
+        before = owner.set(request)
+        try:
+            return function(*arguments, **keywords)
+        finally:
+            owner.reset(before)
+
+    return call
+
+
+def pass_owner_to_threads(threading):
+    start = threading.Thread.start
+
+    def start_with_owner(thread):
+        request = owner.get(None)
+        if request is not None:
+            thread.run = for_owner(request, thread.run)
+        return start(thread)
+
+    start_with_owner.__doc__ = start.__doc__
+    threading.Thread.start = start_with_owner
+
+
+def pass_owner_to_pools(module):
+    submit = module.ThreadPoolExecutor.submit
+
+    def submit_with_owner(pool, function, /, *arguments, **keywords):
+        request = owner.get(None)
+        if request is not None:
+            function = for_owner(request, function)
+        return submit(pool, function, *arguments, **keywords)
+
+    submit_with_owner.__doc__ = submit.__doc__
+    module.ThreadPoolExecutor.submit = submit_with_owner
+
+
+def send_logs(logging):
+    logging.root.addHandler(embedded("log").make_handler(logging))
+
+
+def log_warnings(warnings):
+    show = warnings.showwarning
+
+    def show_by_log(message, category, filename, lineno, file=None, line=None):
+        """As logging.captureWarnings has it, but told where the warning stands."""
+        if file is not None:
+            show(message, category, filename, lineno, file, line)
+            return
+        text = f"{category.__name__}: {message}"
+        logging = sys.modules.get("logging")
+        if logging is None:
+            # To import it here is no good time: os.fork() warns while it runs what modules have registered for it.
+            embedded("log").log_warning(text, filename, lineno)
+            return
+        logger = logging.getLogger("py.warnings")
+        if logger.isEnabledFor(logging.WARNING):
+            logger.handle(logger.makeRecord(logger.name, logging.WARNING, filename, lineno, text, (), None))
+
+    warnings.showwarning = show_by_log
+
+
+after_import = {
+    "threading": pass_owner_to_threads,
+    "concurrent.futures.thread": pass_owner_to_pools,
+    "logging": send_logs,
+    "warnings": log_warnings,
+}
+
+
+def install():
+    # Without it warnings are shown by C code, which asks nobody.
+    import warnings  # noqa: F401
+
+    for name in [name for name in after_import if name in sys.modules]:
+        after_import.pop(name)(sys.modules[name])
+    sys.meta_path.insert(0, AfterImport(after_import))

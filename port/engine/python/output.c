@@ -1,0 +1,124 @@
+/* A line is one event, sent before the write returns, and so before the reply; what is no whole line yet is held here
+ * until it is, or until the request ends. */
+#include "python/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/platform.h"
+#include "os/std_fds.h"
+#include "wire/message.h"
+#include "wire/protocol.h"
+#include "wire/request.h"
+
+/* A line that is longer goes out in pieces. */
+#define HELD_MAX ((size_t)64 * 1024)
+
+static const char *const names[] = {"stdout", "stderr"};
+static struct context_text nobodys_text[2];
+static struct writer *output_writer;
+
+void output_start(struct writer *writer)
+{
+    output_writer = writer;
+}
+
+/* What an owner has written, or what was written after its end or by nobody. */
+static struct context_text *text_of(struct context *owner, int stream)
+{
+    return owner == NULL || owner->job == NULL ? &nobodys_text[stream] : &owner->text[stream];
+}
+
+/* One event with `more` behind what is held. False where memory is short. */
+static bool send_output(struct context *owner, int stream, const unsigned char *more, size_t length)
+{
+    struct context_text *text = text_of(owner, stream);
+    struct message message = {0};
+    message_begin(&message);
+    message_put_tuple(&message, 4);
+    message_put_atom_text(&message, PROTOCOL_OUTPUT);
+    context_put_id(&message, owner);
+    message_put_atom_text(&message, names[stream]);
+    message_put_binary_of_two(&message, text->bytes, text->length, more, length);
+    text->length = 0;
+    bool whole = message_finish(&message) == MESSAGE_OK;
+    if (whole) {
+        PyThreadState *thread = PyEval_SaveThread();
+        writer_send(output_writer, &message);
+        PyEval_RestoreThread(thread);
+    }
+    message_free(&message);
+    return whole;
+}
+
+static bool hold(struct context_text *text, const unsigned char *bytes, size_t length)
+{
+    if (text->capacity - text->length < length) {
+        size_t capacity = text->length + length < HELD_MAX ? 2 * (text->length + length) : text->length + length;
+        unsigned char *longer = realloc(text->bytes, capacity);
+        if (longer == NULL)
+            return false;
+        text->bytes = longer;
+        text->capacity = capacity;
+    }
+    if (length > 0)
+        memcpy(text->bytes + text->length, bytes, length);
+    text->length += length;
+    return true;
+}
+
+static bool put(struct context *owner, int stream, const unsigned char *bytes, size_t length)
+{
+    const unsigned char *line_end = platform_find_last(bytes, '\n', length);
+    size_t whole = line_end == NULL ? 0 : (size_t)(line_end - bytes) + 1;
+    if (line_end == NULL && text_of(owner, stream)->length + length > HELD_MAX)
+        whole = length;
+    if (whole > 0 && !send_output(owner, stream, bytes, whole))
+        return false;
+    return hold(text_of(owner, stream), bytes + whole, length - whole);
+}
+
+static bool put_for_this(int stream, const unsigned char *bytes, size_t length)
+{
+    struct context *owner = context_current();
+    bool done = put(owner, stream, bytes, length);
+    Py_XDECREF((PyObject *)owner);
+    return done;
+}
+
+PyObject *output_write_function(PyObject *self, PyObject *arguments)
+{
+    int fd;
+    Py_buffer bytes;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "iy*", &fd, &bytes))
+        return NULL;
+    Py_ssize_t length = bytes.len;
+    PyObject *written = NULL;
+    if (!std_fds_forked())
+        written = put_for_this(fd == 2, bytes.buf, (size_t)length) ? PyLong_FromSsize_t(length) : PyErr_NoMemory();
+    /* The stream is the parent's: a child's text goes to the port's stderr. */
+    else if ((length = write(STDERR_FILENO, bytes.buf, (size_t)length)) >= 0)
+        written = PyLong_FromSsize_t(length);
+    else
+        PyErr_SetFromErrno(PyExc_OSError);
+    PyBuffer_Release(&bytes);
+    return written;
+}
+
+void output_flush(struct context *owner)
+{
+    for (int stream = 0; stream < 2; stream++)
+        if (text_of(owner, stream)->length > 0 && !std_fds_forked())
+            (void)send_output(owner, stream, NULL, 0);
+}
+
+PyObject *output_flush_function(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    struct context *owner = context_current();
+    output_flush(owner);
+    Py_XDECREF((PyObject *)owner);
+    Py_RETURN_NONE;
+}

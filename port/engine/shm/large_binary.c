@@ -1,0 +1,179 @@
+/* Four ways for bytes to leave. */
+#include "shm/large_binary.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/types.h"
+#include "python/py_api.h"
+#include "shm/segment.h"
+#include "wire/frame.h"
+#include "wire/protocol.h"
+
+/* From this size on, writing from the object's memory beats copying it. */
+#define PIN_SIZE ((size_t)64 * 1024)
+/* Copies of this size let other Python threads run meanwhile. */
+#define UNLOCKED_COPY ((size_t)1024 * 1024)
+/* One core does not use all of the memory's speed: copies of this size are shared with a second thread. (128 MiB out of
+ * an array that Python keeps: 24 to 32 ms by two, 32 to 37 ms by one, the BEAM's reading included.) */
+#define SHARED_COPY ((size_t)16 * 1024 * 1024)
+
+/* Grown by powers of two: at a power of two the array is full. */
+static bool note_loan(struct message *message, unsigned long long number)
+{
+    if ((message->lease_count & (message->lease_count - 1)) == 0) {
+        size_t room = message->lease_count > 0 ? 2 * message->lease_count : 1;
+        unsigned long long *leases = realloc(message->leases, room * sizeof *leases);
+        if (leases == NULL)
+            return false;
+        message->leases = leases;
+    }
+    message->leases[message->lease_count++] = number;
+    return true;
+}
+
+struct half {
+    unsigned char *to;
+    const unsigned char *from;
+    size_t length;
+};
+
+static void *copy_half(void *argument)
+{
+    const struct half *half = argument;
+    memcpy(half->to, half->from, half->length);
+    return NULL;
+}
+
+/* Signals go to threads that Python knows. */
+static bool start_quietly(pthread_t *thread, void *(*function)(void *), void *argument)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(thread, NULL, function, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error == 0;
+}
+
+static void copy_by_two(unsigned char *to, const unsigned char *from, size_t length)
+{
+    pthread_t helper;
+    struct half first = {to, from, length / 2};
+    if (length < SHARED_COPY || !start_quietly(&helper, copy_half, &first)) {
+        memcpy(to, from, length);
+        return;
+    }
+    memcpy(to + first.length, from + first.length, length - first.length);
+    pthread_join(helper, NULL);
+}
+
+static void copy(unsigned char *to, const void *from, size_t length)
+{
+    if (length < UNLOCKED_COPY) {
+        memcpy(to, from, length);
+        return;
+    }
+    PyThreadState *thread = PyEval_SaveThread();
+    copy_by_two(to, from, length);
+    PyEval_RestoreThread(thread);
+}
+
+/* `bytes` are in the segment already. */
+static bool put_place(struct message *message, const struct segment_loan *lease, size_t offset, size_t length)
+{
+    if (!note_loan(message, lease->number)) {
+        segment_give_back(lease->number);
+        return false;
+    }
+    message_put_tuple(message, 6);
+    message_put_atom_text(message, PROTOCOL_SEGMENT);
+    message_put_unsigned(message, lease->number);
+    message_put_integer(message, lease->fd);
+    message_put_unsigned(message, offset);
+    message_put_unsigned(message, length);
+    message_put_unsigned(message, lease->size);
+    return true;
+}
+
+/* False, and nothing appended, where no segment is to be had. */
+static bool put_in_segment(struct message *message, const void *bytes, size_t length)
+{
+    struct segment_loan lease;
+    if (!segment_lease(length, &lease))
+        return false;
+    copy(lease.bytes, bytes, length);
+    return put_place(message, &lease, 0, length);
+}
+
+static bool is_shared(const struct message *message, size_t length)
+{
+    return !message->whole && message->share_from > 0 && length >= message->share_from;
+}
+
+int large_binary_put(struct message *message, const void *bytes, size_t length, void (*release)(void *owner),
+                     void *owner)
+{
+    bool pinned = !message->whole && length >= PIN_SIZE;
+    if (is_shared(message, length) && put_in_segment(message, bytes, length)) {
+        release(owner);
+        return 0;
+    }
+    if (length > FRAME_LENGTH_MAX) {
+        release(owner);
+        PyErr_SetString(types_EncodeError, "a binary of 4 GiB or more does not fit a frame");
+        return -1;
+    }
+    if (pinned && message_pin_binary(message, bytes, length, release, owner))
+        return 0;
+    if (!pinned)
+        message_put_binary(message, bytes, length);
+    release(owner);
+    return 0;
+}
+
+static void release_view(void *owner)
+{
+    PyBuffer_Release(owner);
+    free(owner);
+}
+
+int large_binary_put_view(struct message *message, Py_buffer *view)
+{
+    return large_binary_put(message, view->buf, (size_t)view->len, release_view, view);
+}
+
+void large_binary_put_leases(struct message *message)
+{
+    message_add_element(message);
+    message_put_list(message, (uint32_t)message->lease_count);
+    for (size_t i = 0; i < message->lease_count; i++)
+        message_put_unsigned(message, message->leases[i]);
+    message_put_nil_list(message);
+}
+
+int large_binary_put_temporary(struct message *message, Py_buffer *view)
+{
+    struct segment_loan lease;
+    size_t length = (size_t)view->len;
+    if (!is_shared(message, length) || !segment_lease_allocated(view->buf, length, &lease) ||
+        !put_place(message, &lease, (size_t)((unsigned char *)view->buf - lease.bytes), length))
+        return large_binary_put_view(message, view);
+    release_view(view);
+    return 0;
+}
+
+void large_binary_detach(const struct message *message)
+{
+    for (size_t i = 0; i < message->lease_count; i++)
+        segment_detach(message->leases[i]);
+}
+
+void large_binary_abandon(struct message *message)
+{
+    for (size_t i = 0; i < message->lease_count; i++)
+        segment_give_back(message->leases[i]);
+    message->lease_count = 0;
+}

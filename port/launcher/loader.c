@@ -1,0 +1,81 @@
+/* dlopen(3). RTLD_GLOBAL, since extension modules look for Python's symbols in the whole process. */
+#include "launcher/loader.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#    include <mach-o/dyld.h>
+#endif
+
+#include "launcher/interpreter.h"
+#include "os/platform.h"
+
+#define ENGINE_FILE "pythonx_engine.so"
+
+/* The launcher's own file, resolved; NULL where the system does not tell. */
+static char *own_path(void)
+{
+#ifdef __APPLE__
+    char path[PATH_MAX];
+    uint32_t size = sizeof path;
+    return _NSGetExecutablePath(path, &size) == 0 ? realpath(path, NULL) : NULL;
+#elif defined(PLATFORM_IS_LINUX)
+    return realpath("/proc/self/exe", NULL);
+#else
+    static const char here = 0;
+    Dl_info file;
+    if (dladdr(&here, &file) == 0)
+        return NULL;
+    /* Some systems tell the name that the program was called by. */
+    char *path = strchr(file.dli_fname, '/') == NULL ? interpreter_on_path(file.dli_fname) : strdup(file.dli_fname);
+    char *resolved = path == NULL ? NULL : realpath(path, NULL);
+    free(path);
+    return resolved;
+#endif
+}
+
+char *loader_engine_path(void)
+{
+    static const char *const places[] = {"", "../lib/pythonx_port/"};
+    char *self = own_path(), *path = NULL;
+    char *slash = self == NULL ? NULL : strrchr(self, '/');
+    if (slash != NULL)
+        slash[1] = '\0';
+    for (size_t i = 0; slash != NULL && i < sizeof places / sizeof *places; i++) {
+        if (asprintf(&path, "%s%s%s", self, places[i], ENGINE_FILE) < 0)
+            path = NULL;
+        if (path != NULL && access(path, R_OK) == 0)
+            break;
+        free(path);
+        path = NULL;
+    }
+    free(self);
+    return path;
+}
+
+static void *complain(const char *what)
+{
+    fprintf(stderr, "pythonx_port: %s\n", what);
+    return NULL;
+}
+
+engine_main_function *loader_load(const char *libpython, const char *engine)
+{
+    if (dlopen(libpython, RTLD_NOW | RTLD_GLOBAL) == NULL)
+        return complain(dlerror());
+    void *handle = dlopen(engine, RTLD_NOW | RTLD_LOCAL);
+    if (handle == NULL)
+        return complain(dlerror());
+    void *symbol = dlsym(handle, ENGINE_MAIN_SYMBOL);
+    if (symbol == NULL)
+        return complain(dlerror());
+    /* dlsym(3): the way from an object pointer to a function that C allows. */
+    engine_main_function *entry;
+    memcpy(&entry, &symbol, sizeof entry);
+    return entry;
+}

@@ -1,0 +1,16 @@
+/* What is left behind when a fatal signal ends the process: Python's traceback, in a file that is made only then. */
+#ifndef PYTHONX_CRASH_HANDLER_H
+#define PYTHONX_CRASH_HANDLER_H
+
+#include <stdbool.h>
+
+/* Before faulthandler.enable. `path` (borrowed for good; NULL: stderr) is where the traceback goes. */
+bool crash_handler_prepare(const char *path);
+
+/* The descriptor for faulthandler to write to. */
+int crash_handler_descriptor(void);
+
+/* After faulthandler.enable: takes its place in front of faulthandler's handlers. */
+bool crash_handler_guard(void);
+
+#endif

@@ -1,0 +1,29 @@
+/* What the reader thread sleeps on: the input and two timers. epoll(7) and timerfd_create(2) where there are such
+ * things (poller_epoll.c), else poll(2), a pipe and a timeout (poller_poll.c). There is one in a process. */
+#ifndef PYTHONX_POLLER_H
+#define PYTHONX_POLLER_H
+
+#include <stdbool.h>
+
+/* The times are those of clock_us. */
+enum poller_timer { POLLER_TICK, POLLER_ALARM };
+#define POLLER_TIMERS 2
+
+/* False, with errno, where none can be had. *listens: whether the input can wake anybody; a regular file does not. */
+bool poller_open(int input_fd, bool *listens);
+void poller_close(void);
+
+/* Input wakes from now on, or does not. A hang-up wakes in either case. */
+void poller_watch_input(bool arm);
+
+/* The timer rings at that time, and at no other; false where it cannot. */
+bool poller_set_timer(enum poller_timer timer, unsigned long long us);
+
+/* The ring was heard. */
+void poller_clear_timer(enum poller_timer timer);
+
+/* From the reader thread alone. A timer rings until it was heard. */
+enum poller_event { POLLER_RANG_TICK, POLLER_RANG_ALARM, POLLER_INPUT, POLLER_FAILED };
+enum poller_event poller_wait(void);
+
+#endif

@@ -1,0 +1,89 @@
+/* A frame on its way out: a reply or an event, built term by term in a buffer that grows. Large bytes are not
+ * copied into it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
+#ifndef PYTHONX_MESSAGE_H
+#define PYTHONX_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/span.h"
+
+struct message_pin {
+    size_t offset;     /* where in the buffer the bytes belong */
+    const void *bytes; /* stay valid until release */
+    size_t length;
+    void (*release)(void *owner);
+    void *owner;
+};
+
+struct message {
+    unsigned char *bytes; /* begins with the frame's length, filled in by message_finish */
+    size_t length;
+    size_t capacity;
+    struct message_pin *pins;
+    size_t pin_count;
+    size_t share_from;          /* binaries of this many bytes or more may go through segments; 0: none does (bulk.h) */
+    unsigned long long *leases; /* numbers of the segments that the message refers to */
+    size_t lease_count;
+    bool whole;  /* large bytes are copied into the buffer, too, as somebody reads them there */
+    bool failed; /* memory ran short: what follows is ignored, and message_finish says so */
+};
+
+/* All-zero is a message that owns nothing yet; message_begin starts it afresh and keeps its buffer. */
+void message_begin(struct message *message);
+
+/* Frees buffer and pins (whose releases may need the GIL). */
+void message_free(struct message *message);
+
+/* Drops the pins alone, once they were written. */
+void message_release_pins(struct message *message);
+
+enum message_status { MESSAGE_OK, MESSAGE_NO_MEMORY, MESSAGE_TOO_LONG };
+
+/* Writes the frame's length in front. */
+enum message_status message_finish(struct message *message);
+
+/* Room for `size` more bytes, which the caller fills and then counts with message_advance; NULL, and failed, where
+ * memory is short. */
+unsigned char *message_grow(struct message *message, size_t size);
+static inline unsigned char *message_reserve(struct message *message, size_t size)
+{
+    if (message->capacity - message->length >= size && !message->failed)
+        return message->bytes + message->length;
+    return message_grow(message, size);
+}
+
+static inline void message_advance(struct message *message, size_t size)
+{
+    message->length += size;
+}
+
+/* The rest append one term or the head of one. */
+void message_put_raw(struct message *message, const void *bytes, size_t length);
+void message_put_term(struct message *message, struct span term);
+void message_put_tuple(struct message *message, uint32_t arity);
+/* One more element than was said for the tuple that is the whole message, which is a small one. */
+void message_add_element(struct message *message);
+void message_put_list(struct message *message, uint32_t length);
+/* The length that was not known yet when message_put_list wrote the four bytes at `offset`. */
+void message_patch_length(struct message *message, size_t offset, uint32_t length);
+void message_put_nil_list(struct message *message);
+void message_put_map(struct message *message, uint32_t pairs);
+void message_put_atom(struct message *message, const char *utf8, size_t length);
+void message_put_atom_text(struct message *message, const char *ascii);
+void message_put_integer(struct message *message, long long value);
+void message_put_unsigned(struct message *message, unsigned long long value);
+void message_put_float(struct message *message, double value); /* a finite one */
+void message_put_binary(struct message *message, const void *bytes, size_t length);
+/* The binary of one run of bytes behind another. */
+void message_put_binary_of_two(struct message *message, const void *first, size_t first_length, const void *second,
+                               size_t second_length);
+void message_put_text(struct message *message, const char *text);
+
+/* A binary whose bytes are pinned rather than copied. On success the message owns `owner` and releases it once;
+ * false (nothing is owned) where memory is short. */
+bool message_pin_binary(struct message *message, const void *bytes, size_t length, void (*release)(void *),
+                        void *owner);
+
+#endif

@@ -1,0 +1,267 @@
+/* Only the head of a request is read here, and those options that count before it runs: arguments are checked where
+ * they are decoded. */
+#include "wire/request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "wire/term.h"
+
+enum id { NONE, OWN, OTHER };
+
+static const struct {
+    const char *name;
+    size_t fewest, most; /* elements of the tuple, the name included */
+    enum id id;          /* what its second element is */
+} operations[] = {
+#define OPERATION(name, fewest, most, id) [OPERATION_##name] = {#name, fewest, most, id},
+    PROTOCOL_OPERATIONS(OPERATION)
+#undef OPERATION
+};
+
+#define OPERATION_COUNT (sizeof operations / sizeof *operations)
+
+const char *request_operation_name(enum operation operation)
+{
+    return operations[operation].name;
+}
+
+__attribute__((format(printf, 3, 4))) static bool refuse(struct request_refusal *refusal, const char *kind,
+                                                         const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(refusal->message, sizeof refusal->message, format, arguments);
+    va_end(arguments);
+    refusal->kind = kind;
+    return false;
+}
+
+static bool refuse_term(struct request_refusal *refusal, enum term_status status, const struct span *span)
+{
+    const char *where = span_left(span) > 0 ? "" : " (it ends there)";
+    return refuse(refusal, PROTOCOL_UNDECODABLE, "byte %zu of the frame%s: %s", span->position, where,
+                  term_status_text(status));
+}
+
+static bool find_operation(const struct term_head *name, enum operation *operation)
+{
+    for (size_t i = 0; i < OPERATION_COUNT; i++) {
+        if (term_is_atom(name, operations[i].name)) {
+            *operation = (enum operation)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The id is kept as the bytes that came: it goes back as it is. */
+static enum term_status take_id(struct span *span, struct span *id)
+{
+    size_t start = span->position;
+    enum term_status status = term_skip(span);
+    if (status == TERM_OK)
+        *id = span_of(span->bytes + start, span->position - start);
+    return status;
+}
+
+static bool refuse_name(struct request_refusal *refusal, const struct term_head *name)
+{
+    if (name->kind != TERM_ATOM)
+        return refuse(refusal, PROTOCOL_BAD_REQUEST, "a request begins with an atom, such as eval");
+    int shown = name->length > 64 ? 64 : (int)name->length;
+    for (int i = 0; i < shown; i++)
+        if (name->data[i] < ' ' || name->data[i] > '~')
+            shown = i;
+    return refuse(refusal, PROTOCOL_BAD_REQUEST, "unknown operation %.*s", shown, (const char *)name->data);
+}
+
+static bool read_version(struct span *span, struct request_refusal *refusal)
+{
+    uint8_t version;
+    if (!span_take_u8(span, &version))
+        return refuse(refusal, PROTOCOL_UNDECODABLE, "an empty frame holds no term");
+    if (version == TERM_VERSION)
+        return true;
+    return refuse(refusal, PROTOCOL_UNDECODABLE,
+                  "byte 0 of the frame: expected %d, the version of the term format, got %d", TERM_VERSION, version);
+}
+
+/* The head of a request's tuple, and its name. */
+static bool read_tuple(struct span *span, struct term_head *tuple, struct term_head *name,
+                       struct request_refusal *refusal)
+{
+    enum term_status status = term_read_head(span, tuple);
+    if (status != TERM_OK)
+        return refuse_term(refusal, status, span);
+    if (tuple->kind != TERM_TUPLE || tuple->children == 0)
+        return refuse(refusal, PROTOCOL_BAD_REQUEST, "a request is a tuple that begins with its operation");
+    status = term_read_head(span, name);
+    return status == TERM_OK || refuse_term(refusal, status, span);
+}
+
+/* {within, CallId, Request}: the request is read as if it came by itself. */
+static bool unwrap(struct span *span, struct term_head *tuple, struct term_head *name, struct request *request,
+                   struct request_refusal *refusal)
+{
+    if (!term_is_atom(name, PROTOCOL_WITHIN))
+        return true;
+    if (tuple->children != 3)
+        return refuse(refusal, PROTOCOL_BAD_REQUEST, "within takes a call's id and a request");
+    enum term_status status = take_id(span, &request->within);
+    return status == TERM_OK ? read_tuple(span, tuple, name, refusal) : refuse_term(refusal, status, span);
+}
+
+static bool has_arity(enum operation operation, size_t arity, struct request_refusal *refusal)
+{
+    const char *name = operations[operation].name;
+    size_t fewest = operations[operation].fewest, most = operations[operation].most;
+    if (arity >= fewest && arity <= most)
+        return true;
+    if (fewest == most)
+        return refuse(refusal, PROTOCOL_BAD_REQUEST, "%s takes a tuple of %zu elements, got %zu", name, fewest, arity);
+    return refuse(refusal, PROTOCOL_BAD_REQUEST, "%s takes a tuple of %zu to %zu elements, got %zu", name, fewest, most,
+                  arity);
+}
+
+/* The second element. Of an operation that is not known it is taken for an id of its own. */
+static bool read_id(struct span *span, const struct term_head *tuple, bool known, struct request *request,
+                    struct request_refusal *refusal)
+{
+    enum id id = known ? operations[request->operation].id : OWN;
+    if (id == NONE || tuple->children < 2)
+        return true;
+    struct span *place = id == OWN ? &request->id : &request->other;
+    enum term_status status = take_id(span, place);
+    if (status != TERM_OK)
+        return refuse_term(refusal, status, span);
+    refusal->id = request->id;
+    return true;
+}
+
+static bool read_head(struct frame *frame, struct request *request, struct request_refusal *refusal)
+{
+    struct span span = span_of(frame->bytes, frame->length);
+    struct term_head tuple = {0}, name = {0};
+    if (!read_version(&span, refusal) || !read_tuple(&span, &tuple, &name, refusal) ||
+        !unwrap(&span, &tuple, &name, request, refusal))
+        return false;
+    bool known = name.kind == TERM_ATOM && find_operation(&name, &request->operation);
+    if (!known && name.children > 0)
+        return refuse_name(refusal, &name);
+    if (!read_id(&span, &tuple, known, request, refusal))
+        return false;
+    if (!known)
+        return refuse_name(refusal, &name);
+    if (!has_arity(request->operation, tuple.children, refusal))
+        return false;
+    request->arguments = span;
+    request->argument_count = tuple.children - (operations[request->operation].id == NONE ? 1 : 2);
+    /* Behind arguments, whoever decodes them looks. */
+    if (request->argument_count == 0 && span_left(&span) > 0)
+        return refuse(refusal, PROTOCOL_UNDECODABLE, "%zu bytes are left behind the request's term", span_left(&span));
+    return true;
+}
+
+/* -- options that count before the request runs -------------------------------------------------------------------- */
+
+/* How many arguments stand before the options; false where there are none. */
+static bool has_options(const struct request *request, size_t *before)
+{
+    switch (request->operation) {
+    case OPERATION_eval:
+    case OPERATION_exec:
+    case OPERATION_stream:
+        *before = 1;
+        return request->argument_count == 2;
+    case OPERATION_call:
+        *before = 3;
+        return request->argument_count == 4;
+    case OPERATION_next:
+    case OPERATION_cancel:
+    case OPERATION_release:
+    case OPERATION_info:
+    case OPERATION_reply:
+    case OPERATION_segment:
+    case OPERATION_give_back:
+    case OPERATION_stop:
+        break;
+    }
+    return false;
+}
+
+static void read_option(struct request *request, const struct term_head *key, struct span value)
+{
+    struct term_head head;
+    long long number;
+    if (term_read_head(&value, &head) != TERM_OK)
+        return;
+    if (term_is_atom(key, "concurrent"))
+        request->concurrent = term_is_atom(&head, "true");
+    if (!term_is_atom(key, "timeout") || !term_integer(&head, &number) || number < 0 || number > REQUEST_TIMEOUT_MAX)
+        return;
+    request->has_timeout = true;
+    request->timeout_ms = (unsigned long long)number;
+}
+
+/* Whatever is wrong is left to whoever reads all of the options. */
+static void read_ahead(struct request *request)
+{
+    struct span span = request->arguments;
+    struct term_head map, key;
+    size_t before;
+    if (!has_options(request, &before))
+        return;
+    for (; before > 0; before--)
+        if (term_skip(&span) != TERM_OK)
+            return;
+    request->options = span;
+    if (term_read_head(&span, &map) != TERM_OK || map.kind != TERM_MAP)
+        return;
+    for (size_t i = 0; i < map.children / 2; i++) {
+        if (term_read_head(&span, &key) != TERM_OK || key.kind != TERM_ATOM)
+            return;
+        struct span value = span;
+        if (term_skip(&span) != TERM_OK)
+            return;
+        read_option(request, &key, value);
+    }
+}
+
+bool request_read(struct frame *frame, struct request *request, struct request_refusal *refusal)
+{
+    *request = (struct request){0};
+    *refusal = (struct request_refusal){0};
+    if (!read_head(frame, request, refusal))
+        return false;
+    read_ahead(request);
+    request->frame = *frame;
+    *frame = (struct frame){0};
+    return true;
+}
+
+void request_free(struct request *request)
+{
+    frame_free(&request->frame);
+    *request = (struct request){0};
+}
+
+void request_put_id(struct message *message, struct span id)
+{
+    if (id.length > 0)
+        message_put_term(message, id);
+    else
+        message_put_atom_text(message, "nil");
+}
+
+void request_put_error(struct message *message, struct span id, const char *kind, const char *text)
+{
+    message_put_tuple(message, 3);
+    message_put_atom_text(message, PROTOCOL_ERROR);
+    request_put_id(message, id);
+    message_put_map(message, 2);
+    message_put_atom_text(message, "kind");
+    message_put_atom_text(message, kind);
+    message_put_atom_text(message, "message");
+    message_put_text(message, text);
+}

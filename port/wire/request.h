@@ -1,0 +1,61 @@
+/* From a frame to a request: which operation, for which id, and where its arguments lie. No Python in here. */
+#ifndef PYTHONX_REQUEST_H
+#define PYTHONX_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "wire/frame.h"
+#include "wire/message.h"
+#include "wire/protocol.h"
+#include "wire/span.h"
+
+enum operation {
+#define OPERATION(name, fewest, most, id) OPERATION_##name,
+    PROTOCOL_OPERATIONS(OPERATION)
+#undef OPERATION
+};
+
+/* The longest `timeout`, in milliseconds. */
+#define REQUEST_TIMEOUT_MAX 0xFFFFFFFFLL
+
+struct request {
+    enum operation operation;
+    struct frame frame; /* owned; the spans below point into it */
+    void *keeper;       /* the Python object that owns the frame's bytes instead, since arrays look at them; a reference
+                           that its holder drops, with the GIL, before request_free */
+    struct span id;     /* the id's term as it came; empty where the operation has none of its own */
+    struct span other;  /* the same, of the request or call that this is about: of `next`, `cancel`, `reply` */
+    struct span within; /* the call that the request came within; else empty */
+    struct span arguments; /* the whole frame, at the first element behind the id */
+    size_t argument_count;
+    /* Options that count before the request runs, where they are there and make sense; request_options.h says what is
+     * wrong with the others. */
+    struct span options; /* where the option map begins; empty where there is none, or what stands before is wrong */
+    bool has_timeout, concurrent;
+    unsigned long long timeout_ms;
+};
+
+/* What is wrong with a frame that is no request. */
+struct request_refusal {
+    const char *kind; /* of the error map */
+    struct span id;   /* empty where none could be read; points into the frame */
+    char message[256];
+};
+
+/* Reads the frame's head. True: *request is filled in and owns the frame (*frame is emptied). False: *refusal says
+ * why, and the frame stays the caller's until the refusal was answered. */
+bool request_read(struct frame *frame, struct request *request, struct request_refusal *refusal);
+
+void request_free(struct request *request);
+
+/* The name of an operation, as it is on the wire. */
+const char *request_operation_name(enum operation operation);
+
+/* Writes `{error, Id, #{kind => Kind, message => Message}}`, with nil for an empty id. */
+void request_put_error(struct message *message, struct span id, const char *kind, const char *text);
+
+/* Appends the id, or nil for an empty one. */
+void request_put_id(struct message *message, struct span id);
+
+#endif

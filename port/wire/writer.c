@@ -1,0 +1,204 @@
+/* writev(2) under one lock; pinned bytes go from where they lie. Those of a large pin are lent to the pipe itself
+ * (vmsplice(2)), so that the reader's copy out of the pipe is the only one. */
+#include "wire/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "os/platform.h"
+
+#if defined(PLATFORM_IS_LINUX) && defined(F_GETPIPE_SZ)
+#    define CAN_SPLICE
+#endif
+
+#define VECTORS_AT_ONCE 64
+/* A pin of less is written as usual: lending pages costs something, too. */
+#define SPLICE_SIZE ((size_t)1024 * 1024)
+
+struct writer {
+    int fd;
+    size_t pipe_size; /* of the pipe that fd is; 0: it is none, or pages cannot be lent to it */
+    pthread_mutex_t lock;
+    atomic_bool broken;
+    atomic_ullong bytes;
+};
+
+/* What is left to write of a message: buffer and pins in turn. */
+struct cursor {
+    const struct message *message;
+    size_t position; /* in the buffer */
+    size_t pin;      /* next pin */
+    size_t pinned;   /* bytes of it already written */
+};
+
+struct writer *writer_new(int fd)
+{
+    struct writer *writer = calloc(1, sizeof *writer);
+    if (writer == NULL)
+        return NULL;
+    writer->fd = fd;
+#ifdef CAN_SPLICE
+    int pipe_size = fcntl(fd, F_GETPIPE_SZ);
+    writer->pipe_size = pipe_size > 0 ? (size_t)pipe_size : 0;
+#endif
+    if (pthread_mutex_init(&writer->lock, NULL) != 0) {
+        free(writer);
+        return NULL;
+    }
+    return writer;
+}
+
+void writer_free(struct writer *writer)
+{
+    if (writer == NULL)
+        return;
+    pthread_mutex_destroy(&writer->lock);
+    free(writer);
+}
+
+bool writer_is_broken(const struct writer *writer)
+{
+    return atomic_load(&writer->broken);
+}
+
+unsigned long long writer_bytes(const struct writer *writer)
+{
+    return atomic_load(&writer->bytes);
+}
+
+/* The end of the buffer's piece that starts at `position`: the next pin's place, or the buffer's end. */
+static size_t piece_end(const struct message *message, size_t pin)
+{
+    return pin < message->pin_count ? message->pins[pin].offset : message->length;
+}
+
+/* How many bytes of the pin that comes next may be lent: all but as many as the pipe holds. These are copied into it,
+ * and once they are, the pipe has no page of the pin any more: its owner may go on to change it. This holds for a
+ * reader that copies, by read(2) as the BEAM does. One that moves pages on (splice(2), tee(2)) has them still: there is
+ * no way to tell, so PROTOCOL.md rules it out. */
+static size_t splice_count(const struct writer *writer, const struct cursor *at)
+{
+    if (writer->pipe_size == 0 || at->pin == at->message->pin_count || at->position < at->message->pins[at->pin].offset)
+        return 0;
+    size_t left = at->message->pins[at->pin].length - at->pinned;
+    return left >= writer->pipe_size + SPLICE_SIZE ? left - writer->pipe_size : 0;
+}
+
+/* Of `count` pieces those that one write is asked for. */
+static int shorten(struct iovec *vectors, int count)
+{
+    size_t left = PLATFORM_TRANSFER_MAX;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len >= left) {
+            vectors[i].iov_len = left;
+            return i + 1;
+        }
+        left -= vectors[i].iov_len;
+    }
+    return count;
+}
+
+static int gather(const struct writer *writer, const struct cursor *from, struct iovec *vectors)
+{
+    struct cursor at = *from;
+    int count = 0;
+    while (count < VECTORS_AT_ONCE && splice_count(writer, &at) == 0) {
+        size_t end = piece_end(at.message, at.pin);
+        if (at.position < end) {
+            vectors[count++] = (struct iovec){at.message->bytes + at.position, end - at.position};
+            at.position = end;
+        } else if (at.pin < at.message->pin_count) {
+            const struct message_pin *pin = &at.message->pins[at.pin++];
+            /* writev only reads, whatever iovec's type says. */
+            if (pin->length > at.pinned)
+                vectors[count++] = (struct iovec){(void *)((uintptr_t)pin->bytes + at.pinned), pin->length - at.pinned};
+            at.pinned = 0;
+        } else {
+            break;
+        }
+    }
+    return shorten(vectors, count);
+}
+
+static void advance(struct cursor *cursor, size_t written)
+{
+    while (written > 0) {
+        size_t end = piece_end(cursor->message, cursor->pin);
+        bool in_buffer = cursor->position < end;
+        size_t left = in_buffer ? end - cursor->position : cursor->message->pins[cursor->pin].length - cursor->pinned;
+        size_t step = written < left ? written : left;
+        if (in_buffer)
+            cursor->position += step;
+        else
+            cursor->pinned += step;
+        if (!in_buffer && step == left) {
+            cursor->pin++;
+            cursor->pinned = 0;
+        }
+        written -= step;
+    }
+}
+
+/* One write of what comes next: bytes written, 0 where nothing is left, -1 with errno. */
+static ssize_t write_some(struct writer *writer, const struct cursor *cursor)
+{
+    struct iovec vectors[VECTORS_AT_ONCE];
+#ifdef CAN_SPLICE
+    size_t lent = splice_count(writer, cursor);
+    if (lent > 0) {
+        const struct message_pin *pin = &cursor->message->pins[cursor->pin];
+        struct iovec pages = {(void *)((uintptr_t)pin->bytes + cursor->pinned), lent};
+        ssize_t count = vmsplice(writer->fd, &pages, 1, 0);
+        if (count >= 0 || errno == EINTR || errno == EAGAIN || errno == EPIPE)
+            return count;
+        writer->pipe_size = 0; /* not this kind of memory: written as usual */
+    }
+#endif
+    int count = gather(writer, cursor, vectors);
+    if (count == 0)
+        return 0;
+    return count == 1 ? write(writer->fd, vectors->iov_base, vectors->iov_len) : writev(writer->fd, vectors, count);
+}
+
+static bool write_all(struct writer *writer, const struct message *message)
+{
+    struct cursor cursor = {.message = message};
+    for (;;) {
+        ssize_t written = write_some(writer, &cursor);
+        if (written == 0)
+            return true;
+        if (written > 0) {
+            atomic_fetch_add(&writer->bytes, (unsigned long long)written);
+            advance(&cursor, (size_t)written);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            poll(&(struct pollfd){.fd = writer->fd, .events = POLLOUT}, 1, -1);
+        } else if (errno != EINTR) {
+            return false;
+        }
+    }
+}
+
+bool writer_send(struct writer *writer, const struct message *message)
+{
+    if (writer_is_broken(writer))
+        return false;
+    pthread_mutex_lock(&writer->lock);
+    bool whole = write_all(writer, message);
+    pthread_mutex_unlock(&writer->lock);
+    if (!whole)
+        atomic_store(&writer->broken, true);
+    return whole;
+}
+
+bool writer_send_and_free(struct writer *writer, struct message *message)
+{
+    bool sent = message_finish(message) == MESSAGE_OK && writer_send(writer, message);
+    message_free(message);
+    return sent;
+}

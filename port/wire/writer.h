@@ -1,0 +1,28 @@
+/* Frames out, from any thread, whole and one after the other. */
+#ifndef PYTHONX_WRITER_H
+#define PYTHONX_WRITER_H
+
+#include <stdbool.h>
+
+#include "wire/message.h"
+
+struct writer;
+
+/* Writes to `fd`, which stays the caller's. NULL where memory is short. */
+struct writer *writer_new(int fd);
+void writer_free(struct writer *writer);
+
+/* Writes a finished message; blocks while the other side is slow, so call it without the GIL. False where the other
+ * end is gone; from then on every call returns false at once. Pins are not released here. */
+bool writer_send(struct writer *writer, const struct message *message);
+
+/* Finishes a message without pins, sends it, and frees it; the same for the result. */
+bool writer_send_and_free(struct writer *writer, struct message *message);
+
+/* True where a write failed because nobody reads any more. */
+bool writer_is_broken(const struct writer *writer);
+
+/* Bytes written so far. */
+unsigned long long writer_bytes(const struct writer *writer);
+
+#endif
