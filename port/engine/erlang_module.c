@@ -3,6 +3,7 @@
 
 #include "beam/beam_events.h"
 #include "beam/invoke.h"
+#include "beam/invoke_async.h"
 #include "beam/invoke_result.h"
 #include "beam/log.h"
 #include "codec/structs.h"
@@ -24,7 +25,7 @@ static PyMethodDef erlang_functions[] = {
     {"call", invoke_function, METH_VARARGS,
      "call(module, function, args=[]): calls a function of the BEAM and returns its value; raises erlang.Error.\n"
      "call('Elixir.Enum', 'sum', [[1, 2]]) is 3. The session says what may be called."},
-    {"call_async", loop_call_async_function, METH_VARARGS,
+    {"call_async", event_loop_call_async_function, METH_VARARGS,
      "await call_async(module, function, args=[]), or (fun, args=[]): as call, while other coroutines go on."},
     {NULL, NULL, 0, NULL},
 };
@@ -65,9 +66,10 @@ static PyMethodDef private_functions[] = {
     {"flush_output", output_flush_function, METH_NOARGS, NULL},
     {"log", log_send_function, METH_VARARGS, NULL},
     {"unraisable", interrupt_unraisable_function, METH_O, NULL},
-    {"pump", loop_pump_function, METH_NOARGS, NULL},
-    {"end_task", loop_end_function, METH_VARARGS, NULL},
-    {"verdict", loop_verdict_function, METH_O, NULL},
+    {"pump", event_loop_pump_function, METH_NOARGS, NULL},
+    {"abort", event_loop_abort_function, METH_O, NULL},
+    {"wake", event_loop_wake_function, METH_NOARGS, NULL},
+    {"end_done_tasks", event_loop_end_done_tasks_function, METH_NOARGS, NULL},
     {"demand", stream_demand_function, METH_O, NULL},
     {"put_item", stream_put_function, METH_VARARGS, NULL},
     {"begin_call", invoke_async_begin_function, METH_VARARGS, NULL},

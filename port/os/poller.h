@@ -1,29 +1,27 @@
-/* What the reader thread sleeps on: the input and two timers. epoll(7) and timerfd_create(2) where there are such
- * things (poller_epoll.c), else poll(2), a pipe and a timeout (poller_poll.c). There is one in a process. */
+/* Waits for input on behalf of the reader thread, or for a notification from any other thread. epoll(7) if the system
+ * has it (poller_epoll.c), else poll(2) (poller_poll.c). There is one poller in a process. */
 #ifndef PYTHONX_POLLER_H
 #define PYTHONX_POLLER_H
 
 #include <stdbool.h>
 
-/* The times are those of clock_us. */
-enum poller_timer { POLLER_TICK, POLLER_ALARM };
-#define POLLER_TIMERS 2
-
-/* False, with errno, where none can be had. *listens: whether the input can wake anybody; a regular file does not. */
-bool poller_open(int input_fd, bool *listens);
+/* Returns false, with errno, if the system has no more descriptors. *watchable: whether the input can wake the poller;
+ * a regular file cannot. */
+bool poller_open(int input_fd, bool *watchable);
 void poller_close(void);
 
-/* Input wakes from now on, or does not. A hang-up wakes in either case. */
-void poller_watch_input(bool arm);
+/* Input wakes the poller from now on, or does not. A hang-up wakes it in either case. Any thread may call it; it never
+ * blocks. */
+void poller_watch_input(bool watch);
 
-/* The timer rings at that time, and at no other; false where it cannot. */
-bool poller_set_timer(enum poller_timer timer, unsigned long long us);
+/* The input has ended: neither it nor its hang-up wakes the poller any more. */
+void poller_forget_input(void);
 
-/* The ring was heard. */
-void poller_clear_timer(enum poller_timer timer);
+/* Wakes the poller once, now or at its next wait. Any thread may call it; it never blocks. */
+void poller_notify(void);
 
-/* From the reader thread alone. A timer rings until it was heard. */
-enum poller_event { POLLER_RANG_TICK, POLLER_RANG_ALARM, POLLER_INPUT, POLLER_FAILED };
-enum poller_event poller_wait(void);
+/* From the reader thread alone. Waits `milliseconds` at most; -1: without an end. */
+enum poller_event { POLLER_INPUT, POLLER_NOTIFIED, POLLER_TIMEOUT, POLLER_FAILED };
+enum poller_event poller_wait(int milliseconds);
 
 #endif

@@ -1,4 +1,4 @@
-/* For Linux: no call here wakes a thread that has nothing to do. */
+/* For Linux: to watch the input or to stop watching it wakes no thread. */
 #include "os/poller.h"
 
 #include "os/platform.h"
@@ -8,34 +8,28 @@
 #    include <errno.h>
 #    include <stdint.h>
 #    include <sys/epoll.h>
-#    include <sys/timerfd.h>
+#    include <sys/eventfd.h>
 #    include <unistd.h>
 
-/* The names of the timers in epoll's events; the input comes after them. */
-#    define INPUT POLLER_TIMERS
+enum source { SOURCE_INPUT, SOURCE_NOTIFICATION };
 
-static int poll_fd = -1, watched_fd = -1;
-static int timers[POLLER_TIMERS] = {-1, -1};
+static int poll_fd = -1, watched_fd = -1, notify_fd = -1;
 
-static bool add(int fd, uint32_t name, uint32_t events)
+static bool add(int fd, enum source source, uint32_t events)
 {
-    struct epoll_event event = {.events = events, .data.u32 = name};
+    struct epoll_event event = {.events = events, .data.u32 = source};
     return epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-bool poller_open(int input_fd, bool *listens)
+bool poller_open(int input_fd, bool *watchable)
 {
     watched_fd = input_fd;
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (poll_fd < 0)
+    notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (poll_fd < 0 || notify_fd < 0 || !add(notify_fd, SOURCE_NOTIFICATION, EPOLLIN))
         return false;
-    for (uint32_t i = 0; i < POLLER_TIMERS; i++) {
-        timers[i] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        if (timers[i] < 0 || !add(timers[i], i, EPOLLIN))
-            return false;
-    }
-    *listens = add(input_fd, INPUT, 0);
-    return *listens || errno == EPERM;
+    *watchable = add(input_fd, SOURCE_INPUT, 0);
+    return *watchable || errno == EPERM;
 }
 
 static void close_one(int *fd)
@@ -48,39 +42,40 @@ static void close_one(int *fd)
 void poller_close(void)
 {
     close_one(&poll_fd);
-    for (int i = 0; i < POLLER_TIMERS; i++)
-        close_one(&timers[i]);
+    close_one(&notify_fd);
 }
 
-void poller_watch_input(bool arm)
+void poller_watch_input(bool watch)
 {
-    struct epoll_event event = {.events = arm ? EPOLLIN : 0, .data.u32 = INPUT};
+    struct epoll_event event = {.events = watch ? EPOLLIN : 0, .data.u32 = SOURCE_INPUT};
     (void)epoll_ctl(poll_fd, EPOLL_CTL_MOD, watched_fd, &event);
 }
 
-bool poller_set_timer(enum poller_timer timer, unsigned long long us)
+void poller_forget_input(void)
 {
-    const struct itimerspec once = {
-        .it_value = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000}};
-    return timerfd_settime(timers[timer], TFD_TIMER_ABSTIME, &once, NULL) == 0;
+    (void)epoll_ctl(poll_fd, EPOLL_CTL_DEL, watched_fd, NULL);
 }
 
-void poller_clear_timer(enum poller_timer timer)
+void poller_notify(void)
 {
-    uint64_t expirations;
-    (void)!read(timers[timer], &expirations, sizeof expirations);
+    const uint64_t one = 1;
+    (void)!write(notify_fd, &one, sizeof one);
 }
 
-enum poller_event poller_wait(void)
+enum poller_event poller_wait(int milliseconds)
 {
     struct epoll_event event;
+    uint64_t notifications;
     int count;
-    while ((count = epoll_wait(poll_fd, &event, 1, -1)) <= 0)
-        if (count < 0 && errno != EINTR)
+    while ((count = epoll_wait(poll_fd, &event, 1, milliseconds)) < 0)
+        if (errno != EINTR)
             return POLLER_FAILED;
-    if (event.data.u32 == INPUT)
+    if (count == 0)
+        return POLLER_TIMEOUT;
+    if (event.data.u32 == SOURCE_INPUT)
         return POLLER_INPUT;
-    return event.data.u32 == POLLER_TICK ? POLLER_RANG_TICK : POLLER_RANG_ALARM;
+    (void)!read(notify_fd, &notifications, sizeof notifications);
+    return POLLER_NOTIFIED;
 }
 
 #endif

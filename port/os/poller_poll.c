@@ -1,5 +1,5 @@
-/* For every POSIX system. A thread that sleeps in poll(2) does not notice that it was to wake earlier, or for more,
- * than when it fell asleep: a byte in a pipe has it look again. */
+/* For every POSIX system. A thread that sleeps in poll(2) does not notice that it is to watch the input from now on:
+ * a byte in a pipe makes it look again. */
 #include "os/poller.h"
 
 #include "os/platform.h"
@@ -7,23 +7,16 @@
 #ifndef PLATFORM_IS_LINUX
 
 #    include <errno.h>
-#    include <limits.h>
 #    include <poll.h>
 #    include <pthread.h>
 #    include <sys/stat.h>
 #    include <unistd.h>
 
-#    include "os/clock.h"
-
-#    define NEVER ULLONG_MAX
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows but the descriptors */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the three flags */
+static bool watching;                                    /* input is to wake the poller */
+static bool listening;                                   /* the thread that waits knows that already */
+static bool notified;
 static int watched_fd = -1, wake_out = -1, wake_in = -1;
-static bool armed;
-static unsigned long long times[POLLER_TIMERS] = {NEVER, NEVER};
-/* What the sleeping thread knows of. Nobody need wake it for what it wakes for anyway. */
-static bool listening;
-static unsigned long long wakes_at;
 
 /* macOS polls no devices, and everywhere regular files are always readable. */
 static bool can_be_watched(int fd)
@@ -32,15 +25,15 @@ static bool can_be_watched(int fd)
     return fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
 }
 
-bool poller_open(int input_fd, bool *listens)
+bool poller_open(int input_fd, bool *watchable)
 {
     int ends[2];
     if (!platform_wake_pipe(ends))
         return false;
     wake_out = ends[0];
     wake_in = ends[1];
-    *listens = can_be_watched(input_fd);
-    watched_fd = *listens ? input_fd : -1;
+    *watchable = can_be_watched(input_fd);
+    watched_fd = *watchable ? input_fd : -1;
     return true;
 }
 
@@ -59,85 +52,77 @@ static void wake(void)
     (void)!write(wake_in, "", 1);
 }
 
-void poller_watch_input(bool arm)
+void poller_watch_input(bool watch)
 {
     pthread_mutex_lock(&lock);
-    armed = arm;
-    if (arm && !listening)
+    watching = watch;
+    if (watch && !listening)
         wake();
     pthread_mutex_unlock(&lock);
 }
 
-bool poller_set_timer(enum poller_timer timer, unsigned long long us)
+void poller_forget_input(void)
 {
-    if (wake_in < 0)
-        return false;
-    pthread_mutex_lock(&lock);
-    times[timer] = us;
-    if (us < wakes_at)
-        wake();
-    pthread_mutex_unlock(&lock);
-    return true;
+    watched_fd = -1;
 }
 
-void poller_clear_timer(enum poller_timer timer)
+void poller_notify(void)
 {
     pthread_mutex_lock(&lock);
-    times[timer] = NEVER;
+    notified = true;
+    wake();
     pthread_mutex_unlock(&lock);
 }
 
-/* poll's timeout, rounded up so that it does not wake in vain. */
-static int milliseconds_until(unsigned long long us, unsigned long long now)
-{
-    if (us == NEVER)
-        return -1;
-    unsigned long long left = us > now ? (us - now + 999) / 1000 : 0;
-    return left > INT_MAX ? INT_MAX : (int)left;
-}
-
-/* Falls asleep. What poll tells of the input; 0 where there is something else to look at, -1 with errno where it fails.
- */
-static int sleep_for(int milliseconds, bool listen)
+/* Sleeps. Returns what poll reports of the input, 0 if there is something else to look at or the time is over, -1 with
+ * errno if it fails. */
+static int sleep_once(int milliseconds, bool listen, bool *timed_out)
 {
     char bytes[64];
-    /* POLLHUP is told unasked, but on macOS only where something is asked for. */
+    /* POLLHUP is reported in any case, but on macOS only if something is asked for. */
     short events = listen ? POLLIN | POLLHUP : POLLHUP;
     struct pollfd fds[] = {{.fd = wake_out, .events = POLLIN}, {.fd = watched_fd, .events = events}};
-    if (poll(fds, 2, milliseconds) < 0)
+    int count = poll(fds, 2, milliseconds);
+    if (count < 0)
         return errno == EINTR || errno == EAGAIN ? 0 : -1;
+    *timed_out = count == 0;
     while (fds[0].revents != 0 && read(wake_out, bytes, sizeof bytes) > 0)
         ;
     return fds[1].revents;
 }
 
-/* Whether it was poll's answer that the reader thread sleeps for: input is the main thread's again if nobody listens.
- */
-static bool is_for_reader(int told)
+/* Whether what poll reported is for the reader thread: if the input is not watched any more it is the main thread's. */
+static bool is_for_reader(int reported)
 {
     pthread_mutex_lock(&lock);
-    bool for_reader = (told & ~POLLIN) != 0 || (told != 0 && armed);
+    bool for_reader = (reported & ~POLLIN) != 0 || (reported != 0 && watching);
     pthread_mutex_unlock(&lock);
     return for_reader;
 }
 
-enum poller_event poller_wait(void)
+static bool take_notification(bool *listen)
+{
+    pthread_mutex_lock(&lock);
+    bool was = notified;
+    notified = false;
+    *listen = listening = watching;
+    pthread_mutex_unlock(&lock);
+    return was;
+}
+
+enum poller_event poller_wait(int milliseconds)
 {
     for (;;) {
-        unsigned long long now = clock_us();
-        pthread_mutex_lock(&lock);
-        bool tick = times[POLLER_TICK] <= now, alarm = times[POLLER_ALARM] <= now;
-        wakes_at = times[POLLER_TICK] < times[POLLER_ALARM] ? times[POLLER_TICK] : times[POLLER_ALARM];
-        bool listen = listening = armed;
-        int milliseconds = milliseconds_until(wakes_at, now);
-        pthread_mutex_unlock(&lock);
-        if (tick || alarm)
-            return tick ? POLLER_RANG_TICK : POLLER_RANG_ALARM;
-        int told = sleep_for(milliseconds, listen);
-        if (told < 0)
+        bool listen, timed_out = false;
+        if (take_notification(&listen))
+            return POLLER_NOTIFIED;
+        int reported = sleep_once(milliseconds, listen, &timed_out);
+        if (reported < 0)
             return POLLER_FAILED;
-        if (is_for_reader(told))
+        if (is_for_reader(reported))
             return POLLER_INPUT;
+        if (timed_out)
+            return POLLER_TIMEOUT;
     }
 }
 

@@ -185,6 +185,7 @@ static bool decode_next(struct decoder *decoder, struct frame_reader *reader, in
 {
     struct frame frame = {0};
     switch (frame_reader_next(reader, &frame)) {
+    case FRAME_INTERRUPTED:
     case FRAME_WAIT:
         wait_for(fd, POLLIN);
         return true;

@@ -187,10 +187,9 @@ enum frame_status frame_reader_next(struct frame_reader *reader, struct frame *f
     enum frame_status status = take_frame(reader, frame);
     if (status != FRAME_WAIT)
         return status;
-    ssize_t count;
-    do
-        count = read_some(reader);
-    while (count < 0 && errno == EINTR);
+    ssize_t count = read_some(reader);
+    if (count < 0 && errno == EINTR)
+        return FRAME_INTERRUPTED;
     if (count < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? FRAME_WAIT : FRAME_FAILED;
     if (count == 0)

@@ -16,12 +16,13 @@ struct frame {
 };
 
 enum frame_status {
-    FRAME_READY,   /* *frame is whole, and the caller's */
-    FRAME_WAIT,    /* what came does not end a frame yet: read again when the descriptor is readable */
-    FRAME_REFUSED, /* over the limit, or no memory for it: it was read past; *frame holds its first bytes */
-    FRAME_END,     /* end of input between two frames */
-    FRAME_CUT,     /* end of input inside a frame */
-    FRAME_FAILED,  /* read(2) failed: errno tells */
+    FRAME_READY,       /* *frame is whole, and the caller's */
+    FRAME_INTERRUPTED, /* a signal came before any byte did */
+    FRAME_WAIT,        /* what came does not end a frame yet: read again when the descriptor is readable */
+    FRAME_REFUSED,     /* over the limit, or no memory for it: it was read past; *frame holds its first bytes */
+    FRAME_END,         /* end of input between two frames */
+    FRAME_CUT,         /* end of input inside a frame */
+    FRAME_FAILED,      /* read(2) failed: errno tells */
 };
 
 struct frame_reader;

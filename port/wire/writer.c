@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "os/lock.h"
 #include "os/platform.h"
 
 #if defined(PLATFORM_IS_LINUX) && defined(F_GETPIPE_SZ)
@@ -24,7 +24,7 @@
 struct writer {
     int fd;
     size_t pipe_size; /* of the pipe that fd is; 0: it is none, or pages cannot be lent to it */
-    pthread_mutex_t lock;
+    struct lock lock;
     atomic_bool broken;
     atomic_ullong bytes;
 };
@@ -47,10 +47,7 @@ struct writer *writer_new(int fd)
     int pipe_size = fcntl(fd, F_GETPIPE_SZ);
     writer->pipe_size = pipe_size > 0 ? (size_t)pipe_size : 0;
 #endif
-    if (pthread_mutex_init(&writer->lock, NULL) != 0) {
-        free(writer);
-        return NULL;
-    }
+    writer->lock = (struct lock)LOCK_INITIALIZER(LOCK_WRITER, "writer");
     return writer;
 }
 
@@ -58,8 +55,12 @@ void writer_free(struct writer *writer)
 {
     if (writer == NULL)
         return;
-    pthread_mutex_destroy(&writer->lock);
     free(writer);
+}
+
+void writer_disable(struct writer *writer)
+{
+    atomic_store(&writer->broken, true);
 }
 
 bool writer_is_broken(const struct writer *writer)
@@ -188,9 +189,9 @@ bool writer_send(struct writer *writer, const struct message *message)
 {
     if (writer_is_broken(writer))
         return false;
-    pthread_mutex_lock(&writer->lock);
+    lock_acquire(&writer->lock);
     bool whole = write_all(writer, message);
-    pthread_mutex_unlock(&writer->lock);
+    lock_release(&writer->lock);
     if (!whole)
         atomic_store(&writer->broken, true);
     return whole;

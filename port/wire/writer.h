@@ -19,7 +19,10 @@ bool writer_send(struct writer *writer, const struct message *message);
 /* Finishes a message without pins, sends it, and frees it; the same for the result. */
 bool writer_send_and_free(struct writer *writer, struct message *message);
 
-/* True where a write failed because nobody reads any more. */
+/* Refuses all that follows: in a child of a fork, whose descriptors are the parent's. Async-signal-safe. */
+void writer_disable(struct writer *writer);
+
+/* True if a write failed because the client reads no more. */
 bool writer_is_broken(const struct writer *writer);
 
 /* Bytes written so far. */

@@ -67,7 +67,7 @@ static void start_interpreter(void)
               request_options_start() == 0 && structs_start(-1) == 0);
 }
 
-void python_start(void)
+void python_fixture_start(void)
 {
     if (names != NULL)
         return;

@@ -7,7 +7,7 @@
 #include "python/py_api.h"
 
 /* An unchecked fixture: starts Python and the parts of the engine that convert. Further calls do nothing. */
-void python_start(void);
+void python_fixture_start(void);
 
 /* New reference to the value of an expression; the last line of a longer text is one. The names of python_fixture.c's
  * prelude are there. A Python error fails the test, which prints it. */

@@ -4,19 +4,12 @@
 #include "codec/types.h"
 #include "os/std_fds.h"
 #include "python/context.h"
+#include "python/emit.h"
 #include "python/errors.h"
 #include "wire/message.h"
 #include "wire/protocol.h"
 
-static struct writer *events_writer;
-
-void beam_events_start(struct writer *writer)
-{
-    events_writer = writer;
-}
-
-/* The BEAM is the parent's. */
-static int refuse_in_child(void)
+int beam_events_refuse_in_child(void)
 {
     if (!std_fds_forked())
         return 0;
@@ -27,15 +20,13 @@ static int refuse_in_child(void)
 /* Finishes and sends it; -1 with an error set. */
 static int send_message(struct message *message)
 {
-    if (refuse_in_child() < 0) {
+    if (beam_events_refuse_in_child() < 0) {
         message_free(message);
         return -1;
     }
     enum message_status status = message_finish(message);
     if (status == MESSAGE_OK) {
-        PyThreadState *thread = PyEval_SaveThread();
-        writer_send(events_writer, message);
-        PyEval_RestoreThread(thread);
+        emit_message(message);
     } else if (status == MESSAGE_TOO_LONG) {
         PyErr_SetString(types_EncodeError, "the term does not fit a frame of 4 GiB");
     } else {
@@ -47,11 +38,11 @@ static int send_message(struct message *message)
 
 static void put_call_id(struct message *message, unsigned long long number)
 {
-    struct context *owner = context_current();
+    struct context *context = context_current();
     message_put_tuple(message, 2);
     message_put_unsigned(message, number);
-    context_put_id(message, owner);
-    Py_XDECREF((PyObject *)owner);
+    context_put_id(message, context);
+    Py_XDECREF((PyObject *)context);
 }
 
 int beam_events_invoke(unsigned long long number, PyObject *target, PyObject *arguments)

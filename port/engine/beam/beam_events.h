@@ -1,17 +1,17 @@
-/* What Python tells the BEAM by itself: messages to processes, and that a function is to be called. With the GIL. */
+/* Sends what Python has for the BEAM besides replies: messages to processes, and that a function is to be called. With
+ * the GIL. */
 #ifndef PYTHONX_BEAM_EVENTS_H
 #define PYTHONX_BEAM_EVENTS_H
 
 #include "python/py_api.h"
-#include "wire/writer.h"
 
-/* The writer is borrowed for good. */
-void beam_events_start(struct writer *writer);
+/* The BEAM is the parent's: -1 with a RuntimeError set in a forked child, which must take no lock of the session. */
+int beam_events_refuse_in_child(void);
 
 /* Asks for the call of that number; -1 with an error set. */
 int beam_events_invoke(unsigned long long number, PyObject *target, PyObject *arguments);
 
-/* Nobody waits for its answer any more. Keeps the current error. */
+/* Its answer is waited for no more. Keeps the current error. */
 void beam_events_abandon(unsigned long long number);
 
 /* erlang.send(dest, term) */

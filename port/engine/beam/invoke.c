@@ -1,103 +1,68 @@
-/* Calling, and what a thread does until it has its answer. */
 #include "beam/invoke.h"
 
 #include "beam/beam_events.h"
 #include "beam/invoke_result.h"
-#include "exec/event_loop.h"
+#include "exec/execute.h"
 #include "exec/invoke_table.h"
-#include "exec/serve.h"
 #include "exec/stream.h"
-#include "os/clock.h"
 #include "python/context.h"
 #include "python/interrupt.h"
+#include "session/scheduler.h"
 
-/* A call that has waited for so long lets other requests run: what it waits for may wait for one of them, through
- * processes that know nothing of the call. */
-#define PATIENCE_US 500000
-
-static struct input *call_input;
-
-void invoke_start(struct input *input)
-{
-    call_input = input;
-}
-
-/* -- waiting ------------------------------------------------------------------------------------------------------- */
-
-/* Without the GIL. False where the input has ended. */
-static bool wait_for_arrival(struct invocation *call)
-{
-    if (call->waiter == WAITER_MAIN)
-        return input_wait(call_input, invoke_table_has_arrived, call, PATIENCE_US / 1000);
-    invoke_table_wait(call);
-    return true;
-}
-
-/* Runs what was made within the call, and, where it has waited for long, what waits elsewhere. Whether it is answered.
+/* On another thread than the main one: runs what was made within the call. 0 once it is answered, -1 with an error set.
  */
-static bool serve_meanwhile(struct invocation *call)
+static int wait_on_thread(struct invocation *invocation)
 {
-    bool answered;
-    struct job *job = invoke_table_take_given(call, &answered);
-    if (job == NULL && !answered && call->waiter == WAITER_MAIN && clock_us() - call->since_us >= PATIENCE_US)
-        job = job_begin_next(loop_may_begin);
-    if (job != NULL)
-        serve_flight(job);
-    else if (!answered)
-        (void)stream_step();
-    return answered;
-}
-
-/* What keeps a waiting call from going on; -1 with an error set. */
-static int check_interrupts(const struct invocation *call)
-{
-    if (call->waiter != WAITER_MAIN)
-        return 0;
-    struct context *owner = context_current();
-    int failed = owner != NULL && owner->job != NULL && owner->interruptible ? interrupt_raise(owner->job) : 0;
-    Py_XDECREF((PyObject *)owner);
-    return failed ? -1 : PyErr_CheckSignals();
-}
-
-/* 0 once it is answered, -1 with an error set. */
-static int wait_for_answer(struct invocation *call)
-{
+    unsigned long ident = PyThread_get_thread_ident();
     for (;;) {
         PyThreadState *thread = PyEval_SaveThread();
-        bool goes_on = wait_for_arrival(call);
+        struct nested_work work = invoke_table_wait(invocation, ident);
         PyEval_RestoreThread(thread);
-        if (serve_meanwhile(call))
+        if (work.job != NULL)
+            execute_nested(work.job);
+        else if (work.stream != NULL)
+            stream_step(work.stream);
+        else if (invocation->answered)
             return 0;
-        if (check_interrupts(call) < 0)
+        if (invocation->job != NULL && interrupt_raise(invocation->job) < 0)
             return -1;
-        if (!goes_on) {
-            interrupt_set_shutdown("the input ended while this waited for the BEAM");
-            return -1;
-        }
     }
+}
+
+/* Waits, and takes the invocation out. 0 once it is answered, -1 with an error set. */
+static int wait_for_answer(struct invocation *invocation)
+{
+    if (invocation->waiter == WAITER_THREAD)
+        return wait_on_thread(invocation);
+    struct context *context = context_current();
+    if (context != NULL && context->abortable)
+        invocation->context = context;
+    int failed = scheduler_wait_for_answer(invocation);
+    Py_XDECREF((PyObject *)context);
+    return failed;
 }
 
 /* Takes no reference over. */
 static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
 {
     bool on_main = interrupt_on_main();
-    struct invocation call = {.waiter = on_main ? WAITER_MAIN : WAITER_THREAD, .since_us = clock_us()};
-    invoke_table_add(&call);
-    if (beam_events_invoke(call.number, target, arguments) < 0) {
-        invoke_table_remove(&call);
+    struct invocation invocation = {.waiter = on_main ? WAITER_MAIN : WAITER_THREAD, .job = on_main ? NULL : job_top()};
+    /* A child of a fork has none of the session's threads. */
+    if (beam_events_refuse_in_child() < 0)
+        return NULL;
+    invoke_table_add(&invocation);
+    int failed = beam_events_invoke(invocation.number, target, arguments);
+    if (failed) {
+        invoke_table_remove(&invocation);
         return NULL;
     }
-    if (on_main)
-        loop_block();
-    int failed = wait_for_answer(&call);
-    if (on_main)
-        loop_unblock();
-    invoke_table_remove(&call);
+    failed = wait_for_answer(&invocation);
+    invoke_table_remove(&invocation);
     if (!failed)
-        return invoke_result_take(&call.answer);
-    beam_events_abandon(call.number);
+        return invoke_result_take(&invocation.answer);
+    beam_events_abandon(invocation.number);
     /* It may have come after all. */
-    request_free(&call.answer);
+    request_free(&invocation.answer);
     return NULL;
 }
 

@@ -1,19 +1,18 @@
-/* Calls that a task awaits: their answers go to a future of the event loop. */
-#include "exec/invoke_table.h"
+#include "beam/invoke_async.h"
 
 #include <stdlib.h>
 
 #include "beam/beam_events.h"
-#include "beam/invoke.h"
 #include "beam/invoke_result.h"
+#include "exec/invoke_table.h"
 #include "python/errors.h"
 
-static void free_call(struct invocation *call)
+static void free_invocation(struct invocation *invocation)
 {
-    invoke_table_remove(call);
-    Py_DECREF(call->future);
-    request_free(&call->answer);
-    free(call);
+    invoke_table_remove(invocation);
+    Py_DECREF(invocation->future);
+    request_free(&invocation->answer);
+    free(invocation);
 }
 
 PyObject *invoke_async_begin_function(PyObject *self, PyObject *arguments)
@@ -22,37 +21,39 @@ PyObject *invoke_async_begin_function(PyObject *self, PyObject *arguments)
     PyObject *future, *target, *args;
     if (!PyArg_ParseTuple(arguments, "OOO!", &future, &target, &PyList_Type, &args))
         return NULL;
-    struct invocation *call = calloc(1, sizeof *call);
-    if (call == NULL)
+    if (beam_events_refuse_in_child() < 0)
+        return NULL;
+    struct invocation *invocation = calloc(1, sizeof *invocation);
+    if (invocation == NULL)
         return PyErr_NoMemory();
-    call->waiter = WAITER_TASK;
-    call->future = Py_NewRef(future);
-    invoke_table_add(call);
-    unsigned long long number = call->number;
+    invocation->waiter = WAITER_TASK;
+    invocation->future = Py_NewRef(future);
+    invoke_table_add(invocation);
+    unsigned long long number = invocation->number;
     if (beam_events_invoke(number, target, args) == 0)
         Py_RETURN_NONE;
-    free_call(call);
+    free_invocation(invocation);
     return NULL;
 }
 
 PyObject *invoke_async_abandon_function(PyObject *self, PyObject *future)
 {
     (void)self;
-    struct invocation *call = invoke_table_find_task(future);
-    if (call != NULL) {
-        unsigned long long number = call->number;
-        free_call(call);
+    struct invocation *invocation = invoke_table_find_task(future);
+    if (invocation != NULL) {
+        unsigned long long number = invocation->number;
+        free_invocation(invocation);
         beam_events_abandon(number);
     }
     Py_RETURN_NONE;
 }
 
-static void resolve(struct invocation *call)
+static void resolve(struct invocation *invocation)
 {
-    PyObject *future = Py_NewRef(call->future), *done = NULL;
-    PyObject *value = invoke_result_take(&call->answer);
+    PyObject *future = Py_NewRef(invocation->future), *done = NULL;
+    PyObject *value = invoke_result_take(&invocation->answer);
     PyObject *error = value == NULL ? errors_take() : NULL;
-    free_call(call);
+    free_invocation(invocation);
     PyObject *over = PyObject_CallMethod(future, "done", NULL);
     if (over != NULL && !Py_IsTrue(over))
         done = value != NULL ? PyObject_CallMethod(future, "set_result", "O", value)
@@ -67,7 +68,7 @@ static void resolve(struct invocation *call)
 
 void invoke_async_resolve(void)
 {
-    struct invocation *call;
-    while ((call = invoke_table_find_answered_task()) != NULL)
-        resolve(call);
+    struct invocation *invocation;
+    while ((invocation = invoke_table_find_answered_task()) != NULL)
+        resolve(invocation);
 }

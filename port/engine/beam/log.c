@@ -5,15 +5,9 @@
 #include "codec/encode.h"
 #include "os/std_fds.h"
 #include "python/context.h"
+#include "python/emit.h"
 #include "wire/message.h"
 #include "wire/protocol.h"
-
-static struct writer *log_writer;
-
-void log_start(struct writer *writer)
-{
-    log_writer = writer;
-}
 
 /* -1 with an error set. */
 static int put_fields(struct message *message, PyObject *fields)
@@ -51,21 +45,18 @@ PyObject *log_send_function(PyObject *self, PyObject *arguments)
         return NULL;
     if (std_fds_forked())
         return log_in_child(fields);
-    struct context *owner = context_current();
+    struct context *context = context_current();
     message_begin(&message);
     message_put_tuple(&message, 4);
     message_put_atom_text(&message, PROTOCOL_LOG);
-    context_put_id(&message, owner);
+    context_put_id(&message, context);
     message_put_atom_text(&message, level);
-    Py_XDECREF((PyObject *)owner);
+    Py_XDECREF((PyObject *)context);
     int failed = put_fields(&message, fields);
-    if (!failed && message_finish(&message) == MESSAGE_OK) {
-        PyThreadState *thread = PyEval_SaveThread();
-        writer_send(log_writer, &message);
-        PyEval_RestoreThread(thread);
-    }
-    message_free(&message);
-    if (failed)
+    if (failed) {
+        message_free(&message);
         return NULL;
+    }
+    (void)emit_and_free(&message);
     Py_RETURN_NONE;
 }

@@ -77,7 +77,7 @@ static PyObject *compile_text(PyObject *text, PyObject *file, int keep_value)
 }
 
 /* The text stands in somebody's file, from some line on. Its lines are kept for the case that the file is not here. */
-static PyObject *compile_in_place(PyObject *text, const struct compile_place *place, int keep_value)
+static PyObject *compile_in_place(PyObject *text, const struct source_place *place, int keep_value)
 {
     PyObject *above = PyUnicode_FromString("\n");
     PyObject *lines = above == NULL ? NULL : PySequence_Repeat(above, place->line - 1);
@@ -91,7 +91,7 @@ static PyObject *compile_in_place(PyObject *text, const struct compile_place *pl
     return block;
 }
 
-PyObject *compile_code(PyObject *text, const struct compile_place *place, int keep_value)
+PyObject *compile_code(PyObject *text, const struct source_place *place, int keep_value)
 {
     if (place->file != NULL)
         return compile_in_place(text, place, keep_value);

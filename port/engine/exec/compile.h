@@ -2,19 +2,14 @@
 #ifndef PYTHONX_COMPILE_H
 #define PYTHONX_COMPILE_H
 
-#include "python/py_api.h"
+#include "python/context.h"
 
 int compile_start(void);
-
-struct compile_place {
-    PyObject *file; /* str, or NULL: a name is made up */
-    long line;      /* of the first line, from 1; without a file it is not looked at */
-};
 
 /* New reference to a tuple (body, expression, awaits): code objects, either of which may be None, for the statements to
  * execute first and for the expression whose value is the block's, and whether they await (top-level `await`). With
  * `keep_value` 0 all is body. NULL with an error set. */
-PyObject *compile_code(PyObject *text, const struct compile_place *place, int keep_value);
+PyObject *compile_code(PyObject *text, const struct source_place *place, int keep_value);
 
 /* New reference to the block's value, which is a coroutine where it awaits; NULL with an error set. */
 PyObject *compile_evaluate(PyObject *block, PyObject *globals);

@@ -1,91 +1,125 @@
-/* loop.py has the tasks; here is what ties them to requests. A pipe wakes the loop from threads without the GIL. */
+/* event_loop.py has the tasks; here is what ties them to jobs. A pipe wakes the loop from threads without the GIL. */
 #include "exec/event_loop.h"
 
-#include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "exec/reply.h"
 #include "exec/stream.h"
-#include "os/platform.h"
+#include "os/std_fds.h"
 #include "python/embedded.h"
+#include "python/errors.h"
 #include "python/interrupt.h"
+#include "queue/session.h"
 #include "wire/protocol.h"
 
-static int wake_in = -1, wake_out = -1;
-static loop_work *work;
-static PyObject *module, *tasks;  /* loop.py, once it was needed, and its dict of tasks */
-static struct context *exclusive; /* the request that others, but for concurrent ones, wait for; borrowed */
-static atomic_bool running;       /* the main thread is in the loop */
-static atomic_uint blocked;       /* how many times over the main thread waits for the BEAM */
-static atomic_bool woken, verdicts;
-static atomic_size_t task_count;
+static event_loop_work *work;
+static PyObject *module, *tasks, *CancelledError; /* event_loop.py, once it was needed, and what it has */
+static bool leaving;
 
-bool loop_start(loop_work *function)
+void event_loop_start(event_loop_work *function)
 {
-    int ends[2];
-    if (!platform_wake_pipe(ends))
-        return false;
-    wake_out = ends[0];
-    wake_in = ends[1];
     work = function;
-    return true;
 }
 
-/* -- from any thread ----------------------------------------------------------------------------------------------- */
-
-void loop_wake(void)
+bool event_loop_is_loaded(void)
 {
-    /* A full pipe wakes as well. */
-    if (atomic_load(&running) && !atomic_exchange(&woken, true))
-        (void)!write(wake_in, "", 1);
+    return module != NULL;
 }
-
-void loop_wake_for_verdicts(void)
-{
-    atomic_store(&verdicts, true);
-    loop_wake();
-}
-
-void loop_block(void)
-{
-    atomic_fetch_add(&blocked, 1);
-}
-
-void loop_unblock(void)
-{
-    atomic_fetch_sub(&blocked, 1);
-}
-
-size_t loop_task_count(void)
-{
-    return atomic_load(&task_count);
-}
-
-/* -- with the GIL -------------------------------------------------------------------------------------------------- */
 
 /* Imports asyncio, which is the engine's work, and not to be cut short. */
 static bool load(void)
 {
     if (module != NULL)
         return true;
-    struct context *owner = context_current();
-    bool interruptible = owner != NULL && owner->interruptible;
-    if (owner != NULL)
-        owner->interruptible = false;
+    struct context *context = context_current();
+    bool abortable = context != NULL && context->abortable;
+    if (context != NULL)
+        context->abortable = false;
     PyObject *loaded = embedded_load("event_loop");
-    if (owner != NULL)
-        owner->interruptible = interruptible;
-    Py_XDECREF((PyObject *)owner);
+    if (context != NULL)
+        context->abortable = abortable;
+    Py_XDECREF((PyObject *)context);
     tasks = loaded == NULL ? NULL : PyObject_GetAttrString(loaded, "tasks");
-    if (tasks == NULL)
+    CancelledError = tasks == NULL ? NULL : PyObject_GetAttrString(loaded, "CancelledError");
+    if (CancelledError == NULL)
         Py_XDECREF(loaded);
     else
         module = loaded;
     return module != NULL;
 }
+
+/* -- the ends of tasks -----------------------------------------------------------------------------------------------
+ */
+
+/* A task that was cancelled because of its job's abort ends with that abort's exception. */
+static void name_abort(const struct job *job)
+{
+    PyObject *cancelled = errors_take();
+    PyObject *abort = job->abort == JOB_ABORT_NONE ? NULL : interrupt_exception(job);
+    PyErr_Clear();
+    if (abort != NULL && cancelled != NULL) {
+        PyObject *traceback = PyException_GetTraceback(cancelled);
+        if (traceback != NULL)
+            (void)PyException_SetTraceback(abort, traceback);
+        Py_XDECREF(traceback);
+        PyException_SetCause(abort, NULL);
+        Py_SETREF(cancelled, abort);
+    }
+    if (cancelled != NULL)
+        errors_set(cancelled);
+    else
+        PyErr_NoMemory();
+}
+
+static void end_task(struct context *context, PyObject *task)
+{
+    struct job *job = context->job;
+    if (PyDict_DelItem(tasks, (PyObject *)context) < 0)
+        PyErr_Clear();
+    stream_detach(context);
+    struct context *before = context_switch(context);
+    PyObject *value = PyObject_CallMethod(task, "result", NULL);
+    if (value == NULL && PyErr_ExceptionMatches(CancelledError))
+        name_abort(job);
+    reply_end(context, value);
+    context_restore(before);
+    /* Jobs may have waited for this one. */
+    session_lock();
+    handoff_wake_main();
+    session_unlock();
+}
+
+/* The task's callback. No bytecode of the engine's runs between the end of the task and that of the job: nothing can be
+ * raised there. */
+static PyObject *on_done(PyObject *self, PyObject *task)
+{
+    struct context *context = (struct context *)self;
+    if (context->job != NULL)
+        end_task(context, task);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef on_done_method = {"on_done", on_done, METH_O, NULL};
+
+/* A callback can be lost, as when memory is short where asyncio schedules it: the job ends in any case. */
+static void end_done_tasks(void)
+{
+    PyObject *items = PyDict_Items(tasks);
+    for (Py_ssize_t i = 0; items != NULL && i < PyList_Size(items); i++) {
+        PyObject *pair = PyList_GetItem(items, i), *task = PyTuple_GetItem(pair, 1);
+        PyObject *done = PyObject_CallMethod(task, "done", NULL);
+        if (done != NULL && PyObject_IsTrue(done) == 1)
+            Py_XDECREF(on_done(PyTuple_GetItem(pair, 0), task));
+        Py_XDECREF(done);
+        PyErr_Clear();
+    }
+    PyErr_Clear();
+    Py_XDECREF(items);
+}
+
+/* -- from a value to a task ------------------------------------------------------------------------------------------
+ */
 
 static bool is_plain(PyObject *value)
 {
@@ -94,19 +128,22 @@ static bool is_plain(PyObject *value)
            PyBytes_CheckExact(value);
 }
 
-bool loop_takes(const struct run *run, PyObject *value)
+bool event_loop_takes(const struct context *context, PyObject *value)
 {
     if (is_plain(value))
         return false;
     PyObject *type = (PyObject *)Py_TYPE(value);
     return PyObject_HasAttrString(type, "__await__") ||
-           (run->request->operation == OPERATION_stream && PyObject_HasAttrString(type, "__aiter__"));
+           (context->job->request.operation == OPERATION_stream && PyObject_HasAttrString(type, "__aiter__"));
 }
 
-/* Where the main thread waits for the BEAM inside the loop, or on another thread, no task could ever go on. */
+/* If the main thread waits for the BEAM inside the loop, or on another thread, no task could ever go on. */
 static bool can_await(PyObject *value)
 {
-    if (interrupt_on_main() && !(atomic_load(&running) && atomic_load(&blocked) > 0))
+    session_lock();
+    bool blocked = session.loop.running && session.loop.blocked > 0;
+    session_unlock();
+    if (interrupt_on_main() && !blocked)
         return true;
     /* Else Python warns that a coroutine was never awaited. */
     PyObject *closed = PyObject_CallMethod(value, "close", NULL);
@@ -117,73 +154,147 @@ static bool can_await(PyObject *value)
     return false;
 }
 
-bool loop_begin(struct run *run, PyObject *value)
+/* Its abort may have come before it was a task. */
+static void move_to_task(struct job *job)
+{
+    session_lock();
+    job_pop(job);
+    job_move(job, JOB_TASK);
+    if (job_abort_is_due(job))
+        session.loop.aborts_due = true;
+    handoff_wake_main();
+    session_unlock();
+}
+
+bool event_loop_begin(struct context *context, PyObject *value)
 {
     if (!can_await(value) || !load())
         return false;
-    struct run *kept = malloc(sizeof *kept);
-    if (kept == NULL)
-        return PyErr_NoMemory(), false;
-    bool streams = run->request->operation == OPERATION_stream;
+    bool streams = context->job->request.operation == OPERATION_stream;
+    PyObject *callback = PyCFunction_New(&on_done_method, (PyObject *)context);
     PyObject *begun = NULL;
-    if (!streams || stream_attach(run) == 0)
-        begun = PyObject_CallMethod(module, "begin", "OOi", run->owner, value, streams);
+    if (callback != NULL && (!streams || stream_attach(context) == 0))
+        begun = PyObject_CallMethod(module, "begin", "OOiO", context, value, streams, callback);
+    Py_XDECREF(callback);
     if (begun == NULL) {
         if (streams)
-            stream_detach(run->owner);
-        free(kept);
+            stream_detach(context);
         return false;
     }
     Py_DECREF(value);
     Py_DECREF(begun);
-    *kept = *run;
-    run->owner->run = kept;
-    if (!streams && !run->request->concurrent)
-        exclusive = run->owner;
-    atomic_fetch_add(&task_count, 1);
-    /* Its verdict may have come before it was a task. */
-    if (job_has_verdict(run->owner->job))
-        loop_wake_for_verdicts();
+    move_to_task(context->job);
     return true;
 }
 
-bool loop_has_tasks(void)
+/* -- in the loop -----------------------------------------------------------------------------------------------------
+ */
+
+/* New reference to the context of the task whose code runs in the loop, or NULL. */
+static struct context *context_of_current_task(void)
 {
-    return atomic_load(&task_count) > 0;
+    if (!interrupt_on_main())
+        return NULL;
+    PyObject *context = PyObject_CallMethod(module, "current_context", NULL);
+    PyErr_Clear();
+    if (context != NULL && Py_IsNone(context))
+        Py_CLEAR(context);
+    return (struct context *)context;
 }
 
-bool loop_may_begin(const struct job *job)
+static bool has_tasks_of_jobs(void)
 {
-    if (job->request.operation == OPERATION_stop)
+    session_lock();
+    bool has = session.loop.tasks > 0;
+    session_unlock();
+    return has;
+}
+
+/* Only the reader thread reads while the main thread is in the loop: there must be one that can, and something to read.
+ */
+static bool may_idle_in_loop(void)
+{
+    session_lock();
+    bool may = session.invocations.main_wait == NULL && session.handoff.watchable;
+    session_unlock();
+    return may && !atomic_load(&session.ended);
+}
+
+bool event_loop_is_needed(void)
+{
+    if (module == NULL)
         return false;
-    return exclusive == NULL || job->request.concurrent || job->request.operation == OPERATION_release;
+    if (has_tasks_of_jobs())
+        return true;
+    PyObject *needed = may_idle_in_loop() ? PyObject_CallMethod(module, "is_needed", NULL) : Py_NewRef(Py_False);
+    bool is = needed != NULL && PyObject_IsTrue(needed) == 1;
+    PyErr_Clear();
+    Py_XDECREF(needed);
+    return is;
 }
 
-/* An exception that left the loop (sys.exit() in a coroutine does) is its task's, too, which is answered. */
+/* An exception that left the loop (sys.exit() in a coroutine does) is its task's, too, which is replied to. */
 static bool run_once(void)
 {
-    PyObject *done = PyObject_CallMethod(module, "run", "i", wake_out);
+    PyObject *done = PyObject_CallMethod(module, "run", "i", session.handoff.wake_out);
     Py_XDECREF(done);
     if (done != NULL)
         return true;
     const char *kind = interrupt_kind();
     bool goes_on = kind == NULL || strcmp(kind, PROTOCOL_SHUTDOWN) != 0;
     PyErr_Clear();
+    end_done_tasks();
     return goes_on;
 }
 
-void loop_run(void)
+/* What is on the stack below waits: no abort is for it to notice meanwhile. Returns the place before. */
+static enum handoff_place enter_loop(bool running)
 {
-    if (!loop_has_tasks() || !interrupt_on_main() || atomic_exchange(&running, true))
+    session_lock();
+    session.loop.running = running;
+    session.loop.base = running ? session.jobs.main_top : NULL;
+    enum handoff_place before = handoff_enter(running ? MAIN_LOOPS : MAIN_WORKS);
+    session_unlock();
+    return before;
+}
+
+static bool is_running(void)
+{
+    session_lock();
+    bool running = session.loop.running;
+    session_unlock();
+    return running;
+}
+
+void event_loop_run(void)
+{
+    if (module == NULL || !interrupt_on_main() || is_running() || !event_loop_is_needed())
         return;
     struct context *before = context_switch(NULL);
-    while (loop_has_tasks() && run_once())
+    context_of_task = context_of_current_task;
+    leaving = false;
+    (void)enter_loop(true);
+    while (!leaving && event_loop_is_needed() && run_once())
         ;
-    atomic_store(&running, false);
+    (void)enter_loop(false);
+    context_of_task = NULL;
     context_restore(before);
 }
 
-void loop_close(void)
+static void stop_loop(void)
+{
+    PyObject *done = PyObject_CallMethod(module, "stop", NULL);
+    Py_XDECREF(done);
+    PyErr_Clear();
+}
+
+void event_loop_leave(void)
+{
+    leaving = true;
+    stop_loop();
+}
+
+void event_loop_close(void)
 {
     PyObject *done = module == NULL ? NULL : PyObject_CallMethod(module, "close", NULL);
     if (done == NULL)
@@ -191,64 +302,56 @@ void loop_close(void)
     Py_XDECREF(done);
 }
 
-/* -- for loop.py --------------------------------------------------------------------------------------------------- */
+/* -- for event_loop.py -----------------------------------------------------------------------------------------------
+ */
 
-static void tell_verdicts(void)
+static bool take_abort(struct job *job)
 {
-    PyObject *owners = PyDict_Keys(tasks);
-    for (Py_ssize_t i = 0; owners != NULL && i < PyList_Size(owners); i++) {
-        struct context *owner = (struct context *)PyList_GetItem(owners, i);
-        if (owner->job == NULL || job_take_verdict(owner->job) == JOB_GOES_ON)
-            continue;
-        PyObject *done = PyObject_CallMethod(module, "cancel", "O", owner);
-        Py_XDECREF(done);
-    }
-    PyErr_Clear();
-    Py_XDECREF(owners);
+    session_lock();
+    bool due = job_take_abort(job) != JOB_ABORT_NONE;
+    session_unlock();
+    return due;
 }
 
-PyObject *loop_pump_function(PyObject *self, PyObject *unused)
+static void cancel_aborted_tasks(void)
 {
-    char bytes[64];
+    PyObject *contexts = PyDict_Keys(tasks);
+    for (Py_ssize_t i = 0; contexts != NULL && i < PyList_Size(contexts); i++) {
+        struct context *context = (struct context *)PyList_GetItem(contexts, i);
+        if (context->job == NULL || !take_abort(context->job))
+            continue;
+        PyObject *done = PyObject_CallMethod(module, "cancel", "O", context);
+        Py_XDECREF(done);
+        PyErr_Clear();
+    }
+    PyErr_Clear();
+    Py_XDECREF(contexts);
+    end_done_tasks();
+}
+
+PyObject *event_loop_pump_function(PyObject *self, PyObject *unused)
+{
     (void)self, (void)unused;
-    while (read(wake_out, bytes, sizeof bytes) > 0)
-        ;
-    atomic_store(&woken, false);
-    if (atomic_exchange(&verdicts, false))
-        tell_verdicts();
+    if (std_fds_forked())
+        Py_RETURN_NONE;
+    session_lock();
+    handoff_clear_wake();
+    bool aborts = session.loop.aborts_due;
+    session.loop.aborts_due = false;
+    session_unlock();
+    if (aborts)
+        cancel_aborted_tasks();
     PyObject *done = PyObject_CallMethod(module, "granted", NULL);
     if (done == NULL)
         return NULL;
     Py_DECREF(done);
     work();
+    if (!event_loop_is_needed())
+        stop_loop();
     Py_RETURN_NONE;
 }
 
-/* end_task(owner, outcome): the task is done, and outcome() gives its value or raises. */
-PyObject *loop_end_function(PyObject *self, PyObject *arguments)
-{
-    struct context *owner;
-    PyObject *outcome;
-    (void)self;
-    if (!PyArg_ParseTuple(arguments, "OO", &owner, &outcome))
-        return NULL;
-    struct run *run = owner->run;
-    owner->run = NULL;
-    stream_detach(owner);
-    if (exclusive == owner)
-        exclusive = NULL;
-    struct context *before = context_switch(owner);
-    PyObject *value = PyObject_CallFunctionObjArgs(outcome, NULL);
-    reply_end(run, value);
-    free(run);
-    context_restore(before);
-    atomic_fetch_sub(&task_count, 1);
-    /* Somebody may have waited for this one. */
-    loop_wake();
-    Py_RETURN_NONE;
-}
-
-PyObject *loop_call_async_function(PyObject *self, PyObject *arguments)
+PyObject *event_loop_call_async_function(PyObject *self, PyObject *arguments)
 {
     (void)self;
     PyObject *function = load() ? PyObject_GetAttrString(module, "call_async") : NULL;
@@ -257,10 +360,29 @@ PyObject *loop_call_async_function(PyObject *self, PyObject *arguments)
     return coroutine;
 }
 
-/* The exception for the verdict of a request, or None. */
-PyObject *loop_verdict_function(PyObject *self, PyObject *owner)
+/* abort(context): the exception for the abort of a request, or None. */
+PyObject *event_loop_abort_function(PyObject *self, PyObject *context)
 {
     (void)self;
-    struct job *job = ((struct context *)owner)->job;
+    const struct job *job = ((struct context *)context)->job;
     return job == NULL ? Py_NewRef(Py_None) : interrupt_exception(job);
+}
+
+/* wake(): something was scheduled in the loop by another thread, which the loop wakes by itself only if it runs. */
+PyObject *event_loop_wake_function(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    session_lock();
+    if (!session.loop.running)
+        handoff_wake_main();
+    session_unlock();
+    Py_RETURN_NONE;
+}
+
+/* end_done_tasks(): ends the jobs whose task is done, but whose callback was lost. */
+PyObject *event_loop_end_done_tasks_function(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    end_done_tasks();
+    Py_RETURN_NONE;
 }

@@ -2,12 +2,14 @@
 
 import asyncio
 import functools
+from asyncio import CancelledError
 
-from _pythonx import abandon_call, begin_call, demand, end_task, pump, put_item, verdict
+from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pump, put_item, wake
 
-tasks = {}  # owner (the request) to its task
-waiting_for_demand = {}  # owner of an async stream to the future that its next grant resolves
+tasks = {}  # context (of the request) to its task
+waiting_for_demand = {}  # context of an async stream to the future that its next grant resolves
 loop = None
+scheduled_by_thread = False
 
 
 def new_loop():
@@ -23,22 +25,59 @@ def get_loop():
     if loop is None:
         loop = new_loop()
         loop.set_exception_handler(on_lost_exception)
+        loop.call_soon_threadsafe = waking(loop.call_soon_threadsafe)
     return loop
 
 
-def on_lost_exception(loop, context):
-    # An interrupt that came outside of any coroutine's own code: the task is told in the usual way.
-    if not verdict_again(context.get("exception")):
-        loop.default_exception_handler(context)
+def waking(call_soon_threadsafe):
+    """As the loop's own, also while the session is idle and the loop does not run."""
+
+    @functools.wraps(call_soon_threadsafe)
+    def call_soon(callback, *arguments, **keywords):
+        global scheduled_by_thread
+        handle = call_soon_threadsafe(callback, *arguments, **keywords)
+        scheduled_by_thread = True
+        wake()
+        return handle
+
+    return call_soon
 
 
-def verdict_again(exception):
+def is_needed():
+    """Whether the loop has something to do that outlives the requests. Of uvloop's insides only the tasks are visible."""
+    global scheduled_by_thread
+    if scheduled_by_thread:
+        scheduled_by_thread = False
+        return True
+    timers = getattr(loop, "_scheduled", ())
+    return bool(
+        getattr(loop, "_ready", None)
+        or getattr(loop, "_signal_handlers", None)
+        or any(not timer.cancelled() for timer in timers)
+        or asyncio.all_tasks(loop)
+    )
+
+
+def current_context():
+    """That of the request whose task runs, for code that has left the task's own context."""
+    running = asyncio.current_task(loop)
+    return next((context for context, task in tasks.items() if task is running), None)
+
+
+def on_lost_exception(loop, report):
+    # An interrupt that came outside of any coroutine's own code: its task is cancelled in the usual way.
+    if not cancel_aborted(report.get("exception")):
+        loop.default_exception_handler(report)
+    end_done_tasks()
+
+
+def cancel_aborted(exception):
     from erlang import Cancelled, TimedOut
 
     if not isinstance(exception, (Cancelled, TimedOut)):
         return False
-    for owner, task in list(tasks.items()):
-        if verdict(owner) is not None:
+    for context, task in list(tasks.items()):
+        if abort(context) is not None:
             task.cancel()
     return True
 
@@ -47,34 +86,34 @@ async def wait_for(awaitable):
     return await awaitable
 
 
-async def stream(owner, iterable):
+async def stream(context, iterable):
     """Items of an async iterable as they are asked for."""
     iterator = aiter(iterable)
     try:
         while True:
-            while not demand(owner):
-                waiting_for_demand[owner] = get_loop().create_future()
-                await waiting_for_demand[owner]
+            while not demand(context):
+                waiting_for_demand[context] = get_loop().create_future()
+                await waiting_for_demand[context]
             try:
                 item = await anext(iterator)
             except StopAsyncIteration:
                 return
-            put_item(owner, item)
+            put_item(context, item)
     finally:
-        waiting_for_demand.pop(owner, None)
+        waiting_for_demand.pop(context, None)
         close = getattr(iterator, "aclose", None)
         if close is not None:
             await close()
 
 
-async def stream_value(owner, value):
+async def stream_value(context, value):
     """A stream whose value has to be awaited before it can be iterated."""
     if not hasattr(type(value), "__aiter__"):
         value = await value
     if hasattr(type(value), "__aiter__"):
-        await stream(owner, value)
+        await stream(context, value)
     else:
-        await stream(owner, in_steps(value))
+        await stream(context, in_steps(value))
 
 
 async def in_steps(iterable):
@@ -95,7 +134,7 @@ async def call_async(target, *rest):
         arguments = list(*rest)
         target = (target, function)
     if asyncio.get_running_loop() is not loop:
-        # Another loop, as asyncio.run has: nobody would tell it of the answer.
+        # Another loop, as asyncio.run has: the answer is given to this one alone.
         blocking = target if isinstance(target, Fun) else functools.partial(call, *target)
         return await asyncio.to_thread(blocking, *([*arguments] if isinstance(target, Fun) else [arguments]))
     future = loop.create_future()
@@ -103,45 +142,28 @@ async def call_async(target, *rest):
         begin_call(future, target, arguments)
         return await future
     except BaseException:
-        # Answered or not, and wherever it was told to end.
+        # Answered or not, and wherever it was cancelled.
         abandon_call(future)
         raise
 
 
-def begin(owner, value, streams):
-    """The owner is the current one, so that the task's context has it."""
-    coroutine = stream_value(owner, value) if streams else wait_for(value)
+def begin(context, value, streams, on_done):
+    """The context is the current one, so that the task's own has it. on_done(task) ends the request."""
+    coroutine = stream_value(context, value) if streams else wait_for(value)
     task = get_loop().create_task(coroutine)
-    tasks[owner] = task
-    task.add_done_callback(functools.partial(on_done, owner))
+    task.add_done_callback(on_done)
+    tasks[context] = task
 
 
-def outcome(owner, task):
-    try:
-        return task.result()
-    except asyncio.CancelledError as error:
-        told = verdict(owner)
-        if told is None:
-            raise
-        raise told.with_traceback(error.__traceback__) from None
-
-
-def on_done(owner, task):
-    del tasks[owner]
-    end_task(owner, functools.partial(outcome, owner, task))
-    if not tasks:
-        loop.stop()
-
-
-def cancel(owner):
-    task = tasks.get(owner)
+def cancel(context):
+    task = tasks.get(context)
     if task is not None:
         task.cancel()
 
 
 def granted():
-    for owner, future in list(waiting_for_demand.items()):
-        if not future.done() and demand(owner):
+    for context, future in list(waiting_for_demand.items()):
+        if not future.done() and demand(context):
             future.set_result(None)
 
 
@@ -155,13 +177,15 @@ def work():
         asyncio._set_running_loop(running)
 
 
+def stop():
+    loop.stop()
+
+
 def run(wake_fd):
     asyncio.set_event_loop(get_loop())
     loop.add_reader(wake_fd, work)
     try:
-        work()
-        if tasks:
-            loop.run_forever()
+        loop.run_forever()
     finally:
         loop.remove_reader(wake_fd)
 

@@ -1,24 +1,23 @@
-/* Decode, run, encode: the middle of a request's way. */
+/* Decodes what a request says, and runs it. What begins here ends in reply.c, event_loop.c or stream.c. */
 #include "exec/execute.h"
 
 #include "codec/decode.h"
-#include "codec/encode.h"
 #include "codec/refs.h"
 #include "codec/types.h"
 #include "exec/compile.h"
-#include "exec/error_reply.h"
+#include "exec/event_loop.h"
+#include "exec/reply.h"
+#include "exec/request_options.h"
 #include "exec/resolve.h"
+#include "exec/stream.h"
 #include "numpy/numpy_allocator.h"
 #include "python/interrupt.h"
-#include "python/output.h"
-#include "shm/large_binary.h"
-#include "wire/frame.h"
 #include "wire/protocol.h"
 #include "wire/term.h"
 
 static PyObject *globals;
 
-int run_start(void)
+int execute_start(void)
 {
     PyObject *main_module = PyImport_AddModule("__main__");
     if (main_module == NULL)
@@ -36,40 +35,40 @@ static PyObject *bad_request(const char *what)
 }
 
 /* A map whose keys are names. */
-static PyObject *decode_named(const struct run *run, struct span *span, const char *name)
+static PyObject *decode_named(const struct context *context, struct span *span, const char *name)
 {
-    struct decoder decoder = decoder_of(*span, run->options.bytes);
-    decoder.request = run->request;
+    struct decoder decoder = decoder_of(*span, context->options.bytes);
+    decoder.request = &context->job->request;
     decoder.names = true;
     PyObject *object = decode_term(&decoder, name);
     *span = decoder.span;
     return object;
 }
 
-static PyObject *decode_argument(struct run *run, const char *name, bool bytes)
+static PyObject *decode_argument(struct context *context, const char *name, bool bytes)
 {
-    struct decoder decoder = decoder_of(run->span, bytes);
-    decoder.request = run->request;
+    struct decoder decoder = decoder_of(context->arguments, bytes);
+    decoder.request = &context->job->request;
     PyObject *object = decode_term(&decoder, name);
-    run->span = decoder.span;
+    context->arguments = decoder.span;
     return object;
 }
 
-static int read_options(struct run *run, bool given)
+static int read_options(struct context *context, bool given)
 {
-    run->options.place.line = 1;
-    if (given && request_options_read(&run->span, &run->options) < 0)
+    context->options.place.line = 1;
+    if (given && request_options_read(&context->arguments, &context->options) < 0)
         return -1;
-    if (span_left(&run->span) == 0)
+    if (span_left(&context->arguments) == 0)
         return 0;
-    PyErr_Format(types_DecodeError, "%zu bytes are left behind the request's term", span_left(&run->span));
+    PyErr_Format(types_DecodeError, "%zu bytes are left behind the request's term", span_left(&context->arguments));
     return -1;
 }
 
-static PyObject *decode_code(struct run *run)
+static PyObject *decode_code(struct context *context)
 {
     struct term_head head;
-    enum term_status status = term_read_head(&run->span, &head);
+    enum term_status status = term_read_head(&context->arguments, &head);
     if (status != TERM_OK)
         return PyErr_Format(types_DecodeError, "code: %s", term_status_text(status));
     if (head.kind != TERM_BINARY)
@@ -99,11 +98,11 @@ static int bind(PyObject *name, PyObject *value)
     return failed;
 }
 
-static int assign_bindings(struct run *run)
+static int assign_bindings(struct context *context)
 {
-    if (run->options.bindings.length == 0)
+    if (context->options.bindings.length == 0)
         return 0;
-    PyObject *bindings = decode_named(run, &run->options.bindings, "bindings");
+    PyObject *bindings = decode_named(context, &context->options.bindings, "bindings");
     if (bindings == NULL)
         return -1;
     int failed = 0;
@@ -124,23 +123,24 @@ static int assign_bindings(struct run *run)
 }
 
 /* From here on the request's own code runs, which a cancel may end. */
-static int enter_code(struct run *run)
+static int enter_code(struct context *context)
 {
-    run->stage = RUN_CODE;
-    run->owner->interruptible = true;
-    return interrupt_raise(run->owner->job);
+    context->stage = STAGE_CODE;
+    context->abortable = true;
+    return interrupt_raise(context->job);
 }
 
 /* -- the operations ------------------------------------------------------------------------------------------------ */
 
-static PyObject *run_code(struct run *run, int keep_value)
+static PyObject *execute_code(struct context *context, int keep_value)
 {
-    PyObject *text = decode_code(run), *block = NULL, *value = NULL;
-    if (text == NULL || read_options(run, run->request->argument_count > 1) < 0 || assign_bindings(run) < 0)
+    PyObject *text = decode_code(context), *block = NULL, *value = NULL;
+    if (text == NULL || read_options(context, context->job->request.argument_count > 1) < 0 ||
+        assign_bindings(context) < 0)
         goto done;
-    run->stage = RUN_COMPILE;
-    block = compile_code(text, &run->options.place, keep_value);
-    if (block != NULL && enter_code(run) == 0)
+    context->stage = STAGE_COMPILE;
+    block = compile_code(text, &context->options.place, keep_value);
+    if (block != NULL && enter_code(context) == 0)
         value = compile_evaluate(block, globals);
 done:
     Py_XDECREF(block);
@@ -162,9 +162,9 @@ static PyObject *plain_keywords(PyObject *keywords)
     return plain;
 }
 
-static PyObject *decode_arguments(struct run *run)
+static PyObject *decode_arguments(struct context *context)
 {
-    PyObject *list = decode_argument(run, "args", run->options.bytes);
+    PyObject *list = decode_argument(context, "args", context->options.bytes);
     if (list == NULL)
         return NULL;
     PyObject *arguments = PyList_Check(list) ? PyList_AsTuple(list) : bad_request("args is a list");
@@ -172,11 +172,11 @@ static PyObject *decode_arguments(struct run *run)
     return arguments;
 }
 
-static PyObject *decode_keywords(struct run *run)
+static PyObject *decode_keywords(struct context *context)
 {
-    if (run->request->argument_count < 3)
+    if (context->job->request.argument_count < 3)
         return PyDict_New();
-    PyObject *map = decode_named(run, &run->span, "kwargs");
+    PyObject *map = decode_named(context, &context->arguments, "kwargs");
     if (map == NULL)
         return NULL;
     PyObject *keywords = PyDict_Check(map) ? plain_keywords(map) : bad_request("kwargs is a map");
@@ -185,31 +185,32 @@ static PyObject *decode_keywords(struct run *run)
 }
 
 /* The options stand last but say how to decode what stands before them. */
-static int read_options_ahead(struct run *run)
+static int read_options_ahead(struct context *context)
 {
-    struct span arguments = run->span;
+    struct span arguments = context->arguments;
     /* Where what stands before them is wrong, decoding it tells what. */
-    if (run->request->options.length == 0)
+    if (context->job->request.options.length == 0)
         return 0;
-    run->span = run->request->options;
-    int failed = read_options(run, true);
-    run->span = arguments;
+    context->arguments = context->job->request.options;
+    int failed = read_options(context, true);
+    context->arguments = arguments;
     return failed;
 }
 
-static PyObject *run_call(struct run *run)
+static PyObject *execute_call(struct context *context)
 {
     PyObject *function = NULL, *arguments = NULL, *keywords = NULL, *value = NULL;
-    PyObject *target = decode_argument(run, "target", false);
-    if (target == NULL || read_options_ahead(run) < 0)
+    PyObject *target = decode_argument(context, "target", false);
+    if (target == NULL || read_options_ahead(context) < 0)
         goto done;
-    arguments = decode_arguments(run);
-    keywords = arguments == NULL ? NULL : decode_keywords(run);
+    arguments = decode_arguments(context);
+    keywords = arguments == NULL ? NULL : decode_keywords(context);
     if (keywords == NULL ||
-        (run->request->options.length == 0 && read_options(run, run->request->argument_count == 4) < 0) ||
-        assign_bindings(run) < 0)
+        (context->job->request.options.length == 0 &&
+         read_options(context, context->job->request.argument_count == 4) < 0) ||
+        assign_bindings(context) < 0)
         goto done;
-    if (enter_code(run) == 0)
+    if (enter_code(context) == 0)
         function = resolve_target(target, globals);
     if (function != NULL)
         value = PyObject_Call(function, arguments, keywords);
@@ -221,13 +222,13 @@ done:
     return value;
 }
 
-static PyObject *run_release(struct run *run)
+static PyObject *execute_release(struct context *context)
 {
-    struct decoder decoder = decoder_of(run->span, false);
+    struct decoder decoder = decoder_of(context->arguments, false);
     decoder.keep_references = true;
     PyObject *list = decode_term(&decoder, "refs");
-    run->span = decoder.span;
-    if (list == NULL || read_options(run, false) < 0) {
+    context->arguments = decoder.span;
+    if (list == NULL || read_options(context, false) < 0) {
         Py_XDECREF(list);
         return NULL;
     }
@@ -236,27 +237,21 @@ static PyObject *run_release(struct run *run)
     return failed ? bad_request("release takes a list of references") : Py_NewRef(Py_None);
 }
 
-struct run run_begin(struct context *owner)
-{
-    struct request *request = &owner->job->request;
-    return (struct run){.request = request, .owner = owner, .span = request->arguments};
-}
-
-PyObject *run_value(struct run *run)
+static PyObject *execute(struct context *context)
 {
     numpy_allocator_offer();
-    switch (run->request->operation) {
+    switch (context->job->request.operation) {
     case OPERATION_eval:
     case OPERATION_stream:
-        return run_code(run, 1);
+        return execute_code(context, 1);
     case OPERATION_exec:
-        return run_code(run, 0);
+        return execute_code(context, 0);
     case OPERATION_call:
-        return run_call(run);
+        return execute_call(context);
     case OPERATION_stop:
         return Py_NewRef(Py_None);
     case OPERATION_release:
-        return run_release(run);
+        return execute_release(context);
     case OPERATION_next:
     case OPERATION_cancel:
     case OPERATION_info:
@@ -269,94 +264,54 @@ PyObject *run_value(struct run *run)
     return NULL;
 }
 
-/* -- the reply ----------------------------------------------------------------------------------------------------- */
+/* -- from a job to its reply --------------------------------------------------------------------------------------- */
 
-int run_put_item(struct run *run, PyObject *item, struct message *message)
+/* True if the value is for the event loop or for a stream, which end the job: the value and the context are theirs. */
+static bool hand_over(struct context *context, PyObject *value)
 {
-    message->share_from = run->options.segments;
-    if (!run->options.return_ref)
-        return encode_object(message, item, "result");
-    unsigned long long number = refs_keep(item);
-    return number == 0 ? -1 : encode_reference(message, number, item);
+    if (event_loop_takes(context, value))
+        return event_loop_begin(context, value);
+    return context->job->request.operation == OPERATION_stream && stream_begin(context, value);
 }
 
-static int put_value(struct run *run, struct message *reply, PyObject *value)
+/* Takes the reference to the context over. */
+static bool execute_in(struct context *context, struct message *reply)
 {
-    run->stage = RUN_ENCODE;
-    message_put_tuple(reply, 3);
-    message_put_atom_text(reply, PROTOCOL_OK);
-    request_put_id(reply, run->request->id);
-    if (run->request->operation == OPERATION_stream)
-        return encode_object(reply, value, "result");
-    int failed = run_put_item(run, value, reply);
-    if (!failed && reply->lease_count > 0)
-        large_binary_put_leases(reply);
-    return failed;
-}
-
-static const char *error_kind(enum run_stage stage)
-{
-    const char *interrupted = interrupt_kind();
-    if (interrupted != NULL)
-        return interrupted;
-    if (stage == RUN_DECODE && PyErr_ExceptionMatches(request_options_BadRequest))
-        return PROTOCOL_BAD_REQUEST;
-    if (stage == RUN_DECODE && PyErr_ExceptionMatches(types_DecodeError))
-        return PROTOCOL_UNDECODABLE;
-    if (stage == RUN_COMPILE && PyErr_ExceptionMatches(PyExc_SyntaxError))
-        return PROTOCOL_SYNTAX;
-    return stage == RUN_ENCODE ? PROTOCOL_UNENCODABLE : PROTOCOL_EXCEPTION;
-}
-
-static bool is_refusal(enum run_stage stage)
-{
-    return (stage == RUN_DECODE &&
-            (PyErr_ExceptionMatches(request_options_BadRequest) || PyErr_ExceptionMatches(types_DecodeError))) ||
-           (stage == RUN_ENCODE && PyErr_ExceptionMatches(types_EncodeError));
-}
-
-static void put_error(struct run *run, struct message *reply)
-{
-    const char *kind = error_kind(run->stage);
-    large_binary_abandon(reply);
-    message_begin(reply);
-    if (is_refusal(run->stage))
-        error_reply_put_refusal(reply, run->request->id, kind);
-    else
-        error_reply_put(reply, run->request->id, kind);
-}
-
-static bool finish(struct run *run, struct message *reply)
-{
-    enum message_status status = message_finish(reply);
-    if (status == MESSAGE_OK)
-        return true;
-    const char *what = status == MESSAGE_TOO_LONG ? "the result does not fit a frame of 4 GiB"
-                                                  : "there is no memory for the result's term";
-    large_binary_abandon(reply);
-    message_begin(reply);
-    request_put_error(reply, run->request->id, PROTOCOL_UNENCODABLE, what);
-    return message_finish(reply) == MESSAGE_OK;
-}
-
-bool run_reply(struct run *run, PyObject *value, struct message *reply)
-{
-    message_begin(reply);
-    /* A release that was understood is not answered. */
-    bool replies = value == NULL || run->request->operation != OPERATION_release;
-    if (replies && value != NULL && put_value(run, reply, value) < 0)
+    PyObject *value = execute(context);
+    if (value != NULL && hand_over(context, value))
+        return false;
+    if (PyErr_Occurred())
         Py_CLEAR(value);
-    /* What follows is the engine's work, and not to be cut short. */
-    run->owner->interruptible = false;
-    if (replies && value == NULL) {
-        run->owner->job->failed = true;
-        put_error(run, reply);
+    reply_build(context, value, reply);
+    Py_DECREF((PyObject *)context);
+    return true;
+}
+
+bool execute_job(struct job *job, struct message *reply)
+{
+    struct context *context = context_new(job);
+    bool ended = true;
+    if (context != NULL && context_enter(context) == 0) {
+        ended = execute_in(context, reply);
+        /* What others carry on has not ended, but nothing of it runs here now. */
+        if (!ended)
+            (void)context_enter(NULL);
+    } else {
+        if (context != NULL)
+            context_detach(context);
+        Py_XDECREF((PyObject *)context);
+        reply_build_error(job, "there is no memory for the request", reply);
     }
     PyErr_Clear();
-    Py_XDECREF(value);
-    large_binary_detach(reply);
-    request_options_free(&run->options);
-    /* Last, as all of the above may print. */
-    output_flush(run->owner);
-    return replies && finish(run, reply);
+    return ended;
+}
+
+void execute_nested(struct job *job)
+{
+    struct message reply = {0};
+    struct context *before = context_switch(NULL);
+    if (execute_job(job, &reply))
+        reply_write_and_release(job, &reply);
+    message_free(&reply);
+    context_restore(before);
 }

@@ -1,53 +1,47 @@
 #include "exec/invoke_table.h"
 
-#include "exec/event_loop.h"
 #include "exec/stream.h"
+#include "os/clock.h"
+#include "os/thread.h"
+#include "queue/session.h"
 #include "wire/term.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct invocation *calls;
-static unsigned long long last_number;
-static size_t count;
-
-size_t invoke_table_count(void)
+void invoke_table_add(struct invocation *invocation)
 {
-    pthread_mutex_lock(&lock);
-    size_t now = count;
-    pthread_mutex_unlock(&lock);
-    return now;
-}
-
-void invoke_table_add(struct invocation *call)
-{
-    pthread_cond_init(&call->arrived, NULL);
-    pthread_mutex_lock(&lock);
-    call->number = ++last_number;
-    call->next = calls;
-    calls = call;
-    count++;
-    pthread_mutex_unlock(&lock);
-}
-
-void invoke_table_remove(struct invocation *call)
-{
-    pthread_mutex_lock(&lock);
-    struct invocation **at = &calls;
-    while (*at != call)
-        at = &(*at)->next;
-    *at = call->next;
-    count--;
-    struct job *given = call->given;
-    call->given = NULL;
-    pthread_mutex_unlock(&lock);
-    while (given != NULL) {
-        struct job *next = given->following;
-        job_wait_again(given);
-        given = next;
+    thread_condition_init(&invocation->arrived);
+    invocation->since_us = clock_us();
+    session_lock();
+    invocation->number = ++session.invocations.last_number;
+    invocation->next = session.invocations.first;
+    session.invocations.first = invocation;
+    session.invocations.count++;
+    if (invocation->waiter == WAITER_MAIN) {
+        invocation->below = session.invocations.main_wait;
+        session.invocations.main_wait = invocation;
+        session.loop.blocked += session.loop.running;
     }
-    pthread_cond_destroy(&call->arrived);
+    session_unlock();
 }
 
-/* With the lock held. A call's id is {Number, Id of the request}. */
+void invoke_table_remove(struct invocation *invocation)
+{
+    session_lock();
+    struct invocation **at = &session.invocations.first;
+    while (*at != invocation)
+        at = &(*at)->next;
+    *at = invocation->next;
+    session.invocations.count--;
+    if (invocation->waiter == WAITER_MAIN) {
+        session.invocations.main_wait = invocation->below;
+        session.loop.blocked -= session.loop.running;
+    }
+    if (job_requeue_nested(invocation))
+        handoff_wake_main();
+    session_unlock();
+    pthread_cond_destroy(&invocation->arrived);
+}
+
+/* A call's id is {Number, Id of the request}. */
 static struct invocation *find(struct span id)
 {
     struct term_head tuple, number;
@@ -55,123 +49,127 @@ static struct invocation *find(struct span id)
     if (term_read_head(&id, &tuple) != TERM_OK || tuple.kind != TERM_TUPLE || tuple.children != 2 ||
         term_read_head(&id, &number) != TERM_OK || !term_integer(&number, &value))
         return NULL;
-    struct invocation *call = calls;
-    while (call != NULL && call->number != (unsigned long long)value)
-        call = call->next;
-    return call;
+    struct invocation *invocation = session.invocations.first;
+    while (invocation != NULL && invocation->number != (unsigned long long)value)
+        invocation = invocation->next;
+    return invocation;
 }
 
-static void wake(const struct invocation *call)
+static void wake(struct invocation *invocation)
 {
-    if (call->waiter == WAITER_TASK)
-        loop_wake();
+    switch (invocation->waiter) {
+    case WAITER_THREAD:
+        pthread_cond_signal(&invocation->arrived);
+        break;
+    case WAITER_MAIN:
+    case WAITER_TASK:
+        handoff_wake_main();
+        break;
+    }
 }
 
 bool invoke_table_answer(struct request *request)
 {
-    pthread_mutex_lock(&lock);
-    struct invocation *call = find(request->other);
-    bool taken = call != NULL && !call->answered;
-    if (taken) {
-        call->answer = *request;
-        *request = (struct request){0};
-        call->answered = true;
-        pthread_cond_signal(&call->arrived);
-        wake(call);
+    struct invocation *invocation = find(request->other);
+    if (invocation == NULL || invocation->answered)
+        return false;
+    invocation->answer = *request;
+    *request = (struct request){0};
+    invocation->answered = true;
+    wake(invocation);
+    return true;
+}
+
+bool invoke_table_nest(struct job *job)
+{
+    /* A stop ends the session, not the call. */
+    bool may = job->request.within.length > 0 && job->request.operation != OPERATION_stop;
+    struct invocation *invocation = may ? find(job->request.within) : NULL;
+    if (invocation == NULL || invocation->answered)
+        return false;
+    job->within = invocation->number;
+    job_nest(job, invocation);
+    wake(invocation);
+    return true;
+}
+
+void invoke_table_wake(const struct job *job)
+{
+    for (struct invocation *at = session.invocations.first; at != NULL; at = at->next)
+        if (at->job == job)
+            pthread_cond_signal(&at->arrived);
+}
+
+bool invoke_table_main_is_answered(void)
+{
+    for (const struct invocation *at = session.invocations.main_wait; at != NULL; at = at->below)
+        if (at->answered)
+            return true;
+    return false;
+}
+
+void invoke_table_wake_within(const struct job *job)
+{
+    for (struct invocation *at = session.invocations.first; job->within != 0 && at != NULL; at = at->next)
+        if (at->number == job->within)
+            pthread_cond_signal(&at->arrived);
+}
+
+/* Whether the main thread has not come back from one job for so long that it may wait for the thread that asks. If not,
+ * *until_us is when to ask again. */
+static bool main_is_stuck(unsigned long long *until_us)
+{
+    const struct job *job = session.jobs.main_top;
+    unsigned long long now = clock_us();
+    bool works = job != NULL && session.handoff.place == MAIN_WORKS;
+    *until_us = (works ? job->started_us : now) + INVOKE_TABLE_PATIENCE_US;
+    return works && *until_us <= now;
+}
+
+struct nested_work invoke_table_wait(struct invocation *invocation, unsigned long thread)
+{
+    struct nested_work work = {0};
+    struct job *own = invocation->job;
+    session_lock();
+    if (own != NULL)
+        own->waits = true;
+    for (;;) {
+        unsigned long long until_us = 0;
+        work.job = job_first_nested(invocation);
+        if (work.job != NULL || invocation->answered || (own != NULL && job_abort_is_due(own)))
+            break;
+        struct stream *stream = stream_next_ready(invocation->number);
+        if (stream != NULL && main_is_stuck(&until_us)) {
+            work.stream = stream;
+            stream_enter(stream, thread);
+            break;
+        }
+        lock_wait(&session.lock, &invocation->arrived, until_us);
     }
-    pthread_mutex_unlock(&lock);
-    return taken;
-}
-
-bool invoke_table_give(struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    struct invocation *call = find(job->request.within);
-    bool taken = call != NULL && !call->answered;
-    if (taken) {
-        struct job **end = &call->given;
-        while (*end != NULL)
-            end = &(*end)->following;
-        *end = job;
-        /* From here on a cancel finds it. */
-        job_begin(job);
-        pthread_cond_signal(&call->arrived);
-        wake(call);
-    }
-    pthread_mutex_unlock(&lock);
-    return taken;
-}
-
-void invoke_table_wake_threads(void)
-{
-    pthread_mutex_lock(&lock);
-    for (struct invocation *call = calls; call != NULL; call = call->next)
-        pthread_cond_signal(&call->arrived);
-    pthread_mutex_unlock(&lock);
-}
-
-/* With the lock held. */
-static struct job *take_given(struct invocation *call)
-{
-    struct job *job = call->given;
-    if (job != NULL)
-        call->given = job->following;
-    return job;
-}
-
-struct job *invoke_table_take_for_task(void)
-{
-    struct job *job = NULL;
-    pthread_mutex_lock(&lock);
-    for (struct invocation *call = calls; call != NULL && job == NULL; call = call->next)
-        if (call->waiter == WAITER_TASK)
-            job = take_given(call);
-    pthread_mutex_unlock(&lock);
-    return job;
-}
-
-struct job *invoke_table_take_given(struct invocation *call, bool *answered)
-{
-    pthread_mutex_lock(&lock);
-    struct job *job = take_given(call);
-    *answered = call->answered;
-    pthread_mutex_unlock(&lock);
-    return job;
-}
-
-bool invoke_table_has_arrived(void *argument)
-{
-    const struct invocation *call = argument;
-    pthread_mutex_lock(&lock);
-    bool arrived = call->answered || call->given != NULL || stream_is_ready();
-    pthread_mutex_unlock(&lock);
-    return arrived;
-}
-
-void invoke_table_wait(struct invocation *call)
-{
-    pthread_mutex_lock(&lock);
-    while (!call->answered && call->given == NULL && !stream_is_ready())
-        pthread_cond_wait(&call->arrived, &lock);
-    pthread_mutex_unlock(&lock);
+    if (own != NULL)
+        own->waits = false;
+    if (work.job != NULL)
+        job_start(work.job, thread);
+    session_unlock();
+    return work;
 }
 
 struct invocation *invoke_table_find_task(const PyObject *future)
 {
-    pthread_mutex_lock(&lock);
-    struct invocation *call = calls;
-    while (call != NULL && (call->waiter != WAITER_TASK || call->future != future))
-        call = call->next;
-    pthread_mutex_unlock(&lock);
-    return call;
+    session_lock();
+    struct invocation *invocation = session.invocations.first;
+    while (invocation != NULL && (invocation->waiter != WAITER_TASK || invocation->future != future))
+        invocation = invocation->next;
+    session_unlock();
+    return invocation;
 }
 
 struct invocation *invoke_table_find_answered_task(void)
 {
-    pthread_mutex_lock(&lock);
-    struct invocation *call = calls;
-    while (call != NULL && (call->waiter != WAITER_TASK || !call->answered))
-        call = call->next;
-    pthread_mutex_unlock(&lock);
-    return call;
+    session_lock();
+    struct invocation *invocation = session.invocations.first;
+    while (invocation != NULL && (invocation->waiter != WAITER_TASK || !invocation->answered))
+        invocation = invocation->next;
+    session_unlock();
+    return invocation;
 }

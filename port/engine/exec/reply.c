@@ -1,51 +1,157 @@
 #include "exec/reply.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
-#include "os/exit_status.h"
-#include "os/std_fds.h"
+#include "codec/encode.h"
+#include "codec/refs.h"
+#include "codec/types.h"
+#include "exec/error_reply.h"
+#include "exec/request_options.h"
+#include "python/emit.h"
+#include "python/errors.h"
+#include "python/forked_child.h"
 #include "python/interrupt.h"
+#include "python/output.h"
+#include "queue/session.h"
+#include "shm/large_binary.h"
 #include "wire/protocol.h"
 
-static struct writer *reply_writer;
+/* -- the value -------------------------------------------------------------------------------------------------------
+ */
 
-void reply_start(struct writer *writer)
+int reply_put_item(struct context *context, PyObject *item, struct message *message)
 {
-    reply_writer = writer;
+    message->share_from = context->options.segments;
+    if (!context->options.return_ref)
+        return encode_object(message, item, "result");
+    unsigned long long number = refs_keep(item);
+    return number == 0 ? -1 : encode_reference(message, number, item);
 }
 
-/* Code that forked and came back here is a child without a session: the parent goes on with it. */
-static void leave_if_forked(void)
+static int put_value(struct context *context, struct message *reply, PyObject *value)
 {
-    if (std_fds_forked())
-        _exit(EXIT_STATUS_OK);
+    const struct request *request = &context->job->request;
+    context->stage = STAGE_ENCODE;
+    message_put_tuple(reply, 3);
+    message_put_atom_text(reply, PROTOCOL_OK);
+    request_put_id(reply, request->id);
+    if (request->operation == OPERATION_stream)
+        return encode_object(reply, value, "result");
+    int failed = reply_put_item(context, value, reply);
+    if (!failed && reply->lease_count > 0)
+        large_binary_put_leases(reply);
+    return failed;
 }
 
-void reply_make(struct reply *reply, struct run *run, PyObject *value)
+/* -- the error -------------------------------------------------------------------------------------------------------
+ */
+
+static const char *error_kind(enum context_stage stage)
 {
-    struct job *job = run->owner->job;
+    const char *interrupted = interrupt_kind();
+    if (interrupted != NULL)
+        return interrupted;
+    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(request_options_BadRequest))
+        return PROTOCOL_BAD_REQUEST;
+    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(types_DecodeError))
+        return PROTOCOL_UNDECODABLE;
+    if (stage == STAGE_COMPILE && PyErr_ExceptionMatches(PyExc_SyntaxError))
+        return PROTOCOL_SYNTAX;
+    return stage == STAGE_ENCODE ? PROTOCOL_UNENCODABLE : PROTOCOL_EXCEPTION;
+}
+
+static bool is_refusal(enum context_stage stage)
+{
+    return (stage == STAGE_DECODE &&
+            (PyErr_ExceptionMatches(request_options_BadRequest) || PyErr_ExceptionMatches(types_DecodeError))) ||
+           (stage == STAGE_ENCODE && PyErr_ExceptionMatches(types_EncodeError));
+}
+
+static void put_error(struct context *context, struct message *reply)
+{
+    struct span id = context->job->request.id;
+    interrupt_name_abort(context->job);
+    const char *kind = error_kind(context->stage);
+    large_binary_abandon(reply);
+    message_begin(reply);
+    if (is_refusal(context->stage))
+        error_reply_put_refusal(reply, id, kind);
+    else
+        error_reply_put(reply, id, kind);
+}
+
+/* -- build -----------------------------------------------------------------------------------------------------------
+ */
+
+static bool finish_message(const struct job *job, struct message *reply)
+{
+    enum message_status status = message_finish(reply);
+    if (status == MESSAGE_OK)
+        return true;
+    const char *what = status == MESSAGE_TOO_LONG ? "the result does not fit a frame of 4 GiB"
+                                                  : "there is no memory for the result's term";
+    large_binary_abandon(reply);
+    message_begin(reply);
+    request_put_error(reply, job->request.id, PROTOCOL_UNENCODABLE, what);
+    return message_finish(reply) == MESSAGE_OK;
+}
+
+/* Whether *reply is to be sent. */
+static bool build_message(struct context *context, PyObject *value, struct message *reply)
+{
+    struct job *job = context->job;
+    message_begin(reply);
+    /* A release that was understood is not answered. */
+    bool replies = value == NULL || job->request.operation != OPERATION_release;
+    if (replies && value != NULL && put_value(context, reply, value) < 0)
+        Py_CLEAR(value);
+    /* What follows is the engine's work, and not to be cut short. */
+    context->abortable = false;
     interrupt_leave_thread(job);
-    reply->timing = run->options.timing;
-    reply->replies = run_reply(run, value, &reply->message);
-    reply->job = job;
-    leave_if_forked();
-    job_end(job);
-    context_leave(run->owner);
+    if (replies && value == NULL) {
+        job->failed = true;
+        put_error(context, reply);
+    }
+    PyErr_Clear();
+    Py_XDECREF(value);
+    large_binary_detach(reply);
+    request_options_free(&context->options);
+    /* Last, as all of the above may print. */
+    output_flush(context);
+    return replies && finish_message(job, reply);
 }
 
-void reply_make_error(struct reply *reply, struct job *job, const char *text)
+static void finish_job(struct job *job)
+{
+    session_lock();
+    job_finish(job);
+    session_unlock();
+}
+
+void reply_build(struct context *context, PyObject *value, struct message *reply)
+{
+    struct job *job = context->job;
+    forked_child_leave();
+    job->timing = context->options.timing;
+    job->replies = build_message(context, value, reply);
+    forked_child_leave();
+    finish_job(job);
+    context_detach(context);
+}
+
+void reply_build_error(struct job *job, const char *text, struct message *reply)
 {
     job->failed = true;
-    reply->job = job;
-    reply->timing = false;
-    message_begin(&reply->message);
-    request_put_error(&reply->message, job->request.id, PROTOCOL_EXCEPTION, text);
-    reply->replies = message_finish(&reply->message) == MESSAGE_OK;
-    job_end(job);
+    message_begin(reply);
+    request_put_error(reply, job->request.id, PROTOCOL_EXCEPTION, text);
+    job->replies = message_finish(reply) == MESSAGE_OK;
+    finish_job(job);
 }
 
-static void send_timing(const struct job *job)
+/* -- write, release --------------------------------------------------------------------------------------------------
+ */
+
+static void write_timing(const struct job *job)
 {
     struct message message = {0};
     message_begin(&message);
@@ -54,66 +160,77 @@ static void send_timing(const struct job *job)
     request_put_id(&message, job->request.id);
     message_put_unsigned(&message, job->started_us - job->read_us);
     message_put_unsigned(&message, job->ended_us - job->started_us);
-    writer_send_and_free(reply_writer, &message);
+    writer_send_and_free(session.writer, &message);
 }
 
-void reply_send(struct reply *reply)
+void reply_write(struct job *job, const struct message *reply)
 {
-    if (reply->job == NULL || !reply->replies)
+    if (!job->replies)
         return;
-    if (reply->timing)
-        send_timing(reply->job);
-    writer_send(reply_writer, &reply->message);
+    if (job->timing)
+        write_timing(job);
+    writer_send(session.writer, reply);
 }
 
-bool reply_holds_objects(const struct reply *reply)
+bool reply_holds_objects(const struct job *job, const struct message *reply)
 {
-    return reply->job != NULL && (reply->message.pin_count > 0 || reply->job->request.keeper != NULL);
+    return reply->pin_count > 0 || job->request.keeper != NULL;
 }
 
-void reply_sent(struct reply *reply)
+void reply_release(struct job *job, struct message *reply)
 {
-    if (reply->job == NULL)
-        return;
-    if (reply_holds_objects(reply)) {
-        message_release_pins(&reply->message);
-        Py_XDECREF((PyObject *)reply->job->request.keeper);
+    if (reply_holds_objects(job, reply)) {
+        message_release_pins(reply);
+        Py_XDECREF((PyObject *)job->request.keeper);
     }
-    job_free(reply->job);
-    reply->job = NULL;
+    job_free(job);
 }
 
-void reply_send_now(struct reply *reply)
+void reply_write_and_release(struct job *job, struct message *reply)
 {
     PyThreadState *thread = PyEval_SaveThread();
-    reply_send(reply);
+    reply_write(job, reply);
     PyEval_RestoreThread(thread);
-    reply_sent(reply);
-    message_free(&reply->message);
+    reply_release(job, reply);
 }
 
-void reply_end(struct run *run, PyObject *value)
+void reply_end(struct context *context, PyObject *value)
 {
-    struct reply reply = {0};
-    struct context *owner = run->owner;
-    reply_make(&reply, run, value);
-    Py_DECREF((PyObject *)owner);
-    reply_send_now(&reply);
+    struct message reply = {0};
+    struct job *job = context->job;
+    reply_build(context, value, &reply);
+    Py_DECREF((PyObject *)context);
+    reply_write_and_release(job, &reply);
+    message_free(&reply);
 }
 
-void reply_verdict(struct job *job)
+/* -- without Python --------------------------------------------------------------------------------------------------
+ */
+
+void reply_to_unbegun(struct job *job)
 {
     struct message message = {0};
-    char text[96];
-    bool late = job->verdict == JOB_TIMED_OUT;
-    job->failed = true;
-    job_end(job);
-    if (late)
-        snprintf(text, sizeof text, "the request waited longer than its timeout of %llu ms, and did not run",
+    char late[96];
+    const char *kind = PROTOCOL_SHUTDOWN, *text = job->refusal;
+    switch (job->abort) {
+    case JOB_ABORT_CANCELLED:
+        kind = PROTOCOL_CANCELLED;
+        text = "the request was cancelled before it ran";
+        break;
+    case JOB_ABORT_TIMED_OUT:
+        kind = PROTOCOL_TIMEOUT;
+        snprintf(late, sizeof late, "the request waited longer than its timeout of %llu ms, and did not run",
                  job->request.timeout_ms);
-    message_begin(&message);
-    request_put_error(&message, job->request.id, late ? PROTOCOL_TIMEOUT : PROTOCOL_CANCELLED,
-                      late ? text : "the request was cancelled before it ran");
-    writer_send_and_free(reply_writer, &message);
+        text = late;
+        break;
+    case JOB_ABORT_STOPPED:
+    case JOB_ABORT_NONE:
+        break;
+    }
+    if (job->request.id.length > 0) {
+        message_begin(&message);
+        request_put_error(&message, job->request.id, kind, text);
+        writer_send_and_free(session.writer, &message);
+    }
     job_free(job);
 }

@@ -1,47 +1,39 @@
-/* The end of a request: its reply is made, sent, and what it used let go. In three steps, as they differ in who may
- * take them; whoever carries a request on to its end uses these, be it serve.h, the loop or a stream. */
+/* Ends a job: its reply is built, written, and what it used released. These are separate steps because they differ in
+ * who may take them; whatever carries a job to its end uses them: execute.c, the event loop, a stream. */
 #ifndef PYTHONX_REPLY_H
 #define PYTHONX_REPLY_H
 
 #include <stdbool.h>
 
-#include "exec/execute.h"
-#include "python/py_api.h"
+#include "python/context.h"
 #include "queue/job.h"
 #include "wire/message.h"
-#include "wire/writer.h"
 
-/* The writer is borrowed for good. */
-void reply_start(struct writer *writer);
+/* Builds the reply for the value, whose reference is taken over, or, if that is NULL, for the error set. Ends the job,
+ * which becomes the caller's, and detaches the context. Never leaves an error set. With the GIL. */
+void reply_build(struct context *context, PyObject *value, struct message *reply);
 
-/* All-zero before the first; may be used again and again. */
-struct reply {
-    struct job *job; /* owned; NULL: there is nothing to send or to let go */
-    struct message message;
-    bool replies, timing;
-};
+/* The same without Python, if memory is too short for it. */
+void reply_build_error(struct job *job, const char *text, struct message *reply);
 
-/* Makes the reply for the value, or, where that is NULL, for the error set; takes the value over, and the job: from
- * here on the owner has none. With the GIL. */
-void reply_make(struct reply *reply, struct run *run, PyObject *value);
+/* Writes it. Without the GIL, as it waits for a slow client. */
+void reply_write(struct job *job, const struct message *reply);
 
-/* The same without Python, where memory is too short for it. */
-void reply_make_error(struct reply *reply, struct job *job, const char *text);
+/* Frees the job, and what the reply looked at. With the GIL if reply_holds_objects; the message stays the caller's. */
+void reply_release(struct job *job, struct message *reply);
+bool reply_holds_objects(const struct job *job, const struct message *reply);
 
-/* Without the GIL. */
-void reply_send(struct reply *reply);
+/* The last two, with the GIL, which is given up meanwhile. */
+void reply_write_and_release(struct job *job, struct message *reply);
 
-/* With the GIL, where reply_holds_objects. */
-void reply_sent(struct reply *reply);
-bool reply_holds_objects(const struct reply *reply);
+/* All of them, with the GIL. Takes the value and the reference to the context over. */
+void reply_end(struct context *context, PyObject *value);
 
-/* The last two, with the GIL; frees the message. */
-void reply_send_now(struct reply *reply);
+/* Replies to a job that was ended before it began (job_take_aborted), and frees it. Without the GIL, from any thread.
+ */
+void reply_to_unbegun(struct job *job);
 
-/* All of them, with the GIL. Takes the value and the reference to run->owner over. */
-void reply_end(struct run *run, PyObject *value);
-
-/* Answers a request that never ran, because of its verdict, and frees it. Without the GIL, from any thread. */
-void reply_verdict(struct job *job);
+/* Appends one value of a stream, as the request's options say; -1 with an error set. With the GIL. */
+int reply_put_item(struct context *context, PyObject *item, struct message *message);
 
 #endif

@@ -73,7 +73,7 @@ static int choose(const struct term_head *value, const char *no, const char *yes
     return 0;
 }
 
-static int read_file(const struct term_head *value, struct compile_place *place)
+static int read_file(const struct term_head *value, struct source_place *place)
 {
     if (value->kind != TERM_BINARY)
         return bad("options: file is a binary");
@@ -103,7 +103,7 @@ static int check_timeout(const struct term_head *value)
     return read_number(value, 0, REQUEST_TIMEOUT_MAX, "options: timeout is a number of milliseconds", &milliseconds);
 }
 
-static int read_line(const struct term_head *value, struct compile_place *place)
+static int read_line(const struct term_head *value, struct source_place *place)
 {
     long long line;
     if (!term_integer(value, &line) || line < 1 || line > LINE_MAX_ACCEPTED)

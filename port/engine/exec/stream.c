@@ -1,14 +1,17 @@
-/* Two locks: one guards the list and the batches, the other keeps them in order on their way out. The second is taken
- * first, and never with the GIL held, for whoever has it may wait for the client. */
+/* The session's lock guards the list and the batches; `sending` keeps them in order on their way out. It is taken
+ * first, and never with the GIL held, for the thread that has it may wait for the client. */
 #include "exec/stream.h"
 
-#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "exec/reply.h"
 #include "os/clock.h"
+#include "python/emit.h"
 #include "python/errors.h"
+#include "python/forked_child.h"
 #include "python/interrupt.h"
+#include "queue/session.h"
 #include "queue/timer.h"
 #include "shm/large_binary.h"
 #include "wire/protocol.h"
@@ -19,11 +22,14 @@
 #define BATCH_BYTES ((size_t)64 * 1024)
 /* How long one stream goes on before another has its turn. */
 #define SLICE_US 2000
+/* How long a stop waits for another thread to leave a stream, and how often it looks. */
+#define OTHERS_MAX_US 1000000
+#define OTHERS_LOOK_US 2000
 
 struct stream {
-    struct run run;     /* holds the owner */
-    PyObject *iterator; /* owned; NULL: a task iterates */
-    bool busy;          /* some thread goes on with it */
+    struct context *context; /* owned */
+    PyObject *iterator;      /* owned; NULL: a task iterates */
+    bool stepping;           /* a thread is inside its iterator */
     unsigned long long put;
     struct message item;     /* the one that is being encoded */
     struct message batch;    /* with `count` items, the first of which came at first_us */
@@ -33,19 +39,11 @@ struct stream {
     struct stream *next;
 };
 
-static pthread_mutex_t sending = PTHREAD_MUTEX_INITIALIZER, lock = PTHREAD_MUTEX_INITIALIZER;
-static struct stream *streams;
-static size_t count;
-static struct writer *stream_writer;
-
-void stream_start(struct writer *writer)
-{
-    stream_writer = writer;
-}
+static struct lock sending = LOCK_INITIALIZER(LOCK_SENDING, "sending");
 
 /* -- items out ----------------------------------------------------------------------------------------------------- */
 
-/* With both locks; the second is given up meanwhile, so that a next batch can be begun. */
+/* With both locks; the session's is given up meanwhile, so that a next batch can be begun. */
 static void send_batch(struct stream *stream)
 {
     if (stream->count == 0)
@@ -56,31 +54,31 @@ static void send_batch(struct stream *stream)
     message_put_nil_list(&stream->outgoing);
     message_patch_length(&stream->outgoing, stream->count_at, (uint32_t)stream->count);
     stream->count = 0;
-    pthread_mutex_unlock(&lock);
+    session_unlock();
     if (message_finish(&stream->outgoing) == MESSAGE_OK)
-        writer_send(stream_writer, &stream->outgoing);
-    pthread_mutex_lock(&lock);
+        writer_send(session.writer, &stream->outgoing);
+    session_lock();
 }
 
 static void flush(struct stream *stream)
 {
     PyThreadState *thread = PyEval_SaveThread();
-    pthread_mutex_lock(&sending);
-    pthread_mutex_lock(&lock);
+    lock_acquire(&sending);
+    session_lock();
     send_batch(stream);
-    pthread_mutex_unlock(&lock);
-    pthread_mutex_unlock(&sending);
+    session_unlock();
+    lock_release(&sending);
     PyEval_RestoreThread(thread);
 }
 
 /* {yield, Id, or {yields, Id, [ */
 static void put_head(struct stream *stream, struct message *message)
 {
-    bool batches = stream->run.options.batch > 0;
+    bool batches = stream->context->options.batch > 0;
     message_begin(message);
     message_put_tuple(message, 3);
     message_put_atom_text(message, batches ? PROTOCOL_YIELDS : PROTOCOL_YIELD);
-    request_put_id(message, stream->run.request->id);
+    request_put_id(message, stream->context->job->request.id);
     if (batches)
         message_put_list(message, 1);
 }
@@ -89,16 +87,14 @@ static void put_head(struct stream *stream, struct message *message)
 static bool send_item(struct stream *stream)
 {
     struct message *item = &stream->item;
-    if (stream->run.options.batch > 0)
+    if (stream->context->options.batch > 0)
         message_put_nil_list(item);
     if (item->lease_count > 0)
         large_binary_put_leases(item);
     bool whole = message_finish(item) == MESSAGE_OK;
     if (whole) {
         flush(stream);
-        PyThreadState *thread = PyEval_SaveThread();
-        writer_send(stream_writer, item);
-        PyEval_RestoreThread(thread);
+        emit_message(item);
     } else {
         large_binary_abandon(item);
     }
@@ -110,7 +106,7 @@ static bool send_item(struct stream *stream)
 /* True where the batch is full. */
 static bool add_to_batch(struct stream *stream, size_t head)
 {
-    pthread_mutex_lock(&lock);
+    session_lock();
     if (stream->count == 0) {
         put_head(stream, &stream->batch);
         stream->count_at = stream->batch.length - sizeof(uint32_t);
@@ -119,8 +115,8 @@ static bool add_to_batch(struct stream *stream, size_t head)
     }
     message_put_raw(&stream->batch, stream->item.bytes + head, stream->item.length - head);
     stream->count++;
-    bool full = stream->count >= stream->run.options.batch || stream->batch.length >= BATCH_BYTES;
-    pthread_mutex_unlock(&lock);
+    bool full = stream->count >= stream->context->options.batch || stream->batch.length >= BATCH_BYTES;
+    session_unlock();
     return full;
 }
 
@@ -130,9 +126,9 @@ static int put_item(struct stream *stream, PyObject *object)
     struct message *item = &stream->item;
     put_head(stream, item);
     size_t head = item->length;
-    stream->run.stage = RUN_ENCODE;
-    int failed = run_put_item(&stream->run, object, item);
-    stream->run.stage = failed ? RUN_ENCODE : RUN_CODE;
+    stream->context->stage = STAGE_ENCODE;
+    int failed = reply_put_item(stream->context, object, item);
+    stream->context->stage = failed ? STAGE_ENCODE : STAGE_CODE;
     Py_DECREF(object);
     large_binary_detach(item);
     if (failed || item->failed) {
@@ -141,7 +137,7 @@ static int put_item(struct stream *stream, PyObject *object)
         return failed ? -1 : (PyErr_NoMemory(), -1);
     }
     stream->put++;
-    if (stream->run.options.batch > 0 && item->pin_count == 0 && item->lease_count == 0) {
+    if (stream->context->options.batch > 0 && item->pin_count == 0 && item->lease_count == 0) {
         if (add_to_batch(stream, head))
             flush(stream);
         return 0;
@@ -152,44 +148,49 @@ static int put_item(struct stream *stream, PyObject *object)
     return -1;
 }
 
-/* -- their lives --------------------------------------------------------------------------------------------------- */
+/* -- their lives -----------------------------------------------------------------------------------------------------
+ */
 
-static struct stream *add(struct run *run, PyObject *iterator)
+/* With the lock. Takes the stream over. */
+static void link_stream(struct stream *stream)
+{
+    stream->next = session.streams.first;
+    session.streams.first = stream;
+    session.streams.count++;
+}
+
+static struct stream *new_stream(struct context *context, PyObject *iterator)
 {
     struct stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
-    stream->run = *run;
+    stream->context = context;
     stream->iterator = iterator;
-    pthread_mutex_lock(&lock);
-    stream->next = streams;
-    streams = stream;
-    count++;
-    pthread_mutex_unlock(&lock);
     return stream;
 }
 
+/* With the lock. */
 static void unlink_stream(struct stream *stream)
 {
-    struct stream **at = &streams;
+    struct stream **at = &session.streams.first;
     while (*at != stream)
         at = &(*at)->next;
     *at = stream->next;
 }
 
-/* Sends what is left, and frees all but the run and the iterator. */
+/* Sends what is left, and frees all but the context and the iterator. */
 static void take_out(struct stream *stream)
 {
     flush(stream);
     PyThreadState *thread = PyEval_SaveThread();
-    pthread_mutex_lock(&sending);
-    pthread_mutex_lock(&lock);
+    lock_acquire(&sending);
+    session_lock();
     unlink_stream(stream);
-    count--;
-    pthread_mutex_unlock(&lock);
-    pthread_mutex_unlock(&sending);
+    session.streams.count--;
+    session_unlock();
+    lock_release(&sending);
     PyEval_RestoreThread(thread);
     message_free(&stream->batch);
     message_free(&stream->outgoing);
@@ -197,20 +198,32 @@ static void take_out(struct stream *stream)
     free(stream);
 }
 
-bool stream_begin(struct run *run, PyObject *value)
+bool stream_begin(struct context *context, PyObject *value)
 {
+    struct job *job = context->job;
     PyObject *iterator = PyObject_GetIter(value);
     if (iterator == NULL)
         return false;
-    if (add(run, iterator) == NULL) {
+    forked_child_leave();
+    struct stream *stream = new_stream(context, iterator);
+    if (stream == NULL) {
         Py_DECREF(iterator);
         return false;
     }
     Py_DECREF(value);
+    interrupt_leave_thread(job);
+    /* At once, for from here on the main thread may step it. */
+    session_lock();
+    job_pop(job);
+    job->thread = 0;
+    job_move(job, JOB_STREAM);
+    link_stream(stream);
+    handoff_wake_main();
+    session_unlock();
     return true;
 }
 
-/* A generator's finally clauses run now, not when somebody collects it. */
+/* A generator's finally clauses run now, not when the garbage is collected. */
 static void close_iterator(PyObject *iterator)
 {
     PyObject *current = errors_take();
@@ -225,190 +238,238 @@ static void close_iterator(PyObject *iterator)
         errors_set(current);
 }
 
-/* With an error set, or without one where the items have come to their end. */
+/* With an error set, or without one if there are no more items. The job stays on the stack until its reply is built:
+ * closing the iterator runs code. */
 static void end(struct stream *stream)
 {
-    struct run run = stream->run;
+    struct context *context = stream->context;
     close_iterator(stream->iterator);
     PyObject *exception = errors_take();
-    bool failed = exception != NULL;
+    forked_child_leave();
     take_out(stream);
-    if (failed)
+    if (exception != NULL)
         errors_set(exception);
-    reply_end(&run, failed ? NULL : Py_NewRef(Py_None));
+    reply_end(context, exception != NULL ? NULL : Py_NewRef(Py_None));
 }
 
-int stream_attach(struct run *run)
+int stream_attach(struct context *context)
 {
-    return add(run, NULL) == NULL ? -1 : 0;
+    struct stream *stream = new_stream(context, NULL);
+    if (stream == NULL)
+        return -1;
+    session_lock();
+    link_stream(stream);
+    session_unlock();
+    return 0;
 }
 
-static struct stream *find(const struct context *owner)
+static struct stream *find(const struct context *context)
 {
-    pthread_mutex_lock(&lock);
-    struct stream *stream = streams;
-    while (stream != NULL && stream->run.owner != owner)
+    session_lock();
+    struct stream *stream = session.streams.first;
+    while (stream != NULL && stream->context != context)
         stream = stream->next;
-    pthread_mutex_unlock(&lock);
+    session_unlock();
     return stream;
 }
 
-void stream_detach(struct context *owner)
+void stream_detach(struct context *context)
 {
-    struct stream *stream = find(owner);
-    if (stream == NULL)
-        return;
-    take_out(stream);
+    struct stream *stream = find(context);
+    if (stream != NULL)
+        take_out(stream);
 }
 
-/* -- going on ------------------------------------------------------------------------------------------------------ */
+/* -- going on --------------------------------------------------------------------------------------------------------
+ */
 
+/* With the lock. */
 static bool may_go_on(const struct stream *stream)
 {
-    struct job *job = stream->run.owner->job;
-    return stream->iterator != NULL && !stream->busy && (job_granted(job) > stream->put || job_has_verdict(job));
+    const struct job *job = stream->context->job;
+    return stream->iterator != NULL && !stream->stepping && (job->granted > stream->put || job_abort_is_due(job));
 }
 
-/* The next one in turn: it goes to the list's end. */
-static struct stream *next_ready(void)
+struct stream *stream_next_ready(unsigned long long within)
 {
-    pthread_mutex_lock(&lock);
-    struct stream *found = streams;
-    while (found != NULL && !may_go_on(found))
+    struct stream *found = session.streams.first;
+    while (found != NULL && !(may_go_on(found) && (within == 0 || found->context->job->within == within)))
         found = found->next;
     if (found != NULL && found->next != NULL) {
         unlink_stream(found);
-        struct stream **end = &streams;
+        struct stream **end = &session.streams.first;
         while (*end != NULL)
             end = &(*end)->next;
         *end = found;
         found->next = NULL;
     }
-    if (found != NULL)
-        found->busy = true;
-    pthread_mutex_unlock(&lock);
     return found;
 }
 
-static void set_idle(struct stream *stream)
+void stream_enter(struct stream *stream, unsigned long thread)
 {
-    pthread_mutex_lock(&lock);
-    stream->busy = false;
-    pthread_mutex_unlock(&lock);
+    struct job *job = stream->context->job;
+    stream->stepping = true;
+    job->thread = thread;
+    job_push(job);
 }
 
-/* Puts items until something else is to be done. False where the stream has come to its end, with or without an error
+/* On another thread than the main one an exception may still be on its way: it does not hit what the thread does next,
+ * but the stream at its next step. */
+static void leave_stream(struct stream *stream)
+{
+    struct job *job = stream->context->job;
+    interrupt_leave_thread(job);
+    session_lock();
+    job_pop(job);
+    if (job->thread != 0 && job->abort != JOB_ABORT_NONE)
+        job_rearm_abort(job);
+    job->thread = 0;
+    stream->stepping = false;
+    handoff_wake_main();
+    session_unlock();
+}
+
+/* Whether the client has asked for more than it got; *queued: whether other jobs wait. */
+static bool is_granted(const struct stream *stream, bool *queued)
+{
+    session_lock();
+    bool granted = stream->context->job->granted > stream->put;
+    *queued = job_first() != NULL;
+    session_unlock();
+    return granted;
+}
+
+/* Puts items until something else is to be done. False if the stream has come to its end, with or without an error
  * set. */
 static bool go_on(struct stream *stream)
 {
-    struct job *job = stream->run.owner->job;
+    struct job *job = stream->context->job;
     unsigned long long until = clock_us() + SLICE_US;
+    bool queued;
     if (interrupt_raise(job) < 0)
         return false;
-    while (job_granted(job) > stream->put) {
+    for (size_t items = 0; is_granted(stream, &queued); items++) {
+        if (items > 0 && (queued || ((items & 31) == 0 && clock_us() > until)))
+            break;
         PyObject *item = PyIter_Next(stream->iterator);
+        forked_child_leave();
         if (item == NULL)
             return false;
         if (put_item(stream, item) < 0 || interrupt_raise(job) < 0)
             return false;
-        if (job_any_waits() || ((stream->put & 31) == 0 && clock_us() > until))
-            break;
     }
     flush(stream);
     return true;
 }
 
-bool stream_step(void)
+void stream_step(struct stream *stream)
 {
-    struct stream *stream = next_ready();
-    if (stream == NULL)
-        return false;
-    struct job *shown = job_show(stream->run.owner->job);
-    struct context *before = context_switch(stream->run.owner);
-    interrupt_enter_thread(stream->run.owner->job);
-    bool goes_on = go_on(stream);
-    interrupt_leave_thread(stream->run.owner->job);
-    if (goes_on)
-        set_idle(stream);
+    struct context *before = context_switch(stream->context);
+    if (go_on(stream))
+        leave_stream(stream);
     else
         end(stream);
-    job_show(shown);
     context_restore(before);
-    return true;
+}
+
+/* Any that no thread is inside of, entered; NULL if there is none. Tasks have ended before. */
+static struct stream *enter_any(bool *others)
+{
+    *others = false;
+    session_lock();
+    struct stream *stream = session.streams.first;
+    for (; stream != NULL && (stream->iterator == NULL || stream->stepping); stream = stream->next) {
+        *others = *others || stream->stepping;
+        if (stream->stepping && stream->context->job->abort != JOB_ABORT_STOPPED)
+            job_stop(stream->context->job);
+    }
+    if (stream != NULL)
+        stream_enter(stream, 0);
+    session_unlock();
+    return stream;
+}
+
+/* Another thread is inside of a stream, and is to end that. */
+static void let_others_end(void)
+{
+    interrupt_run_handlers();
+    PyThreadState *thread = PyEval_SaveThread();
+    usleep(OTHERS_LOOK_US);
+    PyEval_RestoreThread(thread);
 }
 
 void stream_end_all(void)
 {
-    while (streams != NULL) {
-        struct stream *stream = streams;
-        if (stream->iterator == NULL)
-            break; /* tasks have ended before */
-        struct context *before = context_switch(stream->run.owner);
-        interrupt_set_shutdown("the session was stopped before the stream had come to its end");
-        end(stream);
-        context_restore(before);
-    }
+    unsigned long long until = clock_us() + OTHERS_MAX_US;
+    bool others;
+    do {
+        struct stream *stream = enter_any(&others);
+        if (stream != NULL) {
+            struct context *before = context_switch(stream->context);
+            interrupt_set_shutdown(INTERRUPT_STOPPED);
+            end(stream);
+            context_restore(before);
+        } else if (others) {
+            let_others_end();
+        } else {
+            return;
+        }
+    } while (!others || clock_us() < until);
 }
 
-/* -- for loop.py --------------------------------------------------------------------------------------------------- */
+/* -- for event_loop.py -----------------------------------------------------------------------------------------------
+ */
 
-PyObject *stream_demand_function(PyObject *self, PyObject *owner)
+PyObject *stream_demand_function(PyObject *self, PyObject *context)
 {
     (void)self;
-    struct stream *stream = find((struct context *)owner);
-    return PyBool_FromLong(stream != NULL && job_granted(stream->run.owner->job) > stream->put);
+    bool queued;
+    struct stream *stream = find((struct context *)context);
+    return PyBool_FromLong(stream != NULL && is_granted(stream, &queued));
 }
 
 PyObject *stream_put_function(PyObject *self, PyObject *arguments)
 {
     (void)self;
-    PyObject *owner, *item;
-    if (!PyArg_ParseTuple(arguments, "OO", &owner, &item))
+    PyObject *context, *item;
+    bool queued;
+    if (!PyArg_ParseTuple(arguments, "OO", &context, &item))
         return NULL;
-    struct stream *stream = find((struct context *)owner);
+    forked_child_leave();
+    struct stream *stream = find((struct context *)context);
     if (stream == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the stream has ended");
         return NULL;
     }
     if (put_item(stream, Py_NewRef(item)) < 0)
         return NULL;
-    if (job_granted(stream->run.owner->job) <= stream->put)
+    if (!is_granted(stream, &queued))
         flush(stream);
     Py_RETURN_NONE;
 }
 
-/* -- from any thread ----------------------------------------------------------------------------------------------- */
+/* -- from any thread -------------------------------------------------------------------------------------------------
+ */
 
-bool stream_is_ready(void)
-{
-    bool ready = false;
-    pthread_mutex_lock(&lock);
-    for (struct stream *stream = streams; stream != NULL && !ready; stream = stream->next)
-        ready = may_go_on(stream);
-    pthread_mutex_unlock(&lock);
-    return ready;
-}
-
-unsigned long long stream_send_due(unsigned long long now_us)
+unsigned long long stream_next_due(void)
 {
     unsigned long long next = 0;
-    pthread_mutex_lock(&sending);
-    pthread_mutex_lock(&lock);
-    for (struct stream *stream = streams; stream != NULL; stream = stream->next) {
-        if (stream->count > 0 && stream->first_us + HOLD_US <= now_us)
-            send_batch(stream);
+    for (const struct stream *stream = session.streams.first; stream != NULL; stream = stream->next)
         if (stream->count > 0 && (next == 0 || stream->first_us + HOLD_US < next))
             next = stream->first_us + HOLD_US;
-    }
-    pthread_mutex_unlock(&lock);
-    pthread_mutex_unlock(&sending);
     return next;
 }
 
-size_t stream_count(void)
+void stream_send_due(unsigned long long now_us)
 {
-    pthread_mutex_lock(&lock);
-    size_t now = count;
-    pthread_mutex_unlock(&lock);
-    return now;
+    lock_acquire(&sending);
+    session_lock();
+    /* While one is sent others may begin, but `sending` keeps all in the list. */
+    for (struct stream *stream = session.streams.first; stream != NULL; stream = stream->next)
+        if (stream->count > 0 && stream->first_us + HOLD_US <= now_us)
+            send_batch(stream);
+    timer_at(stream_next_due());
+    session_unlock();
+    lock_release(&sending);
 }

@@ -1,50 +1,54 @@
-/* Streams: a value is iterated, as far as the client has granted items. Those of plain iterables are here, and the main
- * thread goes on with them while nothing else waits; async ones are tasks (loop.h) that put their items here.
+/* Iterates the value of a request, as far as the client has asked for items. The main thread steps plain iterables, one
+ * slice at a time, when the scheduler says so; async ones are tasks (event_loop.h) that put their items here.
  *
- * Items may come in batches, which cost the client less. A batch goes out when it is full, when no more was granted,
- * when something else is served, and at the latest a millisecond after its first item, whatever Python does then. */
+ * Items may come in batches, which cost the client less. A batch goes out when it is full, when no more was asked for,
+ * when something else is to run, and at the latest a millisecond after its first item, whatever Python does then. */
 #ifndef PYTHONX_STREAM_H
 #define PYTHONX_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "exec/execute.h"
-#include "python/py_api.h"
-#include "wire/writer.h"
+#include "python/context.h"
 
-/* The writer is borrowed for good. */
-void stream_start(struct writer *writer);
+struct stream;
 
 /* -- with the GIL -- */
 
-/* Begins to iterate. True: value and run->owner are the stream's. False, and an error set: both are still the caller's.
- */
-bool stream_begin(struct run *run, PyObject *value);
+/* Begins to iterate, on any thread. True: the value and the context are the stream's. False, and an error set: both are
+ * still the caller's. */
+bool stream_begin(struct context *context, PyObject *value);
 
-/* Goes on with one that may; false where none may. The main thread does so when it has nothing else to do, and others
- * while they wait for the BEAM. */
-bool stream_step(void);
+/* Goes on with a stream that was entered, until something else is to be done. */
+void stream_step(struct stream *stream);
 
-/* Ends all of them with an error of kind `shutdown`. */
+/* Ends all of them with an error of kind `shutdown`. On the main thread, outside of any step. */
 void stream_end_all(void);
 
-/* For a task: its items go out as those of this run, until it says that they end. */
-int stream_attach(struct run *run);
-void stream_detach(struct context *owner);
+/* For a task: its items go out as those of this request, until it says that they end. */
+int stream_attach(struct context *context);
+void stream_detach(struct context *context);
 
-/* For loop.py: demand(owner) tells whether an item was granted and not put yet, put_item(owner, item) sends it. */
-PyObject *stream_demand_function(PyObject *self, PyObject *owner);
+/* For event_loop.py: demand(context) says whether an item was asked for and not put yet, put_item(context, item) sends
+ * one. */
+PyObject *stream_demand_function(PyObject *self, PyObject *context);
 PyObject *stream_put_function(PyObject *self, PyObject *arguments);
 
-/* -- from any thread, without the GIL -- */
+/* -- from any thread, without the GIL; with the session's lock -- */
 
-/* Whether stream_step has something to do. */
-bool stream_is_ready(void);
+/* The stream whose turn it is to go on, which moves behind the others; NULL if none may. With `within`, only one that
+ * was made within the call of that number. */
+struct stream *stream_next_ready(unsigned long long within);
 
-/* Sends batches whose time has come; when it is to be called next, 0: not before the next item. */
-unsigned long long stream_send_due(unsigned long long now_us);
+/* The calling thread (of Python; 0: the main one) is inside the stream from now on: stream_step goes on with it. */
+void stream_enter(struct stream *stream, unsigned long thread);
 
-size_t stream_count(void);
+/* When stream_send_due is to be called next; 0: not before the next item. */
+unsigned long long stream_next_due(void);
+
+/* -- without the lock -- */
+
+/* Writes the batches whose time has come. It may block. */
+void stream_send_due(unsigned long long now_us);
 
 #endif

@@ -7,20 +7,23 @@
 static PyObject *context_type;
 static PyObject *variable_get, *variable_set;
 
-static void owner_dealloc(PyObject *object)
+struct context *(*context_of_task)(void);
+
+static void context_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    struct context *owner = (struct context *)object;
-    free(owner->text[0].bytes);
-    free(owner->text[1].bytes);
+    struct context *context = (struct context *)object;
+    Py_CLEAR(context->options.place.file);
+    free(context->text[0].bytes);
+    free(context->text[1].bytes);
     free_object(object);
     Py_DECREF(type);
 }
 
 static PyObject *make_type(void)
 {
-    PyType_Slot slots[] = {{Py_tp_dealloc, (void *)owner_dealloc},
+    PyType_Slot slots[] = {{Py_tp_dealloc, (void *)context_dealloc},
                            {Py_tp_doc, (void *)(uintptr_t) "A request of the session."},
                            {0, NULL}};
     PyType_Spec spec = {.name = "erlang.Request",
@@ -50,36 +53,42 @@ int context_start(PyObject *module)
     variable_get = PyObject_GetAttrString(variable, "get");
     variable_set = PyObject_GetAttrString(variable, "set");
     if (context_type != NULL && variable_get != NULL && variable_set != NULL)
-        result = PyModule_AddObjectRef(module, "owner", variable);
+        result = PyModule_AddObjectRef(module, "context", variable);
     Py_DECREF(variable);
     return result;
 }
 
 struct context *context_new(struct job *job)
 {
-    struct context *owner = (struct context *)PyType_GenericAlloc((PyTypeObject *)context_type, 0);
-    if (owner != NULL)
-        owner->job = job;
-    return owner;
+    struct context *context = (struct context *)PyType_GenericAlloc((PyTypeObject *)context_type, 0);
+    if (context == NULL)
+        return NULL;
+    context->job = job;
+    context->arguments = job->request.arguments;
+    job->context = context;
+    return context;
 }
 
-void context_leave(struct context *owner)
+void context_detach(struct context *context)
 {
-    owner->job = NULL;
-    owner->interruptible = false;
+    if (context->job != NULL)
+        context->job->context = NULL;
+    context->job = NULL;
+    context->abortable = false;
 }
 
-int context_enter(struct context *owner)
+int context_enter(struct context *context)
 {
-    PyObject *value = owner == NULL ? Py_None : (PyObject *)owner;
+    PyObject *value = context == NULL ? Py_None : (PyObject *)context;
     PyObject *token = PyObject_CallFunctionObjArgs(variable_set, value, NULL);
     Py_XDECREF(token);
     return token == NULL ? -1 : 0;
 }
 
-struct context *context_current(void)
+/* New reference to what the variable holds, if that is a context; else NULL. */
+static struct context *held_context(void)
 {
-    /* Before the variable there was nobody. */
+    /* Before the variable there was no request. */
     PyObject *value = variable_get == NULL ? NULL : PyObject_CallFunctionObjArgs(variable_get, Py_None, NULL);
     if (value != NULL && (PyObject *)Py_TYPE(value) == context_type)
         return (struct context *)value;
@@ -88,10 +97,26 @@ struct context *context_current(void)
     return NULL;
 }
 
-struct context *context_switch(struct context *owner)
+struct context *context_current(void)
 {
-    struct context *before = context_current();
-    (void)context_enter(owner);
+    struct context *context = held_context();
+    if (context != NULL && context->job != NULL)
+        return context;
+    struct job *job = job_top();
+    if (job != NULL && job->context != NULL && !job_is_covered(job)) {
+        Py_INCREF((PyObject *)job->context);
+        Py_XDECREF((PyObject *)context);
+        return job->context;
+    }
+    if (context == NULL && context_of_task != NULL)
+        context = context_of_task();
+    return context;
+}
+
+struct context *context_switch(struct context *context)
+{
+    struct context *before = held_context();
+    (void)context_enter(context);
     PyErr_Clear();
     return before;
 }
@@ -103,10 +128,10 @@ void context_restore(struct context *before)
     Py_XDECREF((PyObject *)before);
 }
 
-void context_put_id(struct message *message, const struct context *owner)
+void context_put_id(struct message *message, const struct context *context)
 {
     struct span id = {0};
-    if (owner != NULL && owner->job != NULL)
-        id = owner->job->request.id;
+    if (context != NULL && context->job != NULL)
+        id = context->job->request.id;
     request_put_id(message, id);
 }

@@ -3,7 +3,7 @@ session start slowly."""
 
 import sys
 
-from _pythonx import embedded, owner
+from _pythonx import embedded, context
 
 
 class AfterImport:
@@ -44,43 +44,43 @@ class LoaderWith:
         self._function(module)
 
 
-def for_owner(request, function):
+def for_context(request, function):
     """The function as a part of the request that asked for it, on whichever thread it is called."""
 
     def call(*arguments, **keywords):
-        before = owner.set(request)
+        before = context.set(request)
         try:
             return function(*arguments, **keywords)
         finally:
-            owner.reset(before)
+            context.reset(before)
 
     return call
 
 
-def pass_owner_to_threads(threading):
+def pass_context_to_threads(threading):
     start = threading.Thread.start
 
-    def start_with_owner(thread):
-        request = owner.get(None)
+    def start_with_context(thread):
+        request = context.get(None)
         if request is not None:
-            thread.run = for_owner(request, thread.run)
+            thread.run = for_context(request, thread.run)
         return start(thread)
 
-    start_with_owner.__doc__ = start.__doc__
-    threading.Thread.start = start_with_owner
+    start_with_context.__doc__ = start.__doc__
+    threading.Thread.start = start_with_context
 
 
-def pass_owner_to_pools(module):
+def pass_context_to_pools(module):
     submit = module.ThreadPoolExecutor.submit
 
-    def submit_with_owner(pool, function, /, *arguments, **keywords):
-        request = owner.get(None)
+    def submit_with_context(pool, function, /, *arguments, **keywords):
+        request = context.get(None)
         if request is not None:
-            function = for_owner(request, function)
+            function = for_context(request, function)
         return submit(pool, function, *arguments, **keywords)
 
-    submit_with_owner.__doc__ = submit.__doc__
-    module.ThreadPoolExecutor.submit = submit_with_owner
+    submit_with_context.__doc__ = submit.__doc__
+    module.ThreadPoolExecutor.submit = submit_with_context
 
 
 def send_logs(logging):
@@ -109,8 +109,8 @@ def log_warnings(warnings):
 
 
 after_import = {
-    "threading": pass_owner_to_threads,
-    "concurrent.futures.thread": pass_owner_to_pools,
+    "threading": pass_context_to_threads,
+    "concurrent.futures.thread": pass_context_to_pools,
     "logging": send_logs,
     "warnings": log_warnings,
 }

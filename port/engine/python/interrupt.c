@@ -1,49 +1,95 @@
-/* The C handler of Python's own machinery notes the signal, the eval loop calls on_signal. SIGURG is ignored by
- * default, so that a stray one does no harm. */
+/* The C handler of Python's own machinery notes the signal, the eval loop calls on_signal. */
 #include "python/interrupt.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 
-#include "os/clock.h"
+#include "os/std_fds.h"
+#include "python/code_place.h"
 #include "python/context.h"
 #include "python/errors.h"
+#include "queue/session.h"
 #include "queue/timer.h"
 #include "wire/protocol.h"
 
-#define INTERRUPT_SIGNAL SIGURG
-/* How soon a place that is no place to stop at is left, mostly. */
-#define RETRY_US 5000
-
 /* BaseExceptions, so that `except Exception` lets them pass. */
 static PyObject *Cancelled, *TimedOut, *Shutdown;
-static pthread_t main_thread;
-static atomic_bool started, shutdown_asked;
+static PyObject *current_frames; /* sys._current_frames */
 
-static PyObject *exception_of(enum job_verdict verdict)
+static PyObject *exception_of(enum job_abort abort)
 {
-    return verdict == JOB_TIMED_OUT ? TimedOut : Cancelled;
+    switch (abort) {
+    case JOB_ABORT_TIMED_OUT:
+        return TimedOut;
+    case JOB_ABORT_STOPPED:
+        return Shutdown;
+    case JOB_ABORT_CANCELLED:
+    case JOB_ABORT_NONE:
+        break;
+    }
+    return Cancelled;
+}
+
+static PyObject *text_of(const struct job *job)
+{
+    switch (job->abort) {
+    case JOB_ABORT_TIMED_OUT:
+        return PyUnicode_FromFormat("the request took longer than its timeout of %llu ms", job->request.timeout_ms);
+    case JOB_ABORT_STOPPED:
+        return PyUnicode_FromString(INTERRUPT_STOPPED);
+    case JOB_ABORT_CANCELLED:
+    case JOB_ABORT_NONE:
+        break;
+    }
+    return PyUnicode_FromString("the request was cancelled");
 }
 
 PyObject *interrupt_exception(const struct job *job)
 {
-    if (job->verdict == JOB_GOES_ON)
+    if (job->abort == JOB_ABORT_NONE)
         return Py_NewRef(Py_None);
-    PyObject *text =
-        job->verdict == JOB_TIMED_OUT
-            ? PyUnicode_FromFormat("the request took longer than its timeout of %llu ms", job->request.timeout_ms)
-            : PyUnicode_FromString("the request was cancelled");
-    PyObject *exception = text == NULL ? NULL : PyObject_CallFunctionObjArgs(exception_of(job->verdict), text, NULL);
+    PyObject *text = text_of(job);
+    PyObject *exception = text == NULL ? NULL : PyObject_CallFunctionObjArgs(exception_of(job->abort), text, NULL);
     Py_XDECREF(text);
     return exception;
 }
 
+void interrupt_name_abort(const struct job *job)
+{
+    if (job->abort == JOB_ABORT_NONE || !PyErr_ExceptionMatches(exception_of(job->abort)))
+        return;
+    PyObject *exception = errors_take();
+    PyObject *arguments = exception == NULL ? NULL : PyObject_GetAttrString(exception, "args");
+    PyObject *named = arguments == NULL || PyTuple_Size(arguments) != 0 ? NULL : interrupt_exception(job);
+    PyErr_Clear();
+    if (named != NULL) {
+        PyObject *traceback = PyException_GetTraceback(exception);
+        if (traceback != NULL)
+            (void)PyException_SetTraceback(named, traceback);
+        Py_XDECREF(traceback);
+        Py_SETREF(exception, named);
+    }
+    Py_XDECREF(arguments);
+    if (exception != NULL)
+        errors_set(exception);
+    else
+        PyErr_NoMemory();
+}
+
+static enum job_abort take_abort(struct job *job)
+{
+    session_lock();
+    enum job_abort abort = job_take_abort(job);
+    session_unlock();
+    return abort;
+}
+
 int interrupt_raise(struct job *job)
 {
-    if (job_take_verdict(job) == JOB_GOES_ON)
+    if (take_abort(job) == JOB_ABORT_NONE)
         return 0;
     PyObject *exception = interrupt_exception(job);
     if (exception != NULL)
@@ -65,127 +111,219 @@ const char *interrupt_kind(void)
     return PyErr_ExceptionMatches(TimedOut) ? PROTOCOL_TIMEOUT : NULL;
 }
 
-/* Requests that run on other threads, which no signal handler of Python reaches. */
-static void interrupt_threads(void)
-{
-    enum job_verdict verdict;
-    unsigned long thread;
-    while ((thread = job_take_thread_verdict(&verdict)) != 0)
-        PyThreadState_SetAsyncExc(thread, exception_of(verdict));
-}
-
 bool interrupt_on_main(void)
 {
-    return pthread_equal(pthread_self(), main_thread);
+    return pthread_equal(pthread_self(), session.main_thread);
 }
 
-void interrupt_enter_thread(struct job *job)
+static bool is_due(struct job *job)
 {
-    if (!interrupt_on_main())
-        job_set_thread(job, PyThread_get_thread_ident());
+    session_lock();
+    bool due = job_abort_is_due(job);
+    session_unlock();
+    return due;
+}
+
+static void retry(struct job *job)
+{
+    session_lock();
+    job_retry_abort(job);
+    timer_at(job->retry_us);
+    session_unlock();
+}
+
+/* -- other threads ---------------------------------------------------------------------------------------------------
+ */
+
+/* One that waits for the BEAM looks for its abort by itself. With the lock. */
+static bool wants_exception(const struct job *job)
+{
+    bool on_thread = job->state == JOB_ON_THREAD || (job->state == JOB_STREAM && job->thread != 0);
+    return on_thread && !job_is_covered(job) && !job->waits && job->context != NULL && job->context->abortable &&
+           job_abort_is_due(job);
+}
+
+/* The n-th job on another thread that is to get an exception; NULL if there is none. The job lives on only while its
+ * thread waits for the GIL: it is looked for anew once Python code has run. */
+static struct job *find_job_on_thread(size_t n, unsigned long *thread)
+{
+    session_lock();
+    struct job *job = session.jobs.active.first;
+    while (job != NULL && (!wants_exception(job) || n-- > 0))
+        job = job->next;
+    *thread = job == NULL ? 0 : job->thread;
+    session_unlock();
+    return job;
+}
+
+/* New reference to the innermost frame of a thread, or NULL. */
+static PyObject *frame_of(unsigned long thread)
+{
+    PyObject *frames = PyObject_CallFunctionObjArgs(current_frames, NULL);
+    PyObject *key = PyLong_FromUnsignedLong(thread);
+    PyObject *frame = frames == NULL || key == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(frames, key));
+    Py_XDECREF(key);
+    Py_XDECREF(frames);
+    PyErr_Clear();
+    return frame;
+}
+
+/* Takes the abort of the job, if it still runs on that thread; JOB_ABORT_NONE if not. */
+static enum job_abort take_abort_on_thread(const struct job *wanted, unsigned long thread, bool at_once)
+{
+    enum job_abort abort = JOB_ABORT_NONE;
+    session_lock();
+    struct job *job = session.jobs.active.first;
+    while (job != NULL && (job != wanted || job->thread != thread || !wants_exception(job)))
+        job = job->next;
+    if (job != NULL && at_once)
+        abort = job_take_abort(job);
+    else if (job != NULL)
+        job_retry_abort(job);
+    if (job != NULL)
+        timer_at(job->retry_us);
+    session_unlock();
+    return abort;
+}
+
+static void interrupt_threads(void)
+{
+    struct job *job;
+    unsigned long thread;
+    for (size_t n = 0; (job = find_job_on_thread(n, &thread)) != NULL;) {
+        PyObject *frame = frame_of(thread);
+        enum code_place place = code_place_of(frame);
+        Py_XDECREF(frame);
+        enum job_abort abort = take_abort_on_thread(job, thread, place == CODE_OF_USER || place == CODE_OF_SELECT);
+        if (abort == JOB_ABORT_NONE)
+            n++;
+        else
+            PyThreadState_SetAsyncExc(thread, exception_of(abort));
+    }
 }
 
 void interrupt_leave_thread(struct job *job)
 {
-    if (job->thread == 0)
-        return;
-    PyThreadState_SetAsyncExc(job->thread, NULL);
-    job_set_thread(job, 0);
+    if (job->thread != 0)
+        PyThreadState_SetAsyncExc(job->thread, NULL);
 }
 
-static bool is_import(PyObject *frame)
+/* -- the main thread -------------------------------------------------------------------------------------------------
+ */
+
+/* A task that is not in the user's code is cancelled by its event loop. */
+static bool may_raise_in(const struct job *job, PyObject *frame)
 {
-    PyObject *code = PyObject_GetAttrString(frame, "f_code");
-    PyObject *file = code == NULL ? NULL : PyObject_GetAttrString(code, "co_filename");
-    bool is = file != NULL && PyUnicode_Check(file) &&
-              PyUnicode_CompareWithASCIIString(file, "<frozen importlib._bootstrap>") == 0;
-    Py_XDECREF(file);
-    Py_XDECREF(code);
-    return is;
+    enum code_place place = code_place_of(frame);
+    return place == CODE_OF_USER || (place == CODE_OF_SELECT && job->state != JOB_TASK);
 }
 
-/* A package whose import is cut short is broken for as long as the process lives: its modules stay, without the names
- * that were to be bound last. So an import is left to come to its end first. */
-static bool is_importing(PyObject *frame)
+static int interrupt_job(struct job *job, PyObject *frame)
 {
-    bool importing = false;
-    Py_XINCREF(frame);
-    while (frame != NULL && !Py_IsNone(frame) && !importing) {
-        importing = is_import(frame);
-        Py_SETREF(frame, PyObject_GetAttrString(frame, "f_back"));
-    }
-    Py_XDECREF(frame);
-    PyErr_Clear();
-    return importing;
-}
-
-static int interrupt_owner(struct context *owner, PyObject *frame)
-{
-    if (owner == NULL || owner->job == NULL || !owner->interruptible || !job_has_verdict(owner->job))
+    if (job == NULL || job_is_covered(job) || job->context == NULL || !job->context->abortable || !is_due(job))
         return 0;
-    if (!is_importing(frame))
-        return interrupt_raise(owner->job);
-    timer_at(clock_us() + RETRY_US);
+    if (may_raise_in(job, frame))
+        return interrupt_raise(job);
+    retry(job);
     return 0;
 }
 
-/* Runs in the context of the code that it interrupts. */
+/* What the main thread runs: the innermost job of its stack, else the task whose code is interrupted. */
+static int interrupt_current(PyObject *frame)
+{
+    struct job *top = job_top();
+    if (top != NULL && !job_is_covered(top))
+        return interrupt_job(top, frame);
+    struct context *context = context_current();
+    int failed = context == NULL ? 0 : interrupt_job(context->job, frame);
+    Py_XDECREF((PyObject *)context);
+    return failed;
+}
+
+/* (number, frame); runs in the context of the code that it interrupts. */
 static PyObject *on_signal(PyObject *self, PyObject *arguments)
 {
     (void)self;
-    if (atomic_load(&shutdown_asked)) {
+    if (std_fds_forked())
+        Py_RETURN_NONE;
+    if (atomic_load(&session.shutting_down)) {
         PyErr_SetString(Shutdown, "the input ended while this ran (--linger gives it more time)");
         return NULL;
     }
     interrupt_threads();
-    struct context *owner = context_current();
-    /* (number, frame) */
-    int failed = interrupt_owner(owner, PyTuple_Size(arguments) == 2 ? PyTuple_GetItem(arguments, 1) : NULL);
-    Py_XDECREF((PyObject *)owner);
-    if (failed)
+    if (interrupt_current(PyTuple_Size(arguments) == 2 ? PyTuple_GetItem(arguments, 1) : NULL) < 0)
         return NULL;
     Py_RETURN_NONE;
+}
+
+void interrupt_run_handlers(void)
+{
+    interrupt_threads();
+    while (PyErr_CheckSignals() < 0) {
+        bool shutdown = PyErr_ExceptionMatches(Shutdown);
+        if (shutdown)
+            PyErr_Clear();
+        else
+            PyErr_WriteUnraisable(NULL);
+        if (shutdown)
+            break;
+    }
 }
 
 PyObject *interrupt_unraisable_function(PyObject *self, PyObject *unraisable)
 {
     (void)self;
     PyObject *exception = PyObject_GetAttrString(unraisable, "exc_value");
-    struct context *owner = context_current();
-    bool ours = exception != NULL && owner != NULL && owner->job != NULL &&
+    struct context *context = context_current();
+    bool ours = exception != NULL && context != NULL && context->job != NULL &&
                 (PyErr_GivenExceptionMatches(exception, Cancelled) || PyErr_GivenExceptionMatches(exception, TimedOut));
     PyObject *result = NULL;
     if (ours) {
-        job_untell(owner->job);
-        interrupt_main();
+        session_lock();
+        job_rearm_abort(context->job);
+        handoff_interrupt_main();
+        session_unlock();
         result = Py_NewRef(Py_None);
     } else if (exception != NULL) {
         PyObject *usual = PySys_GetObject("__unraisablehook__");
         result = usual == NULL ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(usual, unraisable, NULL);
     }
-    Py_XDECREF((PyObject *)owner);
+    Py_XDECREF((PyObject *)context);
     Py_XDECREF(exception);
     return result;
 }
 
-static PyMethodDef on_signal_method = {"on_signal", on_signal, METH_VARARGS, NULL};
+/* -- signals ---------------------------------------------------------------------------------------------------------
+ */
 
-/* Importing _signal installs a handler that turns SIGINT into a KeyboardInterrupt, at some later request if none runs.
- * Here an interrupt from a terminal is to end the process, as it ends others. */
+static struct sigaction python_action; /* of SIGINT */
+
+/* Only async-signal-safe calls (signal-safety(7)). An interrupt from outside, as from a terminal, ends the process as
+ * it ends others; one that Python code raises by itself is a KeyboardInterrupt, as in python3. A handler that Python
+ * code installs takes the place of this one. */
+static void on_interrupt(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (info->si_pid == getpid() && info->si_code <= 0) {
+        python_action.sa_handler(number);
+        return;
+    }
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Importing _signal installs Python's handler of SIGINT, unless the signal is ignored. */
 static PyObject *import_signals(void)
 {
-    struct sigaction before;
+    struct sigaction before, action = {.sa_sigaction = on_interrupt, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
     bool ends = sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL;
     PyObject *signals = PyImport_ImportModule("_signal");
     if (signals == NULL || !ends)
         return signals;
-    PyObject *default_action = PyObject_GetAttrString(signals, "SIG_DFL");
-    PyObject *done =
-        default_action == NULL ? NULL : PyObject_CallMethod(signals, "signal", "iO", SIGINT, default_action);
-    Py_XDECREF(default_action);
-    if (done == NULL)
-        Py_CLEAR(signals);
-    Py_XDECREF(done);
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGINT, NULL, &python_action) == 0 && python_action.sa_handler != SIG_DFL &&
+        python_action.sa_handler != SIG_IGN && !(python_action.sa_flags & SA_SIGINFO))
+        (void)sigaction(SIGINT, &action, NULL);
     return signals;
 }
 
@@ -197,10 +335,13 @@ static int add_exception(PyObject *module, PyObject **place, const char *name, c
     return *place == NULL ? -1 : PyModule_AddObjectRef(module, name, *place);
 }
 
+static PyMethodDef on_signal_method = {"on_signal", on_signal, METH_VARARGS, NULL};
+
 int interrupt_start(PyObject *module)
 {
-    main_thread = pthread_self();
-    if (add_exception(module, &Shutdown, "Shutdown", "Nobody waits for the result any more.") < 0 ||
+    current_frames = Py_XNewRef(PySys_GetObject("_current_frames"));
+    if (current_frames == NULL ||
+        add_exception(module, &Shutdown, "Shutdown", "The client does not wait for the result any more.") < 0 ||
         add_exception(module, &Cancelled, "Cancelled", "The BEAM cancelled the request.") < 0 ||
         add_exception(module, &TimedOut, "TimedOut", "The request took longer than its timeout.") < 0)
         return -1;
@@ -208,22 +349,10 @@ int interrupt_start(PyObject *module)
     PyObject *signals = import_signals();
     PyObject *done = NULL;
     if (handler != NULL && signals != NULL)
-        done = PyObject_CallMethod(signals, "signal", "iO", INTERRUPT_SIGNAL, handler);
-    atomic_store(&started, done != NULL);
+        done = PyObject_CallMethod(signals, "signal", "iO", HANDOFF_SIGNAL, handler);
+    atomic_store(&session.signals_ready, done != NULL);
     Py_XDECREF(signals);
     Py_XDECREF(handler);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
-}
-
-void interrupt_main(void)
-{
-    if (atomic_load(&started))
-        pthread_kill(main_thread, INTERRUPT_SIGNAL);
-}
-
-void interrupt_shutdown(void)
-{
-    atomic_store(&shutdown_asked, true);
-    interrupt_main();
 }

@@ -8,6 +8,7 @@
 
 #include "os/platform.h"
 #include "os/std_fds.h"
+#include "python/emit.h"
 #include "wire/message.h"
 #include "wire/protocol.h"
 #include "wire/request.h"
@@ -16,40 +17,27 @@
 #define HELD_MAX ((size_t)64 * 1024)
 
 static const char *const names[] = {"stdout", "stderr"};
-static struct context_text nobodys_text[2];
-static struct writer *output_writer;
+static struct context_text text_of_none[2];
 
-void output_start(struct writer *writer)
+/* What a request has written, or what code that belongs to none has. */
+static struct context_text *text_of(struct context *context, int stream)
 {
-    output_writer = writer;
-}
-
-/* What an owner has written, or what was written after its end or by nobody. */
-static struct context_text *text_of(struct context *owner, int stream)
-{
-    return owner == NULL || owner->job == NULL ? &nobodys_text[stream] : &owner->text[stream];
+    return context == NULL || context->job == NULL ? &text_of_none[stream] : &context->text[stream];
 }
 
 /* One event with `more` behind what is held. False where memory is short. */
-static bool send_output(struct context *owner, int stream, const unsigned char *more, size_t length)
+static bool send_output(struct context *context, int stream, const unsigned char *more, size_t length)
 {
-    struct context_text *text = text_of(owner, stream);
+    struct context_text *text = text_of(context, stream);
     struct message message = {0};
     message_begin(&message);
     message_put_tuple(&message, 4);
     message_put_atom_text(&message, PROTOCOL_OUTPUT);
-    context_put_id(&message, owner);
+    context_put_id(&message, context);
     message_put_atom_text(&message, names[stream]);
     message_put_binary_of_two(&message, text->bytes, text->length, more, length);
     text->length = 0;
-    bool whole = message_finish(&message) == MESSAGE_OK;
-    if (whole) {
-        PyThreadState *thread = PyEval_SaveThread();
-        writer_send(output_writer, &message);
-        PyEval_RestoreThread(thread);
-    }
-    message_free(&message);
-    return whole;
+    return emit_and_free(&message);
 }
 
 static bool hold(struct context_text *text, const unsigned char *bytes, size_t length)
@@ -68,22 +56,22 @@ static bool hold(struct context_text *text, const unsigned char *bytes, size_t l
     return true;
 }
 
-static bool put(struct context *owner, int stream, const unsigned char *bytes, size_t length)
+static bool put(struct context *context, int stream, const unsigned char *bytes, size_t length)
 {
     const unsigned char *line_end = platform_find_last(bytes, '\n', length);
     size_t whole = line_end == NULL ? 0 : (size_t)(line_end - bytes) + 1;
-    if (line_end == NULL && text_of(owner, stream)->length + length > HELD_MAX)
+    if (line_end == NULL && text_of(context, stream)->length + length > HELD_MAX)
         whole = length;
-    if (whole > 0 && !send_output(owner, stream, bytes, whole))
+    if (whole > 0 && !send_output(context, stream, bytes, whole))
         return false;
-    return hold(text_of(owner, stream), bytes + whole, length - whole);
+    return hold(text_of(context, stream), bytes + whole, length - whole);
 }
 
 static bool put_for_this(int stream, const unsigned char *bytes, size_t length)
 {
-    struct context *owner = context_current();
-    bool done = put(owner, stream, bytes, length);
-    Py_XDECREF((PyObject *)owner);
+    struct context *context = context_current();
+    bool done = put(context, stream, bytes, length);
+    Py_XDECREF((PyObject *)context);
     return done;
 }
 
@@ -107,18 +95,18 @@ PyObject *output_write_function(PyObject *self, PyObject *arguments)
     return written;
 }
 
-void output_flush(struct context *owner)
+void output_flush(struct context *context)
 {
     for (int stream = 0; stream < 2; stream++)
-        if (text_of(owner, stream)->length > 0 && !std_fds_forked())
-            (void)send_output(owner, stream, NULL, 0);
+        if (text_of(context, stream)->length > 0 && !std_fds_forked())
+            (void)send_output(context, stream, NULL, 0);
 }
 
 PyObject *output_flush_function(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    struct context *owner = context_current();
-    output_flush(owner);
-    Py_XDECREF((PyObject *)owner);
+    struct context *context = context_current();
+    output_flush(context);
+    Py_XDECREF((PyObject *)context);
     Py_RETURN_NONE;
 }

@@ -1,17 +1,14 @@
-/* sys.stdout and sys.stderr as events of the request whose code writes (owner.h). All functions need the GIL. */
+/* Turns what is written to sys.stdout and sys.stderr into events of the request whose code writes. All functions need
+ * the GIL. */
 #ifndef PYTHONX_OUTPUT_H
 #define PYTHONX_OUTPUT_H
 
 #include "python/context.h"
 #include "python/py_api.h"
-#include "wire/writer.h"
 
-/* The writer is borrowed for good. */
-void output_start(struct writer *writer);
-
-/* Sends what that request (NULL: nobody) wrote without a line end. Keeps no error, and must not be called with one
- * set. */
-void output_flush(struct context *owner);
+/* Sends what that request (NULL: code of none) wrote without a line end. Keeps no error, and must not be called with
+ * one set. */
+void output_flush(struct context *context);
 
 /* What bootstrap.py writes to: output(fd, bytes) and flush_output(), fd being 1 or 2. */
 PyObject *output_write_function(PyObject *self, PyObject *arguments);

@@ -1,113 +1,230 @@
-/* The sleeper's tick goes while requests come; at a tick that finds the main thread busy for long enough the input is
- * armed, and disarmed when that thread is idle again. */
+/* A tick comes while requests come; at a tick that finds the main thread busy for long enough the input is watched, and
+ * no longer when that thread is idle again. */
 #include "queue/handoff.h"
 
-#include <poll.h>
+#include <unistd.h>
 
 #include "os/clock.h"
+#include "os/platform.h"
 #include "os/poller.h"
+#include "queue/session.h"
+#include "queue/timer.h"
 
 /* As long as the main thread is busy for less, it is left to read by itself. */
 #define TICK_US 2000
-/* A tick wakes the reader thread, which costs more than to arm and disarm: it pays where many requests share one. */
+/* A tick wakes the timer's thread, which costs more than to watch and not to watch: it pays if many requests share
+ * one. */
 #define QUICK_US 500
 #define QUICK_ROW 32
+/* A signal that arrives just before the main thread falls asleep in its read is lost: it is sent again. */
+#define POKE_US 1000
+#define POKE_MAX_US 64000
 
-bool handoff_open(struct handoff *watch, int input_fd)
+static struct handoff *const handoff = &session.handoff;
+
+bool handoff_start(int input_fd)
 {
-    *watch = (struct handoff){.input_fd = input_fd};
-    pthread_mutex_init(&watch->lock, NULL);
-    return poller_open(input_fd, &watch->listens);
+    int ends[2];
+    if (!platform_wake_pipe(ends))
+        return false;
+    handoff->wake_out = ends[0];
+    handoff->wake_in = ends[1];
+    return poller_open(input_fd, &handoff->watchable);
 }
 
-void handoff_close(void)
+/* -- who reads -------------------------------------------------------------------------------------------------------
+ */
+
+static void watch(bool on)
 {
-    poller_close();
+    handoff->watched = on;
+    poller_watch_input(on);
 }
 
-/* With the lock held, as is the next. */
-static void listen_for(struct handoff *watch, bool arm)
+static void tick_later(unsigned long long now)
 {
-    watch->armed = arm;
-    poller_watch_input(arm);
+    handoff->ticking = true;
+    handoff->tick_us = now + TICK_US;
+    timer_at(handoff->tick_us);
 }
 
-static void tick_later(struct handoff *watch, unsigned long long now)
+void handoff_busy(void)
 {
-    watch->ticking = poller_set_timer(POLLER_TICK, now + TICK_US);
-}
-
-void handoff_busy(struct handoff *watch)
-{
-    if (!watch->listens)
+    if (!handoff->watchable || handoff->busy)
         return;
     unsigned long long now = clock_us();
-    pthread_mutex_lock(&watch->lock);
-    if (!watch->busy) {
-        watch->busy = true;
-        watch->busy_since = now;
-    }
-    watch->times_busy++;
-    watch->quick = now - watch->last_busy < QUICK_US ? watch->quick + 1 : 0;
-    watch->last_busy = now;
-    if (!watch->ticking && !watch->armed && watch->quick >= QUICK_ROW)
-        tick_later(watch, now);
-    else if (!watch->ticking && !watch->armed)
-        listen_for(watch, true);
-    pthread_mutex_unlock(&watch->lock);
-}
-
-void handoff_idle(struct handoff *watch)
-{
-    if (!watch->listens)
-        return;
-    pthread_mutex_lock(&watch->lock);
-    watch->busy = false;
-    if (watch->armed)
-        listen_for(watch, false);
-    pthread_mutex_unlock(&watch->lock);
-}
-
-static void on_tick(struct handoff *watch)
-{
-    poller_clear_timer(POLLER_TICK);
-    pthread_mutex_lock(&watch->lock);
-    unsigned long long now = clock_us();
-    watch->ticking = false;
-    if (watch->busy && now - watch->busy_since >= TICK_US)
-        listen_for(watch, true);
-    else if (watch->busy || watch->times_seen != watch->times_busy)
-        tick_later(watch, now);
-    watch->times_seen = watch->times_busy;
-    pthread_mutex_unlock(&watch->lock);
-}
-
-enum handoff_event handoff_wait(struct handoff *watch)
-{
-    for (;;) {
-        switch (poller_wait()) {
-        case POLLER_INPUT:
-            return HANDOFF_INPUT;
-        case POLLER_RANG_ALARM:
-            return HANDOFF_ALARM;
-        case POLLER_RANG_TICK:
-            on_tick(watch);
-            break;
-        case POLLER_FAILED:
-            return HANDOFF_FAILED;
-        }
+    handoff->busy = true;
+    handoff->busy_since = now;
+    handoff->times_busy++;
+    handoff->quick = now - handoff->last_busy < QUICK_US ? handoff->quick + 1 : 0;
+    handoff->last_busy = now;
+    if (!handoff->ticking && !handoff->watched) {
+        if (handoff->quick >= QUICK_ROW)
+            tick_later(now);
+        else
+            watch(true);
     }
 }
 
-bool handoff_is_readable(const struct handoff *watch, int milliseconds)
+void handoff_idle(void)
 {
-    struct pollfd input = {.fd = watch->input_fd, .events = POLLIN};
-    return poll(&input, 1, milliseconds) > 0;
+    handoff->busy = false;
+    if (handoff->watched)
+        watch(false);
 }
 
-bool handoff_peer_gone(int output_fd, int milliseconds)
+static void on_tick(unsigned long long now)
 {
-    /* Nothing but POLLERR and POLLHUP is told, which macOS does only where one is asked for. */
-    struct pollfd output = {.fd = output_fd, .events = POLLHUP};
-    return poll(&output, 1, milliseconds) > 0;
+    handoff->ticking = false;
+    if (handoff->busy && now - handoff->busy_since >= TICK_US)
+        watch(true);
+    else if (handoff->busy || handoff->times_seen != handoff->times_busy)
+        tick_later(now);
+    handoff->times_seen = handoff->times_busy;
+}
+
+bool handoff_take_input(void)
+{
+    if (handoff->input != INPUT_IS_FREE)
+        return false;
+    handoff->input = INPUT_IS_MAINS;
+    return true;
+}
+
+void handoff_return_input(void)
+{
+    handoff->input = INPUT_IS_FREE;
+}
+
+bool handoff_take_for_reader(void)
+{
+    if (handoff->input != INPUT_IS_FREE || !handoff->busy) {
+        /* It is the main thread's, which need not be told of it. */
+        watch(false);
+        return false;
+    }
+    handoff->input = INPUT_IS_READERS;
+    return true;
+}
+
+void handoff_return_from_reader(void)
+{
+    handoff->input = INPUT_IS_FREE;
+    if (handoff->place == MAIN_SLEEPS)
+        pthread_cond_signal(&handoff->main_wake);
+}
+
+/* -- where the main thread is ----------------------------------------------------------------------------------------
+ */
+
+/* A full pipe wakes as well. */
+static void wake_loop(void)
+{
+    if (!handoff->wake_written)
+        (void)!write(handoff->wake_in, "", 1);
+    handoff->wake_written = true;
+}
+
+enum handoff_place handoff_enter(enum handoff_place place)
+{
+    enum handoff_place before = handoff->place;
+    handoff->place = place;
+    handoff->poked = false;
+    if (place != MAIN_LOOPS)
+        return before;
+    /* What came while it was elsewhere woke it there. */
+    wake_loop();
+    if (handoff->watchable && !handoff->watched)
+        watch(true);
+    return before;
+}
+
+void handoff_sleep(unsigned long long until_us)
+{
+    enum handoff_place before = handoff_enter(MAIN_SLEEPS);
+    lock_wait(&session.lock, &handoff->main_wake, until_us);
+    handoff_enter(before);
+}
+
+static void kick(void)
+{
+    if (atomic_load(&session.signals_ready))
+        pthread_kill(session.main_thread, HANDOFF_SIGNAL);
+}
+
+/* The main thread looks for itself after its own reads. */
+static void poke(void)
+{
+    if (pthread_equal(pthread_self(), session.main_thread))
+        return;
+    kick();
+    if (handoff->poked)
+        return;
+    handoff->poked = true;
+    handoff->poke_interval = POKE_US;
+    handoff->poke_us = clock_us() + POKE_US;
+    timer_at(handoff->poke_us);
+}
+
+static void poke_again(unsigned long long now)
+{
+    kick();
+    if (handoff->poke_interval < POKE_MAX_US)
+        handoff->poke_interval *= 2;
+    handoff->poke_us = now + handoff->poke_interval;
+}
+
+bool handoff_take_handlers_due(void)
+{
+    bool due = handoff->handlers_due;
+    handoff->handlers_due = false;
+    return due;
+}
+
+void handoff_clear_wake(void)
+{
+    char bytes[64];
+    while (read(handoff->wake_out, bytes, sizeof bytes) > 0)
+        ;
+    handoff->wake_written = false;
+}
+
+void handoff_wake_main(void)
+{
+    switch (handoff->place) {
+    case MAIN_WORKS:
+        break;
+    case MAIN_READS:
+        poke();
+        break;
+    case MAIN_SLEEPS:
+        pthread_cond_signal(&handoff->main_wake);
+        break;
+    case MAIN_LOOPS:
+        wake_loop();
+        break;
+    }
+}
+
+void handoff_interrupt_main(void)
+{
+    if (handoff->place == MAIN_WORKS || handoff->place == MAIN_LOOPS)
+        kick();
+    else
+        handoff->handlers_due = true;
+    handoff_wake_main();
+}
+
+unsigned long long handoff_on_timer(unsigned long long now_us)
+{
+    unsigned long long next = 0;
+    if (handoff->ticking && handoff->tick_us <= now_us)
+        on_tick(now_us);
+    if (handoff->poked && handoff->poke_us <= now_us)
+        poke_again(now_us);
+    if (handoff->ticking)
+        next = handoff->tick_us;
+    if (handoff->poked && (next == 0 || handoff->poke_us < next))
+        next = handoff->poke_us;
+    return next;
 }

@@ -1,33 +1,23 @@
-/* Two lists under one lock: what waits, in order, and what runs. */
+/* The lists of jobs by their state, and the one function that moves a job from one to another. */
 #include "queue/job.h"
 
 #include <limits.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "os/clock.h"
+#include "queue/session.h"
 
-#define COUNT_BOUND 16384
-#define BYTES_BOUND ((size_t)256 * 1024 * 1024)
+static struct jobs *const jobs = &session.jobs;
 
-struct list {
-    struct job *first, *last;
-    size_t count;
-};
+/* The jobs of the calling thread, the innermost first. */
+static _Thread_local struct job *top;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t room = PTHREAD_COND_INITIALIZER;
-static struct list waiting, running;
-static size_t waiting_bytes;
-static unsigned long long next_deadline; /* no job's is earlier; 0: none has one */
-static struct job_totals totals;
-static struct job *shown;
+/* -- lists -----------------------------------------------------------------------------------------------------------
+ */
 
-/* -- lists, with the lock held ------------------------------------------------------------------------------------- */
-
-static void append(struct list *list, struct job *job)
+static void list_append(struct job_list *list, struct job *job)
 {
     job->previous = list->last;
     job->next = NULL;
@@ -39,7 +29,7 @@ static void append(struct list *list, struct job *job)
     list->count++;
 }
 
-static void take_out(struct list *list, struct job *job)
+static void list_remove(struct job_list *list, struct job *job)
 {
     if (job->previous == NULL)
         list->first = job->next;
@@ -53,33 +43,142 @@ static void take_out(struct list *list, struct job *job)
     list->count--;
 }
 
-static void stop_waiting(struct job *job)
+static struct job_list *list_of(enum job_state state)
 {
-    take_out(&waiting, job);
-    job->waits = false;
-    waiting_bytes -= job->request.frame.length;
-    pthread_cond_signal(&room);
+    switch (state) {
+    case JOB_QUEUED:
+        return &jobs->queued;
+    case JOB_NESTED:
+        return &jobs->nested;
+    case JOB_ON_MAIN:
+    case JOB_ON_THREAD:
+    case JOB_TASK:
+    case JOB_STREAM:
+        return &jobs->active;
+    case JOB_NEW:
+    case JOB_ENDED:
+        break;
+    }
+    return NULL;
 }
 
-static void start_running(struct job *job)
+/* -- the states ------------------------------------------------------------------------------------------------------
+ */
+
+#ifdef PYTHONX_CHECKS
+#    define TO(state) (1U << (state))
+
+static const char *const state_names[] = {
+    [JOB_NEW] = "new",
+    [JOB_QUEUED] = "queued",
+    [JOB_NESTED] = "nested",
+    [JOB_ON_MAIN] = "on the main thread",
+    [JOB_ON_THREAD] = "on a thread",
+    [JOB_TASK] = "task",
+    [JOB_STREAM] = "stream",
+    [JOB_ENDED] = "ended",
+};
+
+static const unsigned arrows[] = {
+    [JOB_NEW] = TO(JOB_QUEUED) | TO(JOB_NESTED) | TO(JOB_ON_MAIN) | TO(JOB_ENDED),
+    [JOB_QUEUED] = TO(JOB_ON_MAIN) | TO(JOB_ENDED),
+    [JOB_NESTED] = TO(JOB_QUEUED) | TO(JOB_ON_MAIN) | TO(JOB_ON_THREAD) | TO(JOB_ENDED),
+    [JOB_ON_MAIN] = TO(JOB_TASK) | TO(JOB_STREAM) | TO(JOB_ENDED),
+    [JOB_ON_THREAD] = TO(JOB_STREAM) | TO(JOB_ENDED),
+    [JOB_TASK] = TO(JOB_ENDED),
+    [JOB_STREAM] = TO(JOB_ENDED),
+    [JOB_ENDED] = 0,
+};
+
+static void check_arrow(const struct job *job, enum job_state state)
 {
-    job->started_us = clock_us();
-    append(&running, job);
-    totals.begun++;
+    lock_assert_held(&session.lock);
+    if (arrows[job->state] & TO(state))
+        return;
+    fprintf(stderr, "pythonx_port: a job moved from %s to %s\n", state_names[job->state], state_names[state]);
+    abort();
+}
+#else
+static inline void check_arrow(const struct job *job, enum job_state state)
+{
+    (void)job, (void)state;
+}
+#endif
+
+static bool has_begun(enum job_state state)
+{
+    return list_of(state) == &jobs->active;
 }
 
-static bool has_room(void)
+/* Others wait for a task, unless it is concurrent or they are. */
+static bool is_exclusive(const struct job *job)
 {
-    return waiting.count == 0 || (waiting.count < COUNT_BOUND && waiting_bytes < BYTES_BOUND);
+    return job->state == JOB_TASK && !job->request.concurrent && job->request.operation != OPERATION_stream;
 }
 
-static void note_deadline(const struct job *job)
+static void leave_state(struct job *job)
 {
-    if (job->deadline_us != 0 && (next_deadline == 0 || job->deadline_us < next_deadline))
-        next_deadline = job->deadline_us;
+    struct job_list *list = list_of(job->state);
+    if (list != NULL)
+        list_remove(list, job);
+    if (is_exclusive(job))
+        jobs->exclusive--;
+    if (job->state == JOB_TASK)
+        session.loop.tasks--;
+    if (job->state == JOB_QUEUED) {
+        jobs->queued_bytes -= job->request.frame.length;
+        pthread_cond_signal(&session.room);
+    }
 }
 
-/* -- a job's way ------------------------------------------------------------------------------------------------ */
+void job_note_event(unsigned long long us)
+{
+    if (us != 0 && (jobs->next_event == 0 || us < jobs->next_event))
+        jobs->next_event = us;
+}
+
+static void enter_state(struct job *job)
+{
+    struct job_list *list = list_of(job->state);
+    if (list != NULL)
+        list_append(list, job);
+    if (is_exclusive(job))
+        jobs->exclusive++;
+    if (job->state == JOB_TASK)
+        session.loop.tasks++;
+    if (job->state == JOB_QUEUED)
+        jobs->queued_bytes += job->request.frame.length;
+    if (list != NULL)
+        job_note_event(job->deadline_us);
+}
+
+static void count_end(struct job *job)
+{
+    job->ended_us = clock_us();
+    jobs->totals.errors += job->failed;
+    if (job->started_us == 0)
+        return;
+    jobs->totals.ended++;
+    jobs->totals.queue_us += job->started_us - job->read_us;
+    jobs->totals.run_us += job->ended_us - job->started_us;
+}
+
+void job_move(struct job *job, enum job_state state)
+{
+    check_arrow(job, state);
+    bool begins = has_begun(state) && !has_begun(job->state);
+    leave_state(job);
+    job->state = state;
+    enter_state(job);
+    if (state != JOB_NESTED)
+        job->invocation = NULL;
+    if (begins) {
+        job->started_us = clock_us();
+        jobs->totals.begun++;
+    }
+    if (state == JOB_ENDED)
+        count_end(job);
+}
 
 struct job *job_new(struct request *request)
 {
@@ -94,304 +193,138 @@ struct job *job_new(struct request *request)
     return job;
 }
 
-static void start_waiting(struct job *job)
-{
-    job->waits = true;
-    append(&waiting, job);
-    waiting_bytes += job->request.frame.length;
-    note_deadline(job);
-}
-
-void job_wait(struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    start_waiting(job);
-    pthread_mutex_unlock(&lock);
-}
-
-void job_wait_again(struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    take_out(&running, job);
-    job->started_us = 0;
-    totals.begun--;
-    start_waiting(job);
-    pthread_mutex_unlock(&lock);
-}
-
-void job_begin(struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    start_running(job);
-    note_deadline(job);
-    pthread_mutex_unlock(&lock);
-}
-
-struct job *job_begin_next(job_may_begin *may_begin)
-{
-    pthread_mutex_lock(&lock);
-    struct job *job = waiting.first;
-    if (job != NULL && may_begin != NULL && !may_begin(job))
-        job = NULL;
-    if (job != NULL) {
-        stop_waiting(job);
-        start_running(job);
-    }
-    pthread_mutex_unlock(&lock);
-    return job;
-}
-
-void job_end(struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    job->ended_us = clock_us();
-    if (shown == job)
-        shown = NULL;
-    /* One that was told while it waited is in no list, and never began. */
-    if (job->started_us != 0) {
-        take_out(&running, job);
-        totals.ended++;
-        totals.queue_us += job->started_us - job->read_us;
-        totals.run_us += job->ended_us - job->started_us;
-    }
-    totals.errors += job->failed;
-    pthread_mutex_unlock(&lock);
-}
-
 void job_free(struct job *job)
 {
     request_free(&job->request);
     free(job);
 }
 
-struct job *job_show(struct job *job)
+/* -- the queue -------------------------------------------------------------------------------------------------------
+ */
+
+void job_enqueue(struct job *job)
 {
-    pthread_mutex_lock(&lock);
-    struct job *before = shown;
-    shown = job;
-    pthread_mutex_unlock(&lock);
-    return before;
+    job_move(job, JOB_QUEUED);
 }
 
-void job_tell_shown(void (*put)(void *argument, struct span id, unsigned long long started_us), void *argument)
+struct job *job_first(void)
 {
-    pthread_mutex_lock(&lock);
-    if (shown == NULL)
-        put(argument, (struct span){0}, 0);
-    else
-        put(argument, shown->request.id, shown->started_us);
-    pthread_mutex_unlock(&lock);
+    return jobs->queued.first;
 }
 
-/* -- being told to end --------------------------------------------------------------------------------------------- */
+struct job *job_first_nested(const struct invocation *invocation)
+{
+    struct job *job = jobs->nested.first;
+    while (job != NULL && invocation != NULL && job->invocation != invocation)
+        job = job->next;
+    return job;
+}
 
-/* Ids are compared as they came: a client writes the same id in the same way. */
-static bool has_id(const struct job *job, struct span id)
+void job_nest(struct job *job, struct invocation *invocation)
+{
+    job_move(job, JOB_NESTED);
+    job->invocation = invocation;
+}
+
+bool job_requeue_nested(const struct invocation *invocation)
+{
+    struct job *job;
+    bool any = false;
+    for (; (job = job_first_nested(invocation)) != NULL; any = true)
+        job_move(job, JOB_QUEUED);
+    return any;
+}
+
+bool job_has_room(void)
+{
+    return jobs->queued.count == 0 || (jobs->queued.count < JOB_COUNT_MAX && jobs->queued_bytes < JOB_BYTES_MAX);
+}
+
+/* -- running ---------------------------------------------------------------------------------------------------------
+ */
+
+void job_push(struct job *job)
+{
+    job->below = top;
+    job->on_stack = true;
+    job->covered = false;
+    if (top != NULL)
+        top->covered = true;
+    top = job;
+    if (job->thread == 0)
+        jobs->main_top = job;
+    jobs->foreign += job->foreign;
+}
+
+void job_pop(struct job *job)
+{
+    top = job->below;
+    job->below = NULL;
+    job->on_stack = false;
+    if (top != NULL)
+        top->covered = false;
+    if (job->thread == 0)
+        jobs->main_top = top;
+    jobs->foreign -= job->foreign;
+}
+
+void job_start(struct job *job, unsigned long thread)
+{
+    job->thread = thread;
+    job_move(job, thread == 0 ? JOB_ON_MAIN : JOB_ON_THREAD);
+    job_push(job);
+}
+
+struct job *job_top(void)
+{
+    return top;
+}
+
+bool job_is_covered(const struct job *job)
+{
+    return job->covered || (session.loop.running && session.loop.base == job);
+}
+
+bool job_abort_waits_below(void)
+{
+    for (const struct job *job = jobs->main_top; job != NULL; job = job->below)
+        if (job_abort_is_due(job))
+            return true;
+    return false;
+}
+
+void job_finish(struct job *job)
+{
+    if (job->on_stack)
+        job_pop(job);
+    job_move(job, JOB_ENDED);
+}
+
+/* -- streams ---------------------------------------------------------------------------------------------------------
+ */
+
+bool job_has_id(const struct job *job, struct span id)
 {
     struct span own = job->request.id;
     return own.length == id.length && memcmp(own.bytes, id.bytes, id.length) == 0;
 }
 
-static void tell(struct job *job, enum job_verdict verdict)
+static struct job *find_stream(const struct job_list *list, struct span id)
 {
-    job->verdict = verdict;
-    job->told = false;
-    job->deadline_us = 0;
+    struct job *job = list->first;
+    while (job != NULL && (job->request.operation != OPERATION_stream || !job_has_id(job, id)))
+        job = job->next;
+    return job;
 }
 
-struct job *job_cancel(struct span id, bool *runs)
+struct job *job_grant(struct span id, unsigned long long count)
 {
-    struct job *found = NULL;
-    if (id.length == 0)
-        return NULL;
-    pthread_mutex_lock(&lock);
-    for (struct job *job = running.first; job != NULL; job = job->next) {
-        if (has_id(job, id)) {
-            tell(job, JOB_CANCELLED);
-            *runs = true;
-        }
-    }
-    for (struct job *job = waiting.first; job != NULL && found == NULL && !*runs; job = job->next)
-        if (has_id(job, id))
-            found = job;
-    if (found != NULL) {
-        tell(found, JOB_CANCELLED);
-        stop_waiting(found);
-    }
-    pthread_mutex_unlock(&lock);
-    return found;
-}
-
-struct job *job_expire(unsigned long long now_us, bool *runs)
-{
-    struct job *late = NULL, *next;
-    pthread_mutex_lock(&lock);
-    next_deadline = 0;
-    for (struct job *job = running.first; job != NULL; job = job->next) {
-        if (job->deadline_us != 0 && job->deadline_us <= now_us) {
-            tell(job, JOB_TIMED_OUT);
-            *runs = true;
-        }
-        note_deadline(job);
-    }
-    for (struct job *job = waiting.first; job != NULL; job = next) {
-        next = job->next;
-        if (job->deadline_us != 0 && job->deadline_us <= now_us) {
-            tell(job, JOB_TIMED_OUT);
-            stop_waiting(job);
-            job->next = late;
-            late = job;
-        } else {
-            note_deadline(job);
-        }
-    }
-    pthread_mutex_unlock(&lock);
-    return late;
-}
-
-static struct job *find(const struct list *list, struct span id)
-{
-    for (struct job *job = list->first; job != NULL; job = job->next)
-        if (job->request.operation == OPERATION_stream && has_id(job, id))
-            return job;
-    return NULL;
-}
-
-bool job_grant(struct span id, unsigned long long count)
-{
-    pthread_mutex_lock(&lock);
-    struct job *stream = find(&running, id);
-    bool runs = stream != NULL;
-    if (!runs)
-        stream = find(&waiting, id);
-    if (stream != NULL)
-        stream->granted = count > ULLONG_MAX - stream->granted ? ULLONG_MAX : stream->granted + count;
-    pthread_mutex_unlock(&lock);
-    return runs;
-}
-
-unsigned long long job_granted(const struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    unsigned long long granted = job->granted;
-    pthread_mutex_unlock(&lock);
-    return granted;
-}
-
-unsigned long long job_next_deadline(void)
-{
-    pthread_mutex_lock(&lock);
-    unsigned long long deadline = next_deadline;
-    pthread_mutex_unlock(&lock);
-    return deadline;
-}
-
-static bool has_verdict(const struct job *job)
-{
-    return job->verdict != JOB_GOES_ON && !job->told;
-}
-
-bool job_has_verdict(struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    bool has = has_verdict(job);
-    pthread_mutex_unlock(&lock);
-    return has;
-}
-
-bool job_any_has_verdict(void)
-{
-    bool any = false;
-    pthread_mutex_lock(&lock);
-    for (struct job *job = running.first; job != NULL && !any; job = job->next)
-        any = has_verdict(job);
-    pthread_mutex_unlock(&lock);
-    return any;
-}
-
-static enum job_verdict take_verdict(struct job *job)
-{
-    enum job_verdict verdict = job->told ? JOB_GOES_ON : job->verdict;
-    job->told = true;
-    return verdict;
-}
-
-enum job_verdict job_take_verdict(struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    enum job_verdict verdict = take_verdict(job);
-    pthread_mutex_unlock(&lock);
-    return verdict;
-}
-
-void job_untell(struct job *job)
-{
-    pthread_mutex_lock(&lock);
-    job->told = false;
-    pthread_mutex_unlock(&lock);
-}
-
-void job_set_thread(struct job *job, unsigned long thread)
-{
-    pthread_mutex_lock(&lock);
-    job->thread = thread;
-    pthread_mutex_unlock(&lock);
-}
-
-unsigned long job_take_thread_verdict(enum job_verdict *verdict)
-{
-    unsigned long thread = 0;
-    pthread_mutex_lock(&lock);
-    for (struct job *job = running.first; job != NULL && thread == 0; job = job->next) {
-        if (job->thread != 0 && has_verdict(job)) {
-            thread = job->thread;
-            *verdict = take_verdict(job);
-        }
-    }
-    pthread_mutex_unlock(&lock);
-    return thread;
-}
-
-/* -- what waits ---------------------------------------------------------------------------------------------------- */
-
-bool job_has_room(void)
-{
-    pthread_mutex_lock(&lock);
-    bool has = has_room();
-    pthread_mutex_unlock(&lock);
-    return has;
-}
-
-void job_wait_room(unsigned milliseconds)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(milliseconds / 1000);
-    until.tv_nsec += (long)(milliseconds % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    pthread_mutex_lock(&lock);
-    if (!has_room())
-        (void)pthread_cond_timedwait(&room, &lock, &until);
-    pthread_mutex_unlock(&lock);
-}
-
-bool job_any_waits(void)
-{
-    pthread_mutex_lock(&lock);
-    bool any = waiting.count > 0;
-    pthread_mutex_unlock(&lock);
-    return any;
-}
-
-struct job_totals job_totals(void)
-{
-    pthread_mutex_lock(&lock);
-    struct job_totals now = totals;
-    now.waiting = waiting.count;
-    now.running = running.count;
-    pthread_mutex_unlock(&lock);
-    return now;
+    struct job *job = find_stream(&jobs->active, id);
+    if (job == NULL)
+        job = find_stream(&jobs->nested, id);
+    if (job == NULL)
+        job = find_stream(&jobs->queued, id);
+    if (job != NULL)
+        job->granted = count > ULLONG_MAX - job->granted ? ULLONG_MAX : job->granted + count;
+    return job;
 }

@@ -1,26 +1,64 @@
-/* Most of what is waited for is over before its time: so a time is only ever moved forward, and a ring in vain costs
- * less than to set the timer back each time. */
+/* Most of what is waited for is over before its time: so a time is only ever moved forward, and to wake needlessly once
+ * costs less than to set the timer back each time. */
 #include "queue/timer.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "os/poller.h"
+#include "os/clock.h"
+#include "os/lock.h"
+#include "os/thread.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock lock = LOCK_INITIALIZER(LOCK_TIMER, "timer"); /* guards what follows */
+static pthread_cond_t earlier;
+static timer_expired *on_expired;
+static bool started;
 static unsigned long long set_to; /* 0: not set */
+
+static void *timer_thread(void *unused)
+{
+    lock_acquire(&lock);
+    for (;;) {
+        unsigned long long now = clock_us();
+        if (set_to == 0 || set_to > now) {
+            lock_wait(&lock, &earlier, set_to);
+            continue;
+        }
+        set_to = 0;
+        lock_release(&lock);
+        on_expired(now);
+        lock_acquire(&lock);
+    }
+    return unused;
+}
+
+void timer_start(timer_expired *expired)
+{
+    thread_condition_init(&earlier);
+    on_expired = expired;
+}
+
+/* With the lock. Without the thread nothing is ever late: the next time that is asked for tries again. */
+static void start_thread(void)
+{
+    started = thread_start(timer_thread, NULL);
+    if (!started)
+        fprintf(stderr, "pythonx_port: the timer's thread could not be started: %s\n", strerror(errno));
+}
 
 void timer_at(unsigned long long us)
 {
-    pthread_mutex_lock(&lock);
-    if (us != 0 && (set_to == 0 || us < set_to) && poller_set_timer(POLLER_ALARM, us))
+    if (us == 0)
+        return;
+    lock_acquire(&lock);
+    if (!started && on_expired != NULL)
+        start_thread();
+    if (set_to == 0 || us < set_to) {
         set_to = us;
-    pthread_mutex_unlock(&lock);
-}
-
-void timer_fired(void)
-{
-    pthread_mutex_lock(&lock);
-    poller_clear_timer(POLLER_ALARM);
-    set_to = 0;
-    pthread_mutex_unlock(&lock);
+        pthread_cond_signal(&earlier);
+    }
+    lock_release(&lock);
 }

@@ -1,12 +1,15 @@
-/* One timer for all that is to happen at some time though nothing comes in: deadlines, and items of streams that were
- * held back. It wakes the reader thread (watch.h). Any thread may set it. */
+/* Calls one function at the earliest of the times that were asked for: deadlines of jobs, aborts that are delivered
+ * again, items of streams that were held back. It has a thread of its own, which does nothing that can block; the
+ * thread is started when the first time is asked for. */
 #ifndef PYTHONX_TIMER_H
 #define PYTHONX_TIMER_H
 
-/* Rings at that time (clock_us), or earlier if that was asked for; 0: nothing is asked. */
-void timer_at(unsigned long long us);
+/* The function must not block. It asks for the next time by itself. */
+typedef void timer_expired(unsigned long long now_us);
+void timer_start(timer_expired *expired);
 
-/* It rang: whoever has still something to wait for asks anew. */
-void timer_fired(void);
+/* Calls the function at that time (clock_us), or earlier if that was asked for; 0: nothing is asked for. From any
+ * thread; the session's lock may be held. */
+void timer_at(unsigned long long us);
 
 #endif

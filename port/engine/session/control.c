@@ -1,57 +1,39 @@
 #include "session/control.h"
 
-#include "exec/event_loop.h"
 #include "exec/invoke_table.h"
-#include "exec/reply.h"
-#include "python/interrupt.h"
-#include "queue/job.h"
+#include "queue/session.h"
+#include "session/abort.h"
+#include "session/info.h"
 #include "shm/segment_request.h"
 #include "wire/protocol.h"
 #include "wire/term.h"
 
 /* For those without a reply of their own the id is nil: that of another request would be taken for its reply. */
-static void refuse(struct writer *writer, const char *text)
+static void refuse(const char *text)
 {
     struct message message = {0};
     message_begin(&message);
     request_put_error(&message, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
-    writer_send_and_free(writer, &message);
+    writer_send_and_free(session.writer, &message);
 }
 
-static void answer_info(struct writer *writer, const struct request *request, const struct info *info)
+static void answer_info(const struct request *request)
 {
     struct message message = {0};
     message_begin(&message);
     message_put_tuple(&message, 3);
     message_put_atom_text(&message, PROTOCOL_OK);
     request_put_id(&message, request->id);
-    info_put(&message, info);
-    writer_send_and_free(writer, &message);
+    info_put(&message);
+    writer_send_and_free(session.writer, &message);
 }
 
-static void answer_segment(struct writer *writer, const struct request *request)
+static void answer_segment(const struct request *request)
 {
     struct message message = {0};
     message_begin(&message);
     segment_request_lease(&message, request);
-    writer_send_and_free(writer, &message);
-}
-
-void control_interrupt(void)
-{
-    loop_wake_for_verdicts();
-    invoke_table_wake_threads();
-    interrupt_main();
-}
-
-static void cancel(const struct request *request)
-{
-    bool runs = false;
-    struct job *waited = job_cancel(request->other, &runs);
-    if (waited != NULL)
-        reply_verdict(waited);
-    if (runs)
-        control_interrupt();
+    writer_send_and_free(session.writer, &message);
 }
 
 static bool grant(const struct request *request)
@@ -61,46 +43,51 @@ static bool grant(const struct request *request)
     long long count;
     if (term_read_head(&span, &head) != TERM_OK || !term_integer(&head, &count) || count < 1 || span_left(&span) > 0)
         return false;
-    if (job_grant(request->other, (unsigned long long)count)) {
-        loop_wake();
-        invoke_table_wake_threads();
-    }
+    session_lock();
+    const struct job *job = job_grant(request->other, (unsigned long long)count);
+    if (job != NULL && (job->state == JOB_STREAM || job->state == JOB_TASK))
+        handoff_wake_main();
+    if (job != NULL)
+        invoke_table_wake_within(job);
+    session_unlock();
     return true;
 }
 
-/* An answer that nobody waits for any more is no error. */
+/* An answer that is waited for no more is ignored. */
 static bool answer(struct request *request)
 {
     struct span span = request->arguments;
     if (term_skip(&span) != TERM_OK || span_left(&span) > 0)
         return false;
+    session_lock();
     (void)invoke_table_answer(request);
+    session_unlock();
     return true;
 }
 
-bool control_serve(struct request *request, struct writer *writer, const struct info *info)
+bool control_serve(struct request *request)
 {
     switch (request->operation) {
     case OPERATION_info:
-        answer_info(writer, request, info);
+        answer_info(request);
         return true;
     case OPERATION_segment:
-        answer_segment(writer, request);
+        answer_segment(request);
         return true;
     case OPERATION_give_back:
         if (!segment_request_give_back(request))
-            refuse(writer, "give_back takes a list of segment numbers");
+            refuse("give_back takes a list of segment numbers");
         return true;
     case OPERATION_cancel:
-        cancel(request);
+        abort_cancel(request->other);
         return true;
     case OPERATION_next:
         if (!grant(request))
-            refuse(writer, "next takes the id of a stream and a number of items, at least 1");
+            refuse("next takes the id of a stream and a number of items, at least 1");
         return true;
     case OPERATION_reply:
         if (!answer(request))
-            refuse(writer, "reply takes the id of a call, and {ok, Value} or {error, Reason}");
+            refuse("reply takes the id of a call, and {ok, Value} or {error, Reason}");
         return true;
     case OPERATION_eval:
     case OPERATION_exec:

@@ -1,17 +1,13 @@
-/* Requests that do not wait for Python: they are answered, or done, by whatever thread read them. */
+/* Does what must not wait for Python: such requests are done, and answered, by the thread that reads them. */
 #ifndef PYTHONX_CONTROL_H
 #define PYTHONX_CONTROL_H
 
 #include <stdbool.h>
 
-#include "session/info.h"
 #include "wire/request.h"
-#include "wire/writer.h"
 
-/* False where the request is one that is to run. Otherwise it was served, and is still the caller's to free. */
-bool control_serve(struct request *request, struct writer *writer, const struct info *info);
-
-/* Something that runs has a verdict (job.h): whoever runs it is to look. */
-void control_interrupt(void);
+/* False if the request is one that is to run. Otherwise it was done, and is still the caller's to free. Without the
+ * session's lock. */
+bool control_serve(struct request *request);
 
 #endif

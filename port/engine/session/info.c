@@ -1,28 +1,14 @@
-/* One map, the same keys in every version; PROTOCOL.md lists them. */
 #include "session/info.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "exec/event_loop.h"
-#include "exec/invoke_table.h"
-#include "exec/stream.h"
 #include "os/clock.h"
 #include "os/platform.h"
-#include "queue/job.h"
-
-static unsigned long long started_us;
-static const char *python = "";
-
-void info_start(const char *python_version)
-{
-    started_us = clock_us();
-    python = python_version;
-}
+#include "queue/session.h"
 
 /* The most that ever were resident, for want of better. */
 static unsigned long long most_resident_bytes(void)
@@ -64,33 +50,41 @@ static void put_count(struct message *message, const char *key, unsigned long lo
     message_put_unsigned(message, value);
 }
 
-static void put_running(void *argument, struct span id, unsigned long long since_us)
+/* The innermost job of the main thread, which may end as soon as the lock is given up. */
+static void put_running(struct message *message)
 {
-    struct message *message = argument;
+    const struct job *running = session.jobs.main_top;
     message_put_atom_text(message, "running");
-    request_put_id(message, id);
-    put_count(message, "running_us", id.length == 0 ? 0 : clock_us() - since_us);
+    request_put_id(message, running == NULL ? (struct span){0} : running->request.id);
+    put_count(message, "running_us", running == NULL ? 0 : clock_us() - running->started_us);
 }
 
-void info_put(struct message *message, const struct info *info)
+static void put_counts_of_jobs(struct message *message)
 {
-    struct job_totals totals = job_totals();
+    const struct job_totals *totals = &session.jobs.totals;
+    put_count(message, "queued", session.jobs.queued.count);
+    put_count(message, "requests", totals->begun);
+    put_count(message, "errors", totals->errors);
+    put_count(message, "queue_us", totals->queue_us);
+    put_count(message, "run_us", totals->run_us);
+    put_count(message, "tasks", session.loop.tasks);
+    put_count(message, "streams", session.streams.count);
+    put_count(message, "calls", session.invocations.count);
+}
+
+void info_put(struct message *message)
+{
     message_put_map(message, 17);
-    job_tell_shown(put_running, message);
-    put_count(message, "queued", totals.waiting);
-    put_count(message, "requests", totals.begun);
-    put_count(message, "errors", totals.errors);
-    put_count(message, "queue_us", totals.queue_us);
-    put_count(message, "run_us", totals.run_us);
-    put_count(message, "tasks", loop_task_count());
-    put_count(message, "streams", stream_count());
-    put_count(message, "calls", invoke_table_count());
+    session_lock();
+    put_running(message);
+    put_counts_of_jobs(message);
+    session_unlock();
     put_count(message, "memory", resident_bytes());
-    put_count(message, "bytes_in", info->bytes_in);
-    put_count(message, "bytes_out", info->bytes_out);
+    put_count(message, "bytes_in", atomic_load(&session.bytes_in));
+    put_count(message, "bytes_out", writer_bytes(session.writer));
     put_count(message, "os_pid", (unsigned long long)getpid());
-    put_count(message, "uptime_us", clock_us() - started_us);
-    put_count(message, "max_frame", info->max_frame);
+    put_count(message, "uptime_us", clock_us() - session.started_us);
+    put_count(message, "max_frame", session.max_frame);
     message_put_atom_text(message, "python");
-    message_put_text(message, python);
+    message_put_text(message, session.python_version);
 }

@@ -569,7 +569,7 @@ Suite *decode_suite(void)
 {
     Suite *suite = suite_create("decode");
     TCase *tcase = tcase_create("terms");
-    tcase_add_unchecked_fixture(tcase, python_start, NULL);
+    tcase_add_unchecked_fixture(tcase, python_fixture_start, NULL);
     tcase_add_loop_test(tcase, decodes, 0, (int)(sizeof plain / sizeof *plain));
     tcase_add_loop_test(tcase, refuses_what_is_cut, 0, (int)(sizeof plain / sizeof *plain));
     tcase_add_loop_test(tcase, decodes_binaries_as_bytes, 0, (int)(sizeof as_bytes / sizeof *as_bytes));

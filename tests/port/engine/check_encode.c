@@ -621,7 +621,7 @@ Suite *encode_suite(void)
 {
     Suite *suite = suite_create("encode");
     TCase *tcase = tcase_create("objects");
-    tcase_add_unchecked_fixture(tcase, python_start, NULL);
+    tcase_add_unchecked_fixture(tcase, python_fixture_start, NULL);
     tcase_add_loop_test(tcase, encodes, 0, (int)(sizeof plain / sizeof *plain));
     tcase_add_test(tcase, encodes_large_forms);
     tcase_add_loop_test(tcase, encodes_forms, 0, (int)(sizeof forms / sizeof *forms));

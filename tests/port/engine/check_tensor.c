@@ -56,7 +56,7 @@ static bool has_numpy, has_ml_dtypes;
 
 static void start(void)
 {
-    python_start();
+    python_fixture_start();
     has_numpy = python_has_numpy("check_tensor");
     if (has_numpy)
         python_exec(prelude);

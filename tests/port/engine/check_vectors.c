@@ -212,7 +212,7 @@ Suite *vectors_suite(void)
     Suite *suite = suite_create("vectors");
     TCase *tcase = tcase_create("terms of a BEAM");
     read_list();
-    tcase_add_unchecked_fixture(tcase, python_start, NULL);
+    tcase_add_unchecked_fixture(tcase, python_fixture_start, NULL);
     tcase_add_test(tcase, has_a_list);
     tcase_add_test(tcase, lists_every_file);
     tcase_add_loop_test(tcase, converts, 0, vector_count);

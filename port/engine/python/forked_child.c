@@ -1,0 +1,64 @@
+#include "python/forked_child.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "os/exit_status.h"
+#include "os/std_fds.h"
+#include "python/errors.h"
+
+/* The status of a SystemExit, whose code may be None, a number, or a text that is printed. */
+static int status_of_exit(PyObject *exception)
+{
+    PyObject *code = PyObject_GetAttrString(exception, "code");
+    int status = EXIT_STATUS_FAILURE;
+    if (code == NULL || Py_IsNone(code))
+        status = EXIT_STATUS_OK;
+    else if (PyLong_Check(code))
+        status = (int)PyLong_AsLong(code);
+    else
+        PySys_FormatStderr("%S\n", code);
+    PyErr_Clear();
+    Py_XDECREF(code);
+    return status;
+}
+
+/* Clears the error. */
+static int report_error(void)
+{
+    if (!PyErr_Occurred())
+        return EXIT_STATUS_OK;
+    if (!PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        PyErr_Print();
+        return EXIT_STATUS_FAILURE;
+    }
+    PyObject *exception = errors_take();
+    int status = exception == NULL ? EXIT_STATUS_FAILURE : status_of_exit(exception);
+    Py_XDECREF(exception);
+    return status;
+}
+
+/* Calls a function of a module, if the module was imported. */
+static void call_in(const char *module_name, const char *function)
+{
+    PyObject *name = PyUnicode_FromString(module_name);
+    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
+    PyObject *done = module == NULL ? NULL : PyObject_CallMethod(module, function, NULL);
+    if (module != NULL && done == NULL)
+        PyErr_WriteUnraisable(module);
+    PyErr_Clear();
+    Py_XDECREF(done);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+}
+
+void forked_child_leave(void)
+{
+    if (!std_fds_forked())
+        return;
+    int status = report_error();
+    call_in("threading", "_shutdown");
+    call_in("atexit", "_run_exitfuncs");
+    fflush(NULL);
+    _exit(status);
+}

@@ -1,0 +1,60 @@
+#include "python/python_start.h"
+
+#include <dlfcn.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "python/py_api.h"
+
+/* As the python program does (PEP 540): a BEAM without a locale, as in many containers, is no reason for ASCII. The
+ * variable stands outside of the stable ABI, so it is looked up. */
+static void prefer_utf8(void)
+{
+    const char *locale = setlocale(LC_CTYPE, "");
+    const char *wish = getenv("PYTHONUTF8");
+    bool plain = locale == NULL || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0;
+    int *utf8_mode = dlsym(RTLD_DEFAULT, "Py_UTF8Mode");
+    if (utf8_mode != NULL && (wish == NULL || *wish == '\0' ? plain : *wish == '1'))
+        *utf8_mode = 1;
+}
+
+/* The path configuration derives prefix, venv and site-packages from the program's name (PEP 405). The function is
+ * deprecated in favour of a structure that the stable ABI does not have. */
+static int name_program(const char *program)
+{
+    wchar_t *name = Py_DecodeLocale(program, NULL);
+    if (name == NULL)
+        return -1;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    Py_SetProgramName(name); /* keeps the pointer for good */
+#pragma GCC diagnostic pop
+    return 0;
+}
+
+/* Python's own handlers are left out: an interrupt from a terminal ends the process as it ends others. What python3
+ * ignores is ignored: a write to a closed pipe, or past the limit on file sizes, is an OSError. */
+int python_start(const char *program)
+{
+    prefer_utf8();
+    if (name_program(program) < 0)
+        return -1;
+    signal(SIGPIPE, SIG_IGN);
+#ifdef SIGXFSZ
+    signal(SIGXFSZ, SIG_IGN);
+#endif
+    Py_InitializeEx(0);
+    return 0;
+}
+
+const char *python_version(void)
+{
+    static char version[32];
+    const char *whole = Py_GetVersion();
+    snprintf(version, sizeof version, "%.*s", (int)strcspn(whole, " "), whole);
+    return version;
+}

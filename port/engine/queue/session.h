@@ -1,0 +1,77 @@
+/* Holds the state of the process that its threads share, each part with the lock that guards it. There is one session
+ * in a process. What only code with the GIL uses stands in the module that uses it. No Python in here. */
+#ifndef PYTHONX_SESSION_H
+#define PYTHONX_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "os/lock.h"
+#include "queue/handoff.h"
+#include "queue/job.h"
+#include "wire/writer.h"
+
+struct stream;
+
+struct session {
+    /* Set before other threads start, constant from then on. */
+    int input_fd, output_fd;
+    size_t max_frame;   /* bytes */
+    unsigned spin_us;   /* how long the idle main thread polls before it sleeps */
+    unsigned linger_ms; /* how long requests may go on after the end of input */
+    unsigned long long started_us;
+    const char *python_version;
+    struct writer *writer; /* has a lock of its own; never freed, as other threads may hold it until the end */
+    pthread_t main_thread;
+
+    /* Any thread may read and set these without a lock. */
+    atomic_bool signals_ready; /* the main thread has Python's handler for HANDOFF_SIGNAL */
+    atomic_bool shutting_down; /* what runs is to end with an erlang.Shutdown */
+    atomic_bool ended;         /* the input has ended */
+    atomic_int exit_status;
+    atomic_ullong bytes_in;
+
+    struct lock lock; /* guards all that follows */
+    struct jobs jobs;
+    struct handoff handoff;
+    pthread_cond_t room; /* the queue may have room again */
+    bool closed;         /* a stop was served: no request runs any more */
+    bool stopping;       /* the end of input has been waited for long enough */
+    struct {
+        struct invocation *first;     /* calls to the BEAM that wait (exec/invoke_table) */
+        struct invocation *main_wait; /* what the main thread waits for, the innermost first */
+        unsigned long long last_number;
+        size_t count;
+    } invocations;
+    struct {
+        struct stream *first; /* exec/stream */
+        size_t count;
+        bool turn; /* a job ran since one was stepped */
+    } streams;
+    struct {
+        bool running;     /* the main thread is in the event loop */
+        bool aborts_due;  /* tasks have aborts to be delivered */
+        size_t blocked;   /* how many times over the main thread waits for the BEAM inside it */
+        size_t tasks;     /* jobs that are tasks */
+        struct job *base; /* what waits on the main thread's stack while the loop runs on top of it */
+    } loop;
+};
+
+extern struct session session;
+
+/* The conditions; before any other thread. */
+void session_init(void);
+
+static inline void session_lock(void)
+{
+    lock_acquire(&session.lock);
+}
+
+static inline void session_unlock(void)
+{
+    lock_release(&session.lock);
+}
+
+#endif

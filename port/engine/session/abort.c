@@ -1,0 +1,59 @@
+#include "session/abort.h"
+
+#include "exec/invoke_table.h"
+#include "exec/reply.h"
+#include "queue/session.h"
+#include "queue/timer.h"
+
+void abort_deliver(struct job *job)
+{
+    switch (job->state) {
+    case JOB_ON_MAIN:
+        /* What others run on top of has to wait for them. */
+        if (!job_is_covered(job))
+            handoff_interrupt_main();
+        break;
+    case JOB_ON_THREAD:
+        /* If it waits for the BEAM it looks by itself; else the main thread sets the exception in it. */
+        invoke_table_wake(job);
+        if (!job_is_covered(job) && !job->waits)
+            handoff_interrupt_main();
+        break;
+    case JOB_TASK:
+        /* The loop cancels the task; the signal reaches one that never awaits. */
+        session.loop.aborts_due = true;
+        handoff_interrupt_main();
+        break;
+    case JOB_STREAM:
+        /* It is ready to be stepped now, or is being stepped. */
+        invoke_table_wake_within(job);
+        handoff_interrupt_main();
+        break;
+    case JOB_NEW:
+    case JOB_QUEUED:
+    case JOB_NESTED:
+    case JOB_ENDED:
+        break;
+    }
+}
+
+bool abort_reply_to_unbegun(void)
+{
+    bool any = false;
+    for (;; any = true) {
+        session_lock();
+        struct job *job = job_take_aborted();
+        session_unlock();
+        if (job == NULL)
+            return any;
+        reply_to_unbegun(job);
+    }
+}
+
+void abort_cancel(struct span id)
+{
+    session_lock();
+    job_cancel(id, abort_deliver);
+    session_unlock();
+    (void)abort_reply_to_unbegun();
+}

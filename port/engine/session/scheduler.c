@@ -1,0 +1,372 @@
+#include "session/scheduler.h"
+
+#include "exec/event_loop.h"
+#include "exec/execute.h"
+#include "exec/reply.h"
+#include "exec/stream.h"
+#include "os/clock.h"
+#include "python/context.h"
+#include "python/interrupt.h"
+#include "queue/session.h"
+#include "queue/timer.h"
+#include "session/abort.h"
+#include "session/intake.h"
+#include "session/reader.h"
+#include "session/shutdown.h"
+
+static scheduler_resolve *resolve_answers;
+
+/* Where the main thread asks what to do. */
+enum where { WHERE_IDLE, WHERE_LOOP, WHERE_WAIT };
+
+enum work_kind {
+    WORK_NONE,
+    WORK_JOB,      /* execute it; it was started */
+    WORK_STREAM,   /* step it; it was entered */
+    WORK_ANSWER,   /* the innermost wait is over */
+    WORK_HANDLERS, /* a signal came: run Python's handlers */
+    WORK_END,      /* the session is over */
+};
+
+struct work {
+    enum work_kind kind;
+    struct job *job;
+    struct stream *stream;
+};
+
+/* -- what runs next, with the session's lock -------------------------------------------------------------------------
+ */
+
+static bool may_begin(const struct job *job, enum where where)
+{
+    if (job->request.operation == OPERATION_stop)
+        return where == WHERE_IDLE && session.loop.tasks == 0;
+    return session.jobs.exclusive == 0 || job->request.concurrent || job->request.operation == OPERATION_release;
+}
+
+/* Whether what was not made within the innermost wait may run on top of it. */
+static bool may_run_foreign(void)
+{
+    const struct invocation *wait = session.invocations.main_wait;
+    return session.jobs.foreign == 0 && !invoke_table_main_is_answered() && !job_abort_waits_below() &&
+           clock_us() - wait->since_us >= INVOKE_TABLE_PATIENCE_US;
+}
+
+/* Made within a call that a task awaits. */
+static struct job *first_of_tasks(void)
+{
+    struct job *job = session.jobs.nested.first;
+    while (job != NULL && job->invocation->waiter != WAITER_TASK)
+        job = job->next;
+    return job;
+}
+
+/* Made within a call that waits further down on the main thread's stack, or that a task awaits. */
+static struct job *first_of_others(void)
+{
+    struct job *job = session.jobs.nested.first;
+    while (job != NULL && job->invocation->waiter == WAITER_THREAD)
+        job = job->next;
+    return job;
+}
+
+static struct job *first_queued(enum where where)
+{
+    struct job *job = job_first();
+    return job != NULL && may_begin(job, where) ? job : NULL;
+}
+
+/* The loop is innermost if the main thread has not begun to wait inside it. */
+static struct job *choose_job(enum where where)
+{
+    const struct invocation *wait = session.invocations.main_wait;
+    struct job *job = wait == NULL ? NULL : job_first_nested(wait);
+    if (job == NULL && where != WHERE_WAIT)
+        job = first_of_tasks();
+    if (job != NULL)
+        return job;
+    if (wait == NULL)
+        return first_queued(where);
+    if (!may_run_foreign())
+        return NULL;
+    job = first_of_others();
+    if (job == NULL)
+        job = first_queued(WHERE_WAIT);
+    if (job != NULL)
+        job->foreign = true;
+    return job;
+}
+
+static struct stream *choose_stream(void)
+{
+    return invoke_table_main_is_answered() ? NULL : stream_next_ready(0);
+}
+
+/* Does not wait. */
+static struct work choose(enum where where)
+{
+    struct work work = {.kind = WORK_NONE};
+    if (session.streams.turn)
+        work.stream = choose_stream();
+    if (work.stream == NULL)
+        work.job = choose_job(where);
+    if (work.stream == NULL && work.job == NULL)
+        work.stream = choose_stream();
+    session.streams.turn = work.job != NULL;
+    if (work.job != NULL) {
+        job_start(work.job, 0);
+        work.kind = WORK_JOB;
+    } else if (work.stream != NULL) {
+        stream_enter(work.stream, 0);
+        work.kind = WORK_STREAM;
+    }
+    return work;
+}
+
+/* -- waiting for work, without the GIL, with the session's lock -------------------------------------------------------
+ */
+
+/* Waits until something may have changed. */
+static struct work wait_for_work(enum where where, unsigned long long until_us)
+{
+    struct work work = {.kind = WORK_NONE};
+    if (!handoff_take_input()) {
+        handoff_sleep(until_us);
+        return work;
+    }
+    /* Then no task is left, either. */
+    bool interrupted, direct = where == WHERE_IDLE && job_first() == NULL;
+    enum handoff_place before = handoff_enter(MAIN_READS);
+    session_unlock();
+    struct job *job = reader_read(until_us, direct, &interrupted);
+    session_lock();
+    (void)handoff_enter(before);
+    handoff_return_input();
+    if (job != NULL)
+        work = (struct work){.kind = WORK_JOB, .job = job};
+    if (interrupted)
+        session.handoff.handlers_due = true;
+    return work;
+}
+
+/* The end of the input was waited for long enough, or the client does not read any more: what is queued does not run.
+ */
+static bool is_cut_short(void)
+{
+    bool broken = writer_is_broken(session.writer);
+    if (broken || (session.stopping && job_refuse_queued("the input ended before this request was run")))
+        shutdown_give_up();
+    return broken || session.stopping;
+}
+
+/* What the idle main thread does next. */
+static struct work next_while_idle(void)
+{
+    struct work work;
+    session_lock();
+    bool waits = false;
+    for (;; waits = true) {
+        work = is_cut_short() ? (struct work){.kind = WORK_END} : choose(WHERE_IDLE);
+        if (work.kind == WORK_NONE && handoff_take_handlers_due())
+            work.kind = WORK_HANDLERS;
+        if (work.kind == WORK_NONE && atomic_load(&session.ended))
+            work.kind = WORK_END;
+        if (work.kind != WORK_NONE)
+            break;
+        if (!waits)
+            handoff_idle();
+        work = wait_for_work(WHERE_IDLE, 0);
+        if (work.kind != WORK_NONE)
+            break;
+    }
+    handoff_busy();
+    session_unlock();
+    return work;
+}
+
+/* Until when the main thread waits for the BEAM without running anything foreign; 0: without an end. */
+static unsigned long long foreign_from(const struct invocation *invocation)
+{
+    unsigned long long from = invocation->since_us + INVOKE_TABLE_PATIENCE_US;
+    bool waits = job_first() != NULL || session.jobs.nested.first != NULL;
+    return waits && clock_us() < from ? from : 0;
+}
+
+/* The context is the main thread's own: it changes only while that works. */
+static bool abort_is_due(const struct invocation *invocation)
+{
+    const struct context *context = invocation->context;
+    return context != NULL && context->job != NULL && job_abort_is_due(context->job);
+}
+
+/* What the main thread does next while it waits for the BEAM. */
+static struct work next_while_waiting(const struct invocation *invocation)
+{
+    struct work work = {.kind = WORK_NONE};
+    session_lock();
+    handoff_idle();
+    while (work.kind == WORK_NONE) {
+        work = choose(WHERE_WAIT);
+        if (work.kind != WORK_NONE)
+            break;
+        if (invocation->answered)
+            work.kind = WORK_ANSWER;
+        else if (is_cut_short() || atomic_load(&session.ended))
+            work.kind = WORK_END;
+        else if (abort_is_due(invocation) || handoff_take_handlers_due())
+            work.kind = WORK_HANDLERS;
+        else
+            work = wait_for_work(WHERE_WAIT, foreign_from(invocation));
+    }
+    handoff_busy();
+    session_unlock();
+    return work;
+}
+
+/* -- doing it, with the GIL ------------------------------------------------------------------------------------------
+ */
+
+int scheduler_wait_for_answer(struct invocation *invocation)
+{
+    for (;;) {
+        PyThreadState *thread = PyEval_SaveThread();
+        struct work work = next_while_waiting(invocation);
+        PyEval_RestoreThread(thread);
+        switch (work.kind) {
+        case WORK_JOB:
+            execute_nested(work.job);
+            event_loop_run();
+            break;
+        case WORK_STREAM:
+            stream_step(work.stream);
+            break;
+        case WORK_ANSWER:
+            return 0;
+        case WORK_END:
+            interrupt_set_shutdown("the input ended while this waited for the BEAM");
+            return -1;
+        case WORK_NONE:
+        case WORK_HANDLERS:
+            break;
+        }
+        struct context *context = invocation->context;
+        if ((context != NULL && context->job != NULL && interrupt_raise(context->job) < 0) || PyErr_CheckSignals() < 0)
+            return -1;
+    }
+}
+
+/* What the main thread does from inside the event loop, each time that something woke it. */
+static void work_in_loop(void)
+{
+    struct work work;
+    resolve_answers();
+    do {
+        session_lock();
+        work = choose(WHERE_LOOP);
+        session_unlock();
+        if (work.kind == WORK_JOB)
+            execute_nested(work.job);
+        else if (work.kind == WORK_STREAM)
+            stream_step(work.stream);
+    } while (work.kind == WORK_JOB);
+    session_lock();
+    /* Tasks have their turn between two slices of a stream. */
+    if (work.kind == WORK_STREAM)
+        handoff_wake_main();
+    bool leave = session.stopping || invoke_table_main_is_answered() || job_abort_waits_below() ||
+                 (session.loop.tasks == 0 && (job_first() != NULL || atomic_load(&session.ended)));
+    session_unlock();
+    if (leave)
+        event_loop_leave();
+}
+
+/* Closes what a stop ends. Returns false if the session is over. */
+static bool execute_at_bottom(struct job *job, struct message *reply, PyThreadState **thread)
+{
+    bool stops = job->request.operation == OPERATION_stop;
+    if (stops)
+        stream_end_all();
+    bool ended = execute_job(job, reply);
+    *thread = PyEval_SaveThread();
+    if (stops)
+        intake_close();
+    if (ended)
+        reply_write(job, reply);
+    if (ended && reply_holds_objects(job, reply)) {
+        PyEval_RestoreThread(*thread);
+        reply_release(job, reply);
+        *thread = PyEval_SaveThread();
+    } else if (ended) {
+        reply_release(job, reply);
+    }
+    return !stops;
+}
+
+/* Does one thing. Returns false if the session is over. */
+static bool do_work(struct work *work, struct message *reply, PyThreadState **thread)
+{
+    bool goes_on = work->kind != WORK_END;
+    PyEval_RestoreThread(*thread);
+    switch (work->kind) {
+    case WORK_JOB:
+        goes_on = execute_at_bottom(work->job, reply, thread);
+        if (!event_loop_is_loaded())
+            return goes_on;
+        PyEval_RestoreThread(*thread);
+        break;
+    case WORK_STREAM:
+        stream_step(work->stream);
+        break;
+    case WORK_HANDLERS:
+        interrupt_run_handlers();
+        break;
+    case WORK_NONE:
+    case WORK_ANSWER:
+    case WORK_END:
+        break;
+    }
+    if (goes_on)
+        event_loop_run();
+    *thread = PyEval_SaveThread();
+    return goes_on;
+}
+
+void scheduler_run(void)
+{
+    struct message reply = {0};
+    struct work work;
+    PyThreadState *thread = PyEval_SaveThread();
+    do
+        work = next_while_idle();
+    while (do_work(&work, &reply, &thread));
+    (void)abort_reply_to_unbegun();
+    PyEval_RestoreThread(thread);
+    stream_end_all();
+    event_loop_close();
+    message_free(&reply);
+}
+
+/* -- the timer -------------------------------------------------------------------------------------------------------
+ */
+
+/* By the timer's thread: nothing here blocks; what is to be written is left to the reader thread. */
+static void on_timer(unsigned long long now_us)
+{
+    session_lock();
+    job_expire(now_us, abort_deliver);
+    unsigned long long next = handoff_on_timer(now_us), due = stream_next_due();
+    if (session.jobs.aborted != NULL || (due != 0 && due <= now_us))
+        reader_notify();
+    else
+        timer_at(due);
+    timer_at(next);
+    timer_at(session.jobs.next_event);
+    session_unlock();
+}
+
+void scheduler_start(scheduler_resolve *resolve)
+{
+    resolve_answers = resolve;
+    timer_start(on_timer);
+    event_loop_start(work_in_loop);
+}

@@ -1,0 +1,57 @@
+#include "os/lock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/thread.h"
+
+#ifdef PYTHONX_CHECKS
+
+/* How many locks a thread can hold: one of each rank. */
+#    define HELD_MAX 8
+
+static _Thread_local const struct lock *held[HELD_MAX];
+static _Thread_local unsigned held_count;
+
+__attribute__((noreturn)) static void fail(const char *what, const struct lock *lock, const struct lock *other)
+{
+    fprintf(stderr, "pythonx_port: %s: %s%s%s\n", what, lock->name,
+            other == NULL ? "" : ", held: ", other == NULL ? "" : other->name);
+    abort();
+}
+
+void lock_acquire(struct lock *lock)
+{
+    if (held_count > 0 && held[held_count - 1]->rank >= lock->rank)
+        fail("a lock was taken out of order", lock, held[held_count - 1]);
+    pthread_mutex_lock(&lock->mutex);
+    held[held_count++] = lock;
+}
+
+void lock_release(struct lock *lock)
+{
+    unsigned at = held_count;
+    while (at > 0 && held[at - 1] != lock)
+        at--;
+    if (at == 0)
+        fail("a lock was released that is not held", lock, NULL);
+    for (held_count--; at <= held_count; at++)
+        held[at - 1] = held[at];
+    pthread_mutex_unlock(&lock->mutex);
+}
+
+void lock_assert_held(const struct lock *lock)
+{
+    for (unsigned i = 0; i < held_count; i++)
+        if (held[i] == lock)
+            return;
+    fail("a lock should be held", lock, NULL);
+}
+
+#endif
+
+void lock_wait(struct lock *lock, pthread_cond_t *condition, unsigned long long until_us)
+{
+    lock_assert_held(lock);
+    thread_condition_wait(condition, &lock->mutex, until_us);
+}
