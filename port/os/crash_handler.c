@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/std_fds.h"
+
 static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 #define FATAL_COUNT (sizeof fatal_signals / sizeof *fatal_signals)
 
@@ -31,9 +33,15 @@ int crash_handler_descriptor(void)
     return descriptor;
 }
 
+/* A forked child's crash is not the session's: its traceback goes to standard error, as python3's does. */
 static void open_file(void)
 {
     int saved = errno;
+    if (std_fds_forked()) {
+        dup2(STDERR_FILENO, descriptor);
+        errno = saved;
+        return;
+    }
     int file = open(crash_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file >= 0) {
         dup2(file, descriptor);

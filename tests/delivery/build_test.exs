@@ -44,7 +44,7 @@ defmodule PythonxPort.BuildTest do
 
   test "what make was given before is made anew with something else" do
     place = copy_sources!(Path.join(folder!(), "sources"))
-    make = fn variables -> run!("make WERROR= #{variables} build/obj/common/frame.o", cd: place) end
+    make = fn variables -> run!("make WERROR= #{variables} build/obj/wire/frame.o", cd: place) end
 
     assert make.("") =~ "CC port/wire/frame.c"
     refute make.("") =~ "CC"

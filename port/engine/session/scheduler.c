@@ -97,9 +97,17 @@ static struct job *choose_job(enum where where)
     return job;
 }
 
+/* What waits below is not kept waiting for streams, but for those that its own answer may depend on. */
 static struct stream *choose_stream(void)
 {
-    return invoke_table_main_is_answered() ? NULL : stream_next_ready(0);
+    return stream_next_ready(invoke_table_main_is_answered() ? session.invocations.main_wait->number : 0);
+}
+
+/* The context is the main thread's own: it changes only while that works. */
+static bool abort_is_due(const struct invocation *invocation)
+{
+    const struct context *context = invocation->context;
+    return context != NULL && context->job != NULL && job_abort_is_due(context->job);
 }
 
 /* Does not wait. */
@@ -192,13 +200,6 @@ static unsigned long long foreign_from(const struct invocation *invocation)
     return waits && clock_us() < from ? from : 0;
 }
 
-/* The context is the main thread's own: it changes only while that works. */
-static bool abort_is_due(const struct invocation *invocation)
-{
-    const struct context *context = invocation->context;
-    return context != NULL && context->job != NULL && job_abort_is_due(context->job);
-}
-
 /* What the main thread does next while it waits for the BEAM. */
 static struct work next_while_waiting(const struct invocation *invocation)
 {
@@ -273,7 +274,8 @@ static void work_in_loop(void)
     /* Tasks have their turn between two slices of a stream. */
     if (work.kind == WORK_STREAM)
         handoff_wake_main();
-    bool leave = session.stopping || invoke_table_main_is_answered() || job_abort_waits_below() ||
+    const struct invocation *wait = session.invocations.main_wait;
+    bool leave = session.stopping || (wait != NULL && (wait->answered || abort_is_due(wait))) ||
                  (session.loop.tasks == 0 && (job_first() != NULL || atomic_load(&session.ended)));
     session_unlock();
     if (leave)
