@@ -32,7 +32,7 @@ static struct load loads[] = {
     {.name = "fork_stream", .weight = 1, .flags = LOAD_STREAM, .make = load_forking_stream},
     {.name = "segment", .weight = 5, .make = load_segment},
     {.name = "receive", .weight = 6, .make = load_receive},
-    /* Of those above: aborts, options, what answers to calls bring with them, and ends of sessions. */
+    /* Of those above: aborts, options, what answers to calls bring with them, checks, and ends of sessions. */
     {.name = "cancel", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "timeout", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "unknown", .weight = 1, .flags = LOAD_MODIFIER},
@@ -42,6 +42,7 @@ static struct load loads[] = {
     {.name = "concurrent", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "within", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "long", .weight = 1, .flags = LOAD_MODIFIER},
+    {.name = "warnings", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "fork_status", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "stop", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "end", .weight = 1, .flags = LOAD_MODIFIER},

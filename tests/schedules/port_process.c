@@ -104,6 +104,8 @@ static void append_message(struct port_process *process)
 
 void port_process_send(struct port_process *process, const char *text, struct span term)
 {
+    if (process->input_ends)
+        return;
     history_sent(text);
     message_begin(&process->message);
     terms_put(&process->message, text, term);

@@ -16,7 +16,7 @@ struct port_process *port_process_start(const char *program, const char *python,
 
 pid_t port_process_pid(const struct port_process *process);
 
-/* Sends a frame in the notation of terms.h, whose %t is this term. */
+/* Sends a frame in the notation of terms.h, whose %t is this term; nothing once the input has ended. */
 void port_process_send(struct port_process *process, const char *text, struct span term);
 
 /* Sends an exec of a whole file. */

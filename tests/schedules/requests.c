@@ -19,7 +19,7 @@ struct request *request_new(struct driver *driver, const struct load *load, stru
 {
     struct request *request = &driver->requests[driver->next_id & (REQUESTS_KEPT - 1)];
     bool is_taken = request->id >= driver->first_id && request->id > 0 && !request->answered;
-    if (is_taken || driver->open_count == OPEN_MAX)
+    if (is_taken || driver->open_count == OPEN_MAX || driver->phase == PHASE_INPUT_ENDED)
         return NULL;
     *request = (struct request){
         .id = driver->next_id, .load = load, .within = within, .timeout = -1, .segments = -1, .binding = -1};

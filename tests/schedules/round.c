@@ -190,27 +190,26 @@ static void send_definitions(struct driver *driver, const struct round_options *
     wait_until_idle(driver);
 }
 
-static void send_stop(struct driver *driver)
+static void send_stop(struct driver *driver, enum phase phase)
 {
+    struct request *stop = phase == PHASE_STOPPED ? request_new(driver, NULL, NULL) : NULL;
+    if (stop != NULL) {
+        stop->operation = "stop";
+        stop->has_no_options = true;
+        strcpy(stop->expected, "nil");
+        request_send(driver, stop);
+    }
+    driver->phase = stop != NULL ? PHASE_STOPPED : PHASE_INPUT_ENDED;
     for (size_t i = 0; i < driver->open_count; i++) {
         struct request *request = driver->open[i];
         request->may_shut_down = request->awaits || request->concurrent || request->is_stream ||
                                  request->within != NULL || driver->phase == PHASE_INPUT_ENDED;
     }
-    if (driver->phase == PHASE_INPUT_ENDED) {
+    if (driver->phase == PHASE_INPUT_ENDED)
         port_process_close_input(driver->process);
-        return;
-    }
-    struct request *request = request_new(driver, NULL, NULL);
-    if (request == NULL)
-        return send_stop(driver);
-    request->operation = "stop";
-    request->has_no_options = true;
-    strcpy(request->expected, "nil");
-    request_send(driver, request);
 }
 
-static void finish(struct driver *driver, int least_status, int most_status)
+static void finish(struct driver *driver, int most_status)
 {
     while (step(driver, true))
         continue;
@@ -220,7 +219,7 @@ static void finish(struct driver *driver, int least_status, int most_status)
         finding("the session ended, and %zu requests had no reply, first %lld", driver->open_count,
                 driver->open[0]->id);
     int status = port_process_wait(driver->process, now_us() + EXIT_US);
-    if (status < least_status || status > most_status || (status != 0 && status != 4))
+    if (status != 0 && status != most_status)
         finding("the session ended with status %d", status);
 }
 
@@ -242,14 +241,14 @@ static void end(struct driver *driver)
         be_quiet(driver);
     if (choice < 2 && load_is_on("hangup"))
         return hang_up(driver);
-    driver->phase = choice < 5 && load_is_on("end") ? PHASE_INPUT_ENDED : PHASE_STOPPED;
-    if (driver->phase == PHASE_STOPPED && has_work && !load_is_on("stop"))
+    enum phase phase = choice < 5 && load_is_on("end") ? PHASE_INPUT_ENDED : PHASE_STOPPED;
+    if (phase == PHASE_STOPPED && has_work && !load_is_on("stop"))
         be_quiet(driver);
-    send_stop(driver);
+    send_stop(driver, phase);
     if (driver->phase == PHASE_STOPPED && has_work && load_is_on("stop"))
         for (int i = 0; i < 5; i++)
             load_send_any(driver, NULL, 0);
-    finish(driver, 0, driver->phase == PHASE_INPUT_ENDED ? 4 : 0);
+    finish(driver, driver->phase == PHASE_INPUT_ENDED ? 4 : 0);
 }
 
 void round_run(struct driver *driver, const struct round_options *options)
