@@ -187,8 +187,7 @@ void call_abandoned(struct driver *driver, struct span *event)
 /* {send, test, {thread, Id, Value}}: what a thread that outlives its request got for an answer. */
 void call_sent_result(struct driver *driver, struct span *event)
 {
-    char word[WORD_MAX];
-    take_atom(event, word);
+    take_term(event); /* to whom */
     take_tuple(event);
     take_term(event);
     long long id = take_integer(event);
@@ -198,7 +197,8 @@ void call_sent_result(struct driver *driver, struct span *event)
         finding("a thread of request %lld sent a result twice, or was never started", id);
     model_check_value(request, value);
     request->detached_done = true;
-    driver->detached_open--;
+    if (request->answered)
+        driver->detached_open--;
 }
 
 /* -- over time ----------------------------------------------------------------------------------------------------- */
