@@ -47,6 +47,7 @@ static struct load loads[] = {
     {.name = "fork_status", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "stop", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "end", .weight = 1, .flags = LOAD_MODIFIER},
+    {.name = "end_replies", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "hangup", .weight = 1, .flags = LOAD_MODIFIER},
 };
 

@@ -159,8 +159,12 @@ void port_process_close_input(struct port_process *process)
     close_at_end(process);
 }
 
-void port_process_close_output(struct port_process *process)
+void port_process_hang_up(struct port_process *process)
 {
+    history_sent("(closed both ways)");
+    process->input_ends = true;
+    close(process->input);
+    process->input = -1;
     close(process->output);
     process->output = -1;
 }

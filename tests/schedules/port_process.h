@@ -24,7 +24,9 @@ void port_process_send_file(struct port_process *process, long long id, const ch
 
 /* No more input for the port, once what was sent is written. */
 void port_process_close_input(struct port_process *process);
-void port_process_close_output(struct port_process *process);
+
+/* Closes both at once, in the middle of a frame if that is where it is. */
+void port_process_hang_up(struct port_process *process);
 
 /* Waits until `until` (now_us) for a frame, and writes meanwhile. Returns FRAME_WAIT if there was none. */
 enum frame_status port_process_next(struct port_process *process, uint64_t until, struct frame *frame);

@@ -16,14 +16,23 @@
 
 /* -- frames -------------------------------------------------------------------------------------------------------- */
 
+static void describe_open(const struct driver *driver)
+{
+    for (size_t i = 0; i < driver->open_count && i < 10; i++) {
+        const struct request *request = driver->open[i];
+        if (i < 5)
+            history_concern(request->id);
+        printf("no reply: %lld %s%s%s%s\n", request->id, request->load != NULL ? request->load->name : "own",
+               request->within != NULL ? ", within a call" : "", request->concurrent ? ", concurrent" : "",
+               request_is_aborted(request) ? ", aborted" : "");
+    }
+}
+
 static void check_watchdog(struct driver *driver)
 {
     if (driver->open_count == 0 || now_us() - driver->open[0]->sent_at < WATCHDOG_US)
         return;
-    uint64_t limit = now_us() - WATCHDOG_US;
-    for (size_t i = 0; i < driver->open_count && driver->open[i]->sent_at < limit; i++)
-        if (i < 5)
-            history_concern(driver->open[i]->id);
+    describe_open(driver);
     const struct request *request = driver->open[0];
     finding("request %lld (%s%s%s) has no reply after %.1f s; %zu others wait, and %zu calls", request->id,
             request->load ? request->load->name : "own", request->within ? ", within a call" : "",
@@ -209,15 +218,24 @@ static void send_stop(struct driver *driver, enum phase phase)
         port_process_close_input(driver->process);
 }
 
+static bool has_lost_reply(const struct driver *driver)
+{
+    bool tolerates = driver->phase == PHASE_INPUT_ENDED && !load_is_on("end_replies");
+    for (size_t i = 0; i < driver->open_count; i++)
+        if (!tolerates || (!driver->open[i]->is_stream && !driver->open[i]->awaits))
+            return true;
+    return false;
+}
+
 static void finish(struct driver *driver, int most_status)
 {
     while (step(driver, true))
         continue;
-    if (driver->open_count > 0 && driver->phase != PHASE_INPUT_ENDED)
-        history_concern(driver->open[0]->id);
-    if (driver->open_count > 0)
+    if (has_lost_reply(driver)) {
+        describe_open(driver);
         finding("the session ended, and %zu requests had no reply, first %lld", driver->open_count,
                 driver->open[0]->id);
+    }
     int status = port_process_wait(driver->process, now_us() + EXIT_US);
     if (status != 0 && status != most_status)
         finding("the session ended with status %d", status);
@@ -225,11 +243,10 @@ static void finish(struct driver *driver, int most_status)
 
 static void hang_up(struct driver *driver)
 {
-    history_sent("(closed both ways)");
-    port_process_close_input(driver->process);
-    port_process_close_output(driver->process);
+    bool is_cut = port_process_unwritten(driver->process) > 0;
+    port_process_hang_up(driver->process);
     int status = port_process_wait(driver->process, now_us() + EXIT_US);
-    if (status != 0 && status != 4)
+    if (status != 0 && status != 4 && !(is_cut && status == 3))
         finding("the session ended with status %d, after its client had gone", status);
 }
 
