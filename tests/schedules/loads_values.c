@@ -106,13 +106,14 @@ void load_failure(struct driver *driver, struct request *request)
 
 void load_nap(struct driver *driver, struct request *request)
 {
-    set_body(request, "'nap(0.00%d, %lld)'", random_below(&driver->random, 10), request->id);
+    set_body(request, "'nap(0.00%d, %lld)'", random_below(&driver->random, 6), request->id);
     expect_number(request, request->id);
 }
 
 void load_spin(struct driver *driver, struct request *request)
 {
-    (void)driver;
+    if (!load_is_on("cancel") && !load_is_on("timeout"))
+        return load_nap(driver, request);
     set_body(request, "'spin_forever()'");
     request->never_ends = true;
 }

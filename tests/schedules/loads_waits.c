@@ -20,7 +20,8 @@ static void set_awaiting(struct driver *driver, struct request *request)
 void load_coroutine(struct driver *driver, struct request *request)
 {
     char seconds[16];
-    snprintf(seconds, sizeof seconds, "0.%04d", random_below(&driver->random, 60));
+    snprintf(seconds, sizeof seconds, "0.%04d",
+             random_below(&driver->random, random_chance(&driver->random, 90) ? 8 : 90));
     if (random_chance(&driver->random, 30))
         set_waiting(request, "'await async_chain(%.0s%lld)'", "");
     else if (random_chance(&driver->random, 50))
@@ -35,7 +36,7 @@ void load_deadline(struct driver *driver, struct request *request)
 {
     char seconds[16];
     int timeout = random_between(&driver->random, 2, 40);
-    snprintf(seconds, sizeof seconds, "%.5f", (timeout - 0.3 + 0.02 * random_below(&driver->random, 50)) / 1000.0);
+    snprintf(seconds, sizeof seconds, "%.5f", (timeout - 1.5 + 0.04 * random_below(&driver->random, 50)) / 1000.0);
     set_waiting(request, "'await async_nap(%s, %lld)'", seconds);
     set_awaiting(driver, request);
     request->concurrent = load_is_on("concurrent") && random_chance(&driver->random, 90);

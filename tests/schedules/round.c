@@ -258,7 +258,7 @@ static void end(struct driver *driver)
         be_quiet(driver);
     if (choice < 2 && load_is_on("hangup"))
         return hang_up(driver);
-    enum phase phase = choice < 5 && load_is_on("end") ? PHASE_INPUT_ENDED : PHASE_STOPPED;
+    enum phase phase = choice < 4 && load_is_on("end") ? PHASE_INPUT_ENDED : PHASE_STOPPED;
     if (phase == PHASE_STOPPED && has_work && !load_is_on("stop"))
         be_quiet(driver);
     send_stop(driver, phase);
