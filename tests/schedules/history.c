@@ -32,6 +32,7 @@ static uint64_t started_at;
 static long long concerns[CONCERNS];
 static size_t concern_count;
 static void (*when_found)(void);
+static const char *all_path;
 
 uint64_t now_us(void)
 {
@@ -40,8 +41,9 @@ uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-void history_start(void (*on_finding)(void))
+void history_start(void (*on_finding)(void), const char *path)
 {
+    all_path = path;
     frame_count = 0;
     concern_count = 0;
     started_at = now_us();
@@ -106,14 +108,14 @@ static bool is_concerned(const char *text)
     return false;
 }
 
-static void print_frames(size_t from, bool concerned_only)
+static void print_frames(FILE *out, size_t from, bool concerned_only)
 {
     size_t shown = 0;
-    for (size_t i = from; i < frame_count && shown < CONCERNED_SHOWN; i++) {
+    for (size_t i = from; i < frame_count && (shown < CONCERNED_SHOWN || !concerned_only); i++) {
         const struct frame_kept *frame = &frames[i % FRAMES];
         char *text = show(frame);
         if (!concerned_only || is_concerned(text)) {
-            printf("%10.6f %s %s\n", (double)(frame->at - started_at) / 1e6, frame->sent ? "->" : "<-", text);
+            fprintf(out, "%10.6f %s %s\n", (double)(frame->at - started_at) / 1e6, frame->sent ? "->" : "<-", text);
             shown++;
         }
         free(text);
@@ -122,12 +124,18 @@ static void print_frames(size_t from, bool concerned_only)
 
 static void print_history(void)
 {
+    size_t oldest = frame_count > FRAMES ? frame_count - FRAMES : 0;
     if (concern_count > 0) {
         puts("frames about it (seconds of the session, -> to the port, <- from it):");
-        print_frames(frame_count > FRAMES ? frame_count - FRAMES : 0, true);
+        print_frames(stdout, oldest, true);
     }
     puts("the last frames:");
-    print_frames(frame_count > LAST_SHOWN ? frame_count - LAST_SHOWN : 0, false);
+    print_frames(stdout, frame_count > LAST_SHOWN ? frame_count - LAST_SHOWN : 0, false);
+    FILE *all = all_path == NULL ? NULL : fopen(all_path, "we");
+    if (all != NULL) {
+        print_frames(all, oldest, false);
+        fclose(all);
+    }
     printf("%10.6f now\n", (double)(now_us() - started_at) / 1e6);
 }
 

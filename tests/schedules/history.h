@@ -8,8 +8,9 @@
 /* Monotonic. */
 uint64_t now_us(void);
 
-/* Forgets all frames. `on_finding` is called once, after a finding was printed and before exit. */
-void history_start(void (*on_finding)(void));
+/* Forgets all frames. `on_finding` is called once, after a finding was printed and before exit. All frames that are
+ * kept then go to the file at `path`, unless it is NULL. */
+void history_start(void (*on_finding)(void), const char *path);
 
 /* A frame that was sent, in the notation of terms.h; one that came, as it came. */
 void history_sent(const char *text);

@@ -8,6 +8,7 @@
  *     --python PATH   the port's Python
  *     --only A,B  --without A,B   switches kinds of load (loads.c) on and off
  *     --definitions FILE          mixed_load.py
+ *     --frames FILE               where all frames of the session go at a finding
  *
  * Ends with status 1, the seed and the frames when an answer is not one that PROTOCOL.md allows. */
 #include <getopt.h>
@@ -22,7 +23,7 @@
 
 static struct driver driver;
 static unsigned long long seed;
-static const char *schedule_seed;
+static const char *schedule_seed, *frames_path;
 
 static void report_finding(void)
 {
@@ -47,7 +48,7 @@ static void run(unsigned seconds, const struct round_options *options)
     driver.next_id = 1;
     driver.until = now_us() + (uint64_t)seconds * 1000000;
     do {
-        history_start(report_finding);
+        history_start(report_finding, frames_path);
         round_run(&driver, options);
         driver.process = NULL;
     } while (now_us() < driver.until);
@@ -57,16 +58,21 @@ static void run(unsigned seconds, const struct round_options *options)
 }
 
 static const struct option long_options[] = {
-    {"seconds", required_argument, NULL, 's'},     {"seed", required_argument, NULL, 'n'},
-    {"schedule", no_argument, NULL, 'c'},          {"python", required_argument, NULL, 'p'},
-    {"only", required_argument, NULL, 'o'},        {"without", required_argument, NULL, 'w'},
-    {"definitions", required_argument, NULL, 'd'}, {NULL, 0, NULL, 0},
+    {"seconds", required_argument, NULL, 's'},
+    {"seed", required_argument, NULL, 'n'},
+    {"schedule", no_argument, NULL, 'c'},
+    {"python", required_argument, NULL, 'p'},
+    {"only", required_argument, NULL, 'o'},
+    {"without", required_argument, NULL, 'w'},
+    {"definitions", required_argument, NULL, 'd'},
+    {"frames", required_argument, NULL, 'f'},
+    {NULL, 0, NULL, 0},
 };
 
 static void usage(void)
 {
     fputs("usage: mixed_load [--seconds S] [--seed N] [--schedule] [--python PATH] [--only A,B] [--without A,B]\n"
-          "                  [--definitions FILE] [PROGRAM]\n",
+          "                  [--definitions FILE] [--frames FILE] [PROGRAM]\n",
           stderr);
     exit(2);
 }
@@ -88,6 +94,8 @@ static bool take_option(int option, struct round_options *options, unsigned *sec
         loads_without(optarg);
     else if (option == 'd')
         options->definitions = optarg;
+    else if (option == 'f')
+        frames_path = optarg;
     else
         return false;
     return snprintf(number, sizeof number, "%llu", seed) > 0;
