@@ -136,7 +136,7 @@ static void plan_answer(struct driver *driver, struct call *call)
         call_answer(driver, call);
     } else {
         bool is_long = choice == 99 && load_is_on("long") && random_chance(random, 20);
-        act_later(driver, ACTION_ANSWER, call->number, is_long ? 1500000 : 15000);
+        act_later(driver, ACTION_ANSWER, call->number, is_long ? 1500000 : random_chance(random, 80) ? 1500 : 15000);
     }
 }
 

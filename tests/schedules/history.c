@@ -15,7 +15,7 @@
 #include "terms.h"
 
 #define FRAMES 65536
-#define FRAME_BYTES 200
+#define FRAME_BYTES 320
 #define LAST_SHOWN 60
 #define CONCERNED_SHOWN 100
 #define CONCERNS 16

@@ -107,7 +107,7 @@ static void plan_abort(struct driver *driver, struct request *request)
     if (may_time_out && random_chance(random, must && !may_cancel ? 100 : 10))
         request->timeout = timeouts[random_below(random, must ? 6 : 7)];
     if (may_cancel && ((must && request->timeout < 0) || random_chance(random, 15)))
-        act_later(driver, ACTION_CANCEL, request->id, random_chance(random, 30) ? 0 : must ? 3000 : 20000);
+        act_later(driver, ACTION_CANCEL, request->id, random_chance(random, 30) ? 0 : must ? 3000 : 8000);
 }
 
 static void write_frame(struct driver *driver, const struct request *request)
