@@ -168,6 +168,7 @@ asan: ## run the Check tests under AddressSanitizer and UBSan
 # Schedule points (port/os/schedule.h) exist in builds with -DPYTHONX_SCHEDULES; the random mode runs with any build.
 SCHEDULE_SECONDS ?= 60
 SCHEDULE_SEED ?=
+COMMA := ,
 SCHEDULE_FLAGS = -Iport/os -Itests/port -Itests/schedules -Wno-format-nonliteral
 MIXED_LOAD := $(patsubst tests/schedules/%.c,$(BUILD)/obj/schedules/%.o,$(filter-out %/schedule_test.c \
 	%/schedule_control.c,$(sort $(wildcard tests/schedules/*.c))))
@@ -200,8 +201,11 @@ run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/mixed_loa
 	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) --schedule $(PROGRAM)
 
 .PHONY: schedules
+# SANITIZE=address,undefined or SANITIZE=thread gives a build of its own.
+schedules: export ASAN_OPTIONS ?= detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 schedules: ## drive interleavings, then mixed load at random for SCHEDULE_SECONDS
-	@$(MAKE) --no-print-directory BUILD=build/schedules CFLAGS='$(CFLAGS) -DPYTHONX_SCHEDULES' run-schedules
+	@$(MAKE) --no-print-directory BUILD=build/schedules$(if $(SANITIZE),_$(firstword $(subst $(COMMA), ,$(SANITIZE)))) \
+		CFLAGS='$(CFLAGS) -DPYTHONX_SCHEDULES' run-schedules
 
 # -- benchmarks -------------------------------------------------------------------------------------------------------
 
