@@ -116,6 +116,17 @@ static void send_within(struct driver *driver, struct call *call, bool waits)
         load_send_any(driver, call, waits ? impossible_within(call) : 0);
 }
 
+/* Microseconds, at most. A detached thread holds nothing up, so that it may wait beside all that follows. */
+static int choose_delay(struct driver *driver, const struct call *call)
+{
+    struct random *random = &driver->random;
+    if (load_is_on("long") && random_chance(random, 1))
+        return 1500000;
+    if (strcmp(call->where, "detached") == 0 && random_chance(random, 50))
+        return 300000;
+    return random_chance(random, 80) ? 1500 : 15000;
+}
+
 static void plan_answer(struct driver *driver, struct call *call)
 {
     struct random *random = &driver->random;
@@ -135,8 +146,7 @@ static void plan_answer(struct driver *driver, struct call *call)
     } else if (choice < 80) {
         call_answer(driver, call);
     } else {
-        bool is_long = choice == 99 && load_is_on("long") && random_chance(random, 20);
-        act_later(driver, ACTION_ANSWER, call->number, is_long ? 1500000 : random_chance(random, 80) ? 1500 : 15000);
+        act_later(driver, ACTION_ANSWER, call->number, choose_delay(driver, call));
     }
 }
 

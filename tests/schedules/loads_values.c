@@ -130,15 +130,17 @@ void load_catch(struct driver *driver, struct request *request)
 
 void load_output(struct driver *driver, struct request *request)
 {
+    static const char *const functions[] = {"say", "say_on_thread", "await async_say"};
     int lines = random_between(&driver->random, 1, 4);
-    bool is_coroutine = request->within == NULL && random_chance(&driver->random, 40);
+    int which = request->within != NULL ? 0 : random_below(&driver->random, 3);
+    request->is_exempt = which == 1; /* its thread would write after the reply */
     for (int line = 0; line < lines; line++) {
         size_t length = strlen(request->output_due);
         snprintf(request->output_due + length, sizeof request->output_due - length, "out %lld %d\n", request->id, line);
     }
-    set_body(request, is_coroutine ? "'await async_say(%lld, %d)'" : "'say(%lld, %d)'", request->id, lines);
-    request->awaits = is_coroutine;
-    request->concurrent = is_coroutine && random_chance(&driver->random, 50);
+    set_body(request, "'%s(%lld, %d)'", functions[which], request->id, lines);
+    request->awaits = which == 2;
+    request->concurrent = which == 2 && load_is_on("concurrent") && random_chance(&driver->random, 50);
     expect_number(request, request->id);
 }
 

@@ -71,6 +71,14 @@ def say(number, lines):
     return (begin, number, tick())
 
 
+def say_on_thread(number, lines):
+    begin = tick()
+    thread = threading.Thread(target=say, args=(number, lines))
+    thread.start()
+    thread.join()
+    return (begin, number, tick())
+
+
 def log(number, records):
     begin = tick()
     for record in range(records):

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <check.h>
@@ -104,6 +105,19 @@ START_TEST(an_unknown_name_fails_the_test)
 }
 END_TEST
 
+START_TEST(a_seed_delays_at_random)
+{
+    struct timespec begin, end;
+    setenv("PYTHONX_SCHEDULE_SEED", "7", 1);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (int i = 0; i < 640; i++)
+        SCHEDULE_POINT(main_idle);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    /* Some twenty sleeps of a millisecond each. */
+    ck_assert_int_ge((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000, 5);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("schedule");
@@ -115,6 +129,9 @@ int main(void)
     tcase_add_test(points, a_forked_child_passes);
     tcase_add_exit_test(points, an_unknown_name_fails_the_test, 1);
     suite_add_tcase(suite, points);
+    TCase *seed = tcase_create("seed");
+    tcase_add_test(seed, a_seed_delays_at_random);
+    suite_add_tcase(suite, seed);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
