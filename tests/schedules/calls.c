@@ -8,6 +8,10 @@
 
 /* How often calls are looked through for those that wait long. */
 #define NOTE_US 10000
+/* At times all calls are answered late: then the main thread, which waits, runs what is queued. */
+#define SLOW_US 2500000
+#define SLOW_ANSWER_US 1500000
+#define SLOW_ONE_IN 1500
 
 /* -- what is known of a call --------------------------------------------------------------------------------------- */
 
@@ -120,8 +124,8 @@ static void send_within(struct driver *driver, struct call *call, bool waits)
 static int choose_delay(struct driver *driver, const struct call *call)
 {
     struct random *random = &driver->random;
-    if (load_is_on("long") && random_chance(random, 1))
-        return 1500000;
+    if (now_us() < driver->slow_until)
+        return SLOW_ANSWER_US;
     if (strcmp(call->where, "detached") == 0 && random_chance(random, 50))
         return 300000;
     return random_chance(random, 80) ? 1500 : 15000;
@@ -131,6 +135,10 @@ static void plan_answer(struct driver *driver, struct call *call)
 {
     struct random *random = &driver->random;
     int choice = random_below(random, 100);
+    if (load_is_on("long") && random_below(random, SLOW_ONE_IN) == 0)
+        driver->slow_until = now_us() + SLOW_US;
+    if (now_us() < driver->slow_until)
+        choice = 99;
     bool may_nest = load_is_on("within") && call->depth < DEPTH_MAX && driver->phase == PHASE_RUNNING;
     if (may_nest && choice < 35) {
         send_within(driver, call, true);

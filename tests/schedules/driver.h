@@ -115,6 +115,7 @@ struct driver {
     struct port_process *process;
     uint64_t until; /* the end of the whole run */
     uint64_t last_long_wait;
+    uint64_t slow_until; /* calls are answered late */
     enum phase phase;
     bool has_numpy, is_quiet;
 
@@ -127,9 +128,10 @@ struct driver {
     struct action actions[ACTIONS_MAX];
     size_t action_count;
 
-    /* Requests that ran one after the other: id and tick at the end, the newest at ordered % ORDER_KEPT. */
+    /* Requests that ran one after the other, and their ticks; the oldest is at ordered % ORDER_KEPT. */
     struct {
-        long long id, end;
+        long long id, begin, end;
+        int depth; /* 1: none of the others ran inside of it */
         uint64_t sent_at;
     } order[ORDER_KEPT];
     size_t ordered;

@@ -42,6 +42,7 @@ static struct load loads[] = {
     {.name = "concurrent", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "within", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "long", .weight = 1, .flags = LOAD_MODIFIER},
+    {.name = "depth", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "order", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "warnings", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "fork_status", .weight = 1, .flags = LOAD_MODIFIER},

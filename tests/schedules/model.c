@@ -31,6 +31,25 @@ static bool may_have_overlapped(const struct driver *driver, uint64_t since)
     return driver->last_long_wait >= since || !load_is_on("order");
 }
 
+/* While the main thread waits for the BEAM for long, one request may run inside of the one that waits, and then another
+ * one, but none inside of these. Returns the depth of a request that began and ended at these ticks. */
+static int check_depth(const struct driver *driver, const struct request *request, long long begin, long long end)
+{
+    int depth = 1;
+    for (size_t i = 0; i < ORDER_KEPT; i++) {
+        bool is_inside = driver->order[i].begin > begin && driver->order[i].end < end;
+        if (is_inside && driver->order[i].depth >= depth)
+            depth = driver->order[i].depth + 1;
+    }
+    if (depth > 2 && load_is_on("depth")) {
+        for (size_t i = 0; i < ORDER_KEPT; i++)
+            if (driver->order[i].begin > begin && driver->order[i].end < end)
+                history_concern(driver->order[i].id);
+        finding("request %lld: others ran inside of it, %d deep", request->id, depth - 1);
+    }
+    return depth;
+}
+
 /* Each request that others wait for has ended before one that came later begins. */
 void model_check_order(struct driver *driver, struct request *request, long long begin, long long end)
 {
@@ -47,7 +66,9 @@ void model_check_order(struct driver *driver, struct request *request, long long
         }
     }
     size_t at = driver->ordered++ % ORDER_KEPT;
+    driver->order[at].depth = check_depth(driver, request, begin, end);
     driver->order[at].id = request->id;
+    driver->order[at].begin = begin;
     driver->order[at].end = end;
     driver->order[at].sent_at = request->sent_at;
 }

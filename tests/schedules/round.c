@@ -161,7 +161,7 @@ static void begin(struct driver *driver, const struct round_options *options)
     memset(driver->order, 0, sizeof driver->order);
     driver->open_count = driver->calls_open = driver->detached_open = driver->action_count = 0;
     driver->code_sent = driver->code_surely_begun = driver->errors = 0;
-    driver->last_long_wait = 0;
+    driver->last_long_wait = driver->slow_until = 0;
     driver->phase = PHASE_RUNNING;
     driver->sessions++;
     driver->process = port_process_start(options->program, options->python, options->schedule_seed);
