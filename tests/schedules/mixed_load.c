@@ -24,6 +24,7 @@
 static struct driver driver;
 static unsigned long long seed;
 static const char *schedule_seed, *frames_path;
+static char **command;
 
 static void report_finding(void)
 {
@@ -35,8 +36,10 @@ static void report_finding(void)
         else
             port_process_free(driver.process);
     }
-    printf("seed %llu%s, session %llu, %llu requests\n", seed, schedule_seed != NULL ? " with --schedule" : "",
-           driver.sessions, driver.total);
+    printf("session %llu, request %llu; again:", driver.sessions, driver.total);
+    for (size_t i = 0; command[i] != NULL; i++)
+        printf(" %s", command[i]);
+    printf(" --seed %llu\n", seed);
     fflush(stdout);
     if (getenv("MIXED_LOAD_KEEP") != NULL)
         pause();
@@ -105,6 +108,7 @@ int main(int count, char **arguments)
 {
     struct round_options options = {.program = getenv("PYTHONX_PORT"), .definitions = "tests/schedules/mixed_load.py"};
     unsigned seconds = 10;
+    command = arguments;
     int option;
     seed = (now_us() ^ (unsigned long long)getpid() << 20) % 1000000007u;
     while ((option = getopt_long(count, arguments, "", long_options, NULL)) >= 0)
