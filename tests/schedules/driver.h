@@ -179,6 +179,7 @@ void load_nap(struct driver *driver, struct request *request);
 void load_spin(struct driver *driver, struct request *request);
 void load_catch(struct driver *driver, struct request *request);
 void load_output(struct driver *driver, struct request *request);
+void load_context(struct driver *driver, struct request *request);
 void load_log(struct driver *driver, struct request *request);
 void load_reference(struct driver *driver, struct request *request);
 void load_info(struct driver *driver, struct request *request);

@@ -15,6 +15,7 @@ static struct load loads[] = {
     {.name = "spin", .weight = 2, .flags = LOAD_NESTED, .make = load_spin},
     {.name = "catch", .weight = 1, .make = load_catch},
     {.name = "output", .weight = 5, .flags = LOAD_NESTED, .make = load_output},
+    {.name = "context", .weight = 1, .flags = LOAD_NESTED, .make = load_context},
     {.name = "log", .weight = 3, .flags = LOAD_NESTED, .make = load_log},
     {.name = "reference", .weight = 5, .make = load_reference},
     {.name = "info", .weight = 6, .make = load_info},

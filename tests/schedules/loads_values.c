@@ -144,6 +144,20 @@ void load_output(struct driver *driver, struct request *request)
     expect_number(request, request->id);
 }
 
+/* Code in a context of its own, where the request's context variables are not set. */
+void load_context(struct driver *driver, struct request *request)
+{
+    if (random_chance(&driver->random, 50)) {
+        load_spin(driver, request);
+        if (request->never_ends)
+            set_body(request, "'in_context(spin_forever)'");
+        return;
+    }
+    snprintf(request->output_due, sizeof request->output_due, "out %lld 0\n", request->id);
+    set_body(request, "'in_context(say, %lld, 1)'", request->id);
+    expect_number(request, request->id);
+}
+
 void load_log(struct driver *driver, struct request *request)
 {
     request->logs_due = random_between(&driver->random, 1, 3);

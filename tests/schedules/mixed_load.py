@@ -1,6 +1,7 @@
 """What the requests of mixed_load.c call. Most return (tick at the beginning, value, tick at the end), so that the
 test sees in which order requests ran; a value says nothing about that."""
 import asyncio
+import contextvars
 import itertools
 import logging
 import os
@@ -69,6 +70,10 @@ def say(number, lines):
     for line in range(lines):
         print(f"out {number} {line}")
     return (begin, number, tick())
+
+
+def in_context(function, *arguments):
+    return contextvars.Context().run(function, *arguments)
 
 
 def say_on_thread(number, lines):
