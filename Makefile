@@ -29,7 +29,7 @@ VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
-GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan fuzz portability
+GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan schedules fuzz portability
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 # What this make was given; where it is not what the last one was given, all is made anew.
 GIVEN := $(strip $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) \
@@ -170,6 +170,48 @@ objects: $(COMMON) $(ENGINE) $(LAUNCHER)
 asan: export ASAN_OPTIONS = detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 asan: ## run the Check tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' test-port
+
+# Schedule points (port/os/schedule.h) exist in builds with -DPYTHONX_SCHEDULES; the random mode runs with any build.
+SCHEDULE_SECONDS ?= 60
+SCHEDULE_SEED ?=
+COMMA := ,
+SCHEDULE_FLAGS = -Iport/os -Itests/port -Itests/schedules -Wno-format-nonliteral
+MIXED_LOAD := $(patsubst tests/schedules/%.c,$(BUILD)/obj/schedules/%.o,$(filter-out %/schedule_test.c \
+	%/schedule_control.c,$(sort $(wildcard tests/schedules/*.c))))
+
+$(BUILD)/obj/os/%.o: port/os/%.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) -c -o $@ $<
+
+$(ENGINE_SO) $(CHECK_PORT): $(BUILD)/obj/os/schedule.o
+
+$(BUILD)/obj/schedules/%.o: tests/schedules/%.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) $(SCHEDULE_FLAGS) -c -o $@ $<
+
+$(BUILD)/schedule_test: $(BUILD)/obj/schedules/schedule_test.o $(BUILD)/obj/schedules/schedule_control.o \
+		$(BUILD)/obj/os/schedule.o
+	@echo '  LD $@'
+	@$(CC) $(LINK_FLAGS) -o $@ $^ $(shell pkg-config --libs check)
+
+# Not Check itself: where terms.c finds a fault, mixed_load has its own way to report it.
+$(BUILD)/mixed_load: $(MIXED_LOAD) $(BUILD)/obj/tests/terms.o $(COMMON)
+	@echo '  LD $@'
+	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei
+
+.PHONY: run-schedules
+run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/mixed_load
+	$(BUILD)/schedule_test
+	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) --schedule $(PROGRAM)
+
+.PHONY: schedules
+# SANITIZE=address,undefined or SANITIZE=thread gives a build of its own.
+schedules: export ASAN_OPTIONS ?= detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
+schedules: ## drive interleavings, then mixed load at random for SCHEDULE_SECONDS
+	@$(MAKE) --no-print-directory BUILD=build/schedules$(if $(SANITIZE),_$(firstword $(subst $(COMMA), ,$(SANITIZE)))) \
+		CFLAGS='$(CFLAGS) -DPYTHONX_SCHEDULES' run-schedules
 
 # -- benchmarks -------------------------------------------------------------------------------------------------------
 

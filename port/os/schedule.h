@@ -1,0 +1,63 @@
+/* Marks places where a test can hold a thread, or make it yield, so that an interleaving is driven on purpose.
+ *
+ *   SCHEDULE_POINT(reader_queued);
+ *
+ * costs nothing, unless the build defines PYTHONX_SCHEDULES (make schedules). In that build two variables of the
+ * environment, read at the first point that is reached, say what happens at a point:
+ *
+ *   PYTHONX_SCHEDULE_SOCKET=PATH  The process connects to this Unix socket and takes commands from it, a line each:
+ *                                   hold NAME        every thread that reaches the point stops there
+ *                                   hold NAME once   the next one does
+ *                                   release NAME     all that stopped there go on, later ones pass
+ *                                 Answers are `held NAME`, `released NAME` and `error REASON`. A thread that stops
+ *                                 sends `reached NAME`. The end of the connection releases all points.
+ *   PYTHONX_SCHEDULE_SEED=N       At each point a thread goes on, yields, or sleeps for up to 2 ms, at random. With
+ *                                 the same seed, a thread does the same at its Nth point.
+ *
+ * Any thread may reach a point, with or without the GIL and whatever locks it holds; a signal handler must not. In a
+ * forked child points do nothing. */
+#ifndef PYTHONX_SCHEDULE_H
+#define PYTHONX_SCHEDULE_H
+
+/* All points: their names in commands, too. */
+#define SCHEDULE_POINTS(POINT)                                                                                         \
+    POINT(reader_read)                                                                                                 \
+    POINT(reader_queued)                                                                                               \
+    POINT(reader_timer)                                                                                                \
+    POINT(timer_fired)                                                                                                 \
+    POINT(main_idle)                                                                                                   \
+    POINT(main_took_job)                                                                                               \
+    POINT(job_before_execute)                                                                                          \
+    POINT(job_before_reply)                                                                                            \
+    POINT(job_after_reply)                                                                                             \
+    POINT(stream_before_step)                                                                                          \
+    POINT(stream_after_item)                                                                                           \
+    POINT(stream_before_end)                                                                                           \
+    POINT(abort_before_deliver)                                                                                        \
+    POINT(abort_delivered)                                                                                             \
+    POINT(invoke_sent)                                                                                                 \
+    POINT(invoke_before_wait)                                                                                          \
+    POINT(invoke_answered)                                                                                             \
+    POINT(nested_given)                                                                                                \
+    POINT(task_done)                                                                                                   \
+    POINT(loop_woken)                                                                                                  \
+    POINT(writer_before_write)                                                                                         \
+    POINT(fork_child)                                                                                                  \
+    POINT(segment_granted)
+
+enum schedule_point {
+#define SCHEDULE_NUMBER(name) SCHEDULE_##name,
+    SCHEDULE_POINTS(SCHEDULE_NUMBER)
+#undef SCHEDULE_NUMBER
+        SCHEDULE_POINT_COUNT
+};
+
+#ifdef PYTHONX_SCHEDULES
+void schedule_reach(enum schedule_point point);
+#    define SCHEDULE_POINT(name) schedule_reach(SCHEDULE_##name)
+#else
+/* Still names the constant: a name that is not in the table does not compile in any build. */
+#    define SCHEDULE_POINT(name) ((void)SCHEDULE_##name)
+#endif
+
+#endif
