@@ -169,22 +169,15 @@ objects: $(COMMON) $(ENGINE) $(LAUNCHER)
 # Leaks are those of Python itself; fatal signals are what some tests are about.
 asan: export ASAN_OPTIONS = detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 asan: ## run the Check tests under AddressSanitizer and UBSan
-	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' test-port
+	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g -DPYTHONX_CHECKS' test-port
 
 # Schedule points (port/os/schedule.h) exist in builds with -DPYTHONX_SCHEDULES; the random mode runs with any build.
 SCHEDULE_SECONDS ?= 60
 SCHEDULE_SEED ?=
 COMMA := ,
-SCHEDULE_FLAGS = -Iport/os -Itests/port -Itests/schedules -Wno-format-nonliteral
+SCHEDULE_FLAGS = -Itests/port -Itests/schedules -Wno-format-nonliteral
 MIXED_LOAD := $(patsubst tests/schedules/%.c,$(BUILD)/obj/schedules/%.o,$(filter-out %/schedule_test.c \
 	%/schedule_control.c,$(sort $(wildcard tests/schedules/*.c))))
-
-$(BUILD)/obj/os/%.o: port/os/%.c $(CONFIG)
-	@mkdir -p $(@D)
-	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) -c -o $@ $<
-
-$(ENGINE_SO) $(CHECK_PORT): $(BUILD)/obj/os/schedule.o
 
 $(BUILD)/obj/schedules/%.o: tests/schedules/%.c $(CONFIG)
 	@mkdir -p $(@D)
@@ -211,7 +204,7 @@ run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/mixed_loa
 schedules: export ASAN_OPTIONS ?= detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 schedules: ## drive interleavings, then mixed load at random for SCHEDULE_SECONDS
 	@$(MAKE) --no-print-directory BUILD=build/schedules$(if $(SANITIZE),_$(firstword $(subst $(COMMA), ,$(SANITIZE)))) \
-		CFLAGS='$(CFLAGS) -DPYTHONX_SCHEDULES' run-schedules
+		CFLAGS='$(CFLAGS) -DPYTHONX_SCHEDULES -DPYTHONX_CHECKS' run-schedules
 
 # -- benchmarks -------------------------------------------------------------------------------------------------------
 

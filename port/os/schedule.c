@@ -1,6 +1,6 @@
 /* Holds threads at schedule points on command, or delays them at random. One thread reads the commands; one lock guards
  * the holds, and nothing else is called with it but send(2), so that a point can be reached with any lock held. */
-#include "schedule.h"
+#include "os/schedule.h"
 
 #ifdef PYTHONX_SCHEDULES
 

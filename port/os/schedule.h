@@ -21,29 +21,26 @@
 
 /* All points: their names in commands, too. */
 #define SCHEDULE_POINTS(POINT)                                                                                         \
-    POINT(reader_read)                                                                                                 \
+    POINT(main_before_read)                                                                                            \
+    POINT(main_has_work)                                                                                               \
+    POINT(reader_has_input)                                                                                            \
     POINT(reader_queued)                                                                                               \
-    POINT(reader_timer)                                                                                                \
+    POINT(reader_writes)                                                                                               \
     POINT(timer_fired)                                                                                                 \
-    POINT(main_idle)                                                                                                   \
-    POINT(main_took_job)                                                                                               \
-    POINT(job_before_execute)                                                                                          \
+    POINT(job_executes)                                                                                                \
     POINT(job_before_reply)                                                                                            \
     POINT(job_after_reply)                                                                                             \
-    POINT(stream_before_step)                                                                                          \
-    POINT(stream_after_item)                                                                                           \
-    POINT(stream_before_end)                                                                                           \
-    POINT(abort_before_deliver)                                                                                        \
+    POINT(stream_steps)                                                                                                \
+    POINT(stream_has_item)                                                                                             \
+    POINT(stream_ends)                                                                                                 \
+    POINT(abort_comes)                                                                                                 \
     POINT(abort_delivered)                                                                                             \
     POINT(invoke_sent)                                                                                                 \
-    POINT(invoke_before_wait)                                                                                          \
-    POINT(invoke_answered)                                                                                             \
+    POINT(invoke_over)                                                                                                 \
     POINT(nested_given)                                                                                                \
     POINT(task_done)                                                                                                   \
     POINT(loop_woken)                                                                                                  \
-    POINT(writer_before_write)                                                                                         \
-    POINT(fork_child)                                                                                                  \
-    POINT(segment_granted)
+    POINT(child_leaves)
 
 enum schedule_point {
 #define SCHEDULE_NUMBER(name) SCHEDULE_##name,

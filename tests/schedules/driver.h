@@ -19,7 +19,7 @@
 
 #include "port_process.h"
 #include "random.h"
-#include "span.h"
+#include "wire/span.h"
 
 /* Rings by id and by number: what has ended is still known for a while, to find a second reply. */
 #define REQUESTS_KEPT 8192

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "history.h"
-#include "term.h"
+#include "wire/term.h"
 
 static struct term_head take_head(struct span *span, enum term_kind kind, const char *name)
 {

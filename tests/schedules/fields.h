@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "span.h"
+#include "wire/span.h"
 
 #define WORD_MAX 64
 

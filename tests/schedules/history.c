@@ -11,8 +11,8 @@
 
 #include <check.h>
 
-#include "span.h"
 #include "terms.h"
+#include "wire/span.h"
 
 #define FRAMES 65536
 #define FRAME_BYTES 320

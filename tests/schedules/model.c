@@ -6,8 +6,8 @@
 #include "driver.h"
 #include "fields.h"
 #include "history.h"
-#include "term.h"
 #include "terms.h"
+#include "wire/term.h"
 
 /* A timer of the port may count in whole milliseconds, from a clock that was read just before. */
 #define CLOCK_SLACK_US 1000

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "history.h"
-#include "message.h"
 #include "terms.h"
+#include "wire/message.h"
 
 #define FIRST_FREE_FD 10
 #define ARGUMENTS_MAX 8

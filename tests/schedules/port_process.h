@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "frame.h"
-#include "span.h"
+#include "wire/frame.h"
+#include "wire/span.h"
 
 struct port_process;
 

@@ -5,7 +5,7 @@
 #include "driver.h"
 #include "fields.h"
 #include "history.h"
-#include "term.h"
+#include "wire/term.h"
 
 #define STEP_US 20000
 /* A request that takes this long is left alone: load that goes on may hide that the port waits for something. */

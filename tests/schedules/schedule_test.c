@@ -10,7 +10,7 @@
 
 #include <check.h>
 
-#include "schedule.h"
+#include "os/schedule.h"
 #include "schedule_control.h"
 
 static struct schedule_control *control;

@@ -5,13 +5,26 @@
 #include "exec/execute.h"
 #include "exec/invoke_table.h"
 #include "exec/stream.h"
+#include "os/schedule.h"
 #include "python/context.h"
 #include "python/interrupt.h"
+#include "queue/session.h"
 #include "session/scheduler.h"
+
+/* While the job waits its thread looks for its abort by itself: no exception is on its way to it that what runs within
+ * the call could meet. */
+static void set_waits(struct job *job, bool waits)
+{
+    if (job == NULL)
+        return;
+    session_lock();
+    job->waits = waits;
+    session_unlock();
+}
 
 /* On another thread than the main one: runs what was made within the call. 0 once it is answered, -1 with an error set.
  */
-static int wait_on_thread(struct invocation *invocation)
+static int run_until_answered(struct invocation *invocation)
 {
     unsigned long ident = PyThread_get_thread_ident();
     for (;;) {
@@ -27,6 +40,18 @@ static int wait_on_thread(struct invocation *invocation)
         if (invocation->job != NULL && interrupt_raise(invocation->job) < 0)
             return -1;
     }
+}
+
+static int wait_on_thread(struct invocation *invocation)
+{
+    struct job *job = invocation->job;
+    set_waits(job, true);
+    int failed = run_until_answered(invocation);
+    set_waits(job, false);
+    /* It may have come since. */
+    if (!failed && job != NULL)
+        failed = interrupt_raise(job);
+    return failed;
 }
 
 /* Waits, and takes the invocation out. 0 once it is answered, -1 with an error set. */
@@ -56,7 +81,9 @@ static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
         invoke_table_remove(&invocation);
         return NULL;
     }
+    SCHEDULE_POINT(invoke_sent);
     failed = wait_for_answer(&invocation);
+    SCHEDULE_POINT(invoke_over);
     invoke_table_remove(&invocation);
     if (!failed)
         return invoke_result_take(&invocation.answer);

@@ -6,6 +6,7 @@
 #include "beam/invoke_result.h"
 #include "exec/invoke_table.h"
 #include "python/errors.h"
+#include "python/interrupt.h"
 
 static void free_invocation(struct invocation *invocation)
 {
@@ -48,10 +49,19 @@ PyObject *invoke_async_abandon_function(PyObject *self, PyObject *future)
     Py_RETURN_NONE;
 }
 
+/* New reference to the value, or NULL with an error set. */
+static PyObject *take_result(struct invocation *invocation)
+{
+    if (invocation->answered)
+        return invoke_result_take(&invocation->answer);
+    interrupt_set_shutdown("the input ended while this waited for the BEAM");
+    return NULL;
+}
+
 static void resolve(struct invocation *invocation)
 {
     PyObject *future = Py_NewRef(invocation->future), *done = NULL;
-    PyObject *value = invoke_result_take(&invocation->answer);
+    PyObject *value = take_result(invocation);
     PyObject *error = value == NULL ? errors_take() : NULL;
     free_invocation(invocation);
     PyObject *over = PyObject_CallMethod(future, "done", NULL);
@@ -69,6 +79,6 @@ static void resolve(struct invocation *invocation)
 void invoke_async_resolve(void)
 {
     struct invocation *invocation;
-    while ((invocation = invoke_table_find_answered_task()) != NULL)
+    while ((invocation = invoke_table_find_resolved_task()) != NULL)
         resolve(invocation);
 }

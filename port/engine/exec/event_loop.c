@@ -6,12 +6,16 @@
 
 #include "exec/reply.h"
 #include "exec/stream.h"
+#include "os/schedule.h"
 #include "os/std_fds.h"
 #include "python/embedded.h"
 #include "python/errors.h"
 #include "python/interrupt.h"
 #include "queue/session.h"
 #include "wire/protocol.h"
+
+/* How long tasks may take for what they tidy up at the end of the session. */
+#define CLOSE_SECONDS 0.2
 
 static event_loop_work *work;
 static PyObject *module, *tasks, *CancelledError; /* event_loop.py, once it was needed, and what it has */
@@ -74,6 +78,7 @@ static void name_abort(const struct job *job)
 
 static void end_task(struct context *context, PyObject *task)
 {
+    SCHEDULE_POINT(task_done);
     struct job *job = context->job;
     if (PyDict_DelItem(tasks, (PyObject *)context) < 0)
         PyErr_Clear();
@@ -166,7 +171,8 @@ static void move_to_task(struct job *job)
     session_unlock();
 }
 
-bool event_loop_begin(struct context *context, PyObject *value)
+/* What the engine and asyncio do for a request is not to be cut short. */
+static bool begin_task(struct context *context, PyObject *value)
 {
     if (!can_await(value) || !load())
         return false;
@@ -183,8 +189,17 @@ bool event_loop_begin(struct context *context, PyObject *value)
     }
     Py_DECREF(value);
     Py_DECREF(begun);
-    move_to_task(context->job);
     return true;
+}
+
+bool event_loop_begin(struct context *context, PyObject *value)
+{
+    context->abortable = false;
+    bool begun = begin_task(context, value);
+    context->abortable = true;
+    if (begun)
+        move_to_task(context->job);
+    return begun;
 }
 
 /* -- in the loop -----------------------------------------------------------------------------------------------------
@@ -294,14 +309,6 @@ void event_loop_leave(void)
     stop_loop();
 }
 
-void event_loop_close(void)
-{
-    PyObject *done = module == NULL ? NULL : PyObject_CallMethod(module, "close", NULL);
-    if (done == NULL)
-        PyErr_Clear();
-    Py_XDECREF(done);
-}
-
 /* -- for event_loop.py -----------------------------------------------------------------------------------------------
  */
 
@@ -329,11 +336,52 @@ static void cancel_aborted_tasks(void)
     end_done_tasks();
 }
 
+/* Has each task end with the shutdown of the session. */
+static void stop_jobs(void)
+{
+    session_lock();
+    for (struct job *job = session.jobs.active.first; job != NULL; job = job->next)
+        if (job->state == JOB_TASK)
+            job_stop(job);
+    session_unlock();
+}
+
+/* What did not end by its cancellation. */
+static void end_left_tasks(void)
+{
+    PyObject *contexts = PyDict_Keys(tasks);
+    for (Py_ssize_t i = 0; contexts != NULL && i < PyList_Size(contexts); i++) {
+        struct context *context = (struct context *)PyList_GetItem(contexts, i);
+        if (context->job == NULL)
+            continue;
+        stream_detach(context);
+        struct context *before = context_switch(context);
+        interrupt_set_shutdown(INTERRUPT_ENDED);
+        reply_end(context, NULL);
+        context_restore(before);
+    }
+    PyErr_Clear();
+    Py_XDECREF(contexts);
+}
+
+void event_loop_close(void)
+{
+    if (module == NULL)
+        return;
+    stop_jobs();
+    cancel_aborted_tasks();
+    PyObject *done = PyObject_CallMethod(module, "close", "d", CLOSE_SECONDS);
+    PyErr_Clear();
+    Py_XDECREF(done);
+    end_left_tasks();
+}
+
 PyObject *event_loop_pump_function(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
     if (std_fds_forked())
         Py_RETURN_NONE;
+    SCHEDULE_POINT(loop_woken);
     session_lock();
     handoff_clear_wake();
     bool aborts = session.loop.aborts_due;

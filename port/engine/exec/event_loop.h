@@ -34,7 +34,7 @@ void event_loop_run(void);
 /* From inside: the main thread leaves the loop at once, for something that it cannot do there. */
 void event_loop_leave(void);
 
-/* At the end of the session. */
+/* At the end of the session: ends the tasks that are left with an error of kind `shutdown`, and closes the loop. */
 void event_loop_close(void);
 
 /* erlang.call_async(module, function, args) or (fun, args): a coroutine of the answer. */

@@ -149,9 +149,15 @@ async def call_async(target, *rest):
 
 def begin(context, value, streams, on_done):
     """The context is the current one, so that the task's own has it. on_done(task) ends the request."""
-    coroutine = stream_value(context, value) if streams else wait_for(value)
+    if streams:
+        coroutine = stream_value(context, value)
+    else:
+        coroutine = value if asyncio.iscoroutine(value) else wait_for(value)
     task = get_loop().create_task(coroutine)
     task.add_done_callback(on_done)
+    if streams and asyncio.iscoroutine(value):
+        # Cancelled before its first step, the task never awaits it: Python would warn of that.
+        task.add_done_callback(lambda task: value.close())
     tasks[context] = task
 
 
@@ -190,8 +196,11 @@ def run(wake_fd):
         loop.remove_reader(wake_fd)
 
 
-def close():
+def close(seconds):
     if loop is None or loop.is_closed():
         return
+    asyncio.set_event_loop(loop)
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks.values(), timeout=seconds))
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()

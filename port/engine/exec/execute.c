@@ -11,6 +11,7 @@
 #include "exec/resolve.h"
 #include "exec/stream.h"
 #include "numpy/numpy_allocator.h"
+#include "os/schedule.h"
 #include "python/interrupt.h"
 #include "wire/protocol.h"
 #include "wire/term.h"
@@ -289,6 +290,7 @@ static bool execute_in(struct context *context, struct message *reply)
 
 bool execute_job(struct job *job, struct message *reply)
 {
+    SCHEDULE_POINT(job_executes);
     struct context *context = context_new(job);
     bool ended = true;
     if (context != NULL && context_enter(context) == 0) {

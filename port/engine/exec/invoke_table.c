@@ -131,8 +131,6 @@ struct nested_work invoke_table_wait(struct invocation *invocation, unsigned lon
     struct nested_work work = {0};
     struct job *own = invocation->job;
     session_lock();
-    if (own != NULL)
-        own->waits = true;
     for (;;) {
         unsigned long long until_us = 0;
         work.job = job_first_nested(invocation);
@@ -146,8 +144,6 @@ struct nested_work invoke_table_wait(struct invocation *invocation, unsigned lon
         }
         lock_wait(&session.lock, &invocation->arrived, until_us);
     }
-    if (own != NULL)
-        own->waits = false;
     if (work.job != NULL)
         job_start(work.job, thread);
     session_unlock();
@@ -164,11 +160,12 @@ struct invocation *invoke_table_find_task(const PyObject *future)
     return invocation;
 }
 
-struct invocation *invoke_table_find_answered_task(void)
+struct invocation *invoke_table_find_resolved_task(void)
 {
+    bool ended = atomic_load(&session.ended);
     session_lock();
     struct invocation *invocation = session.invocations.first;
-    while (invocation != NULL && (invocation->waiter != WAITER_TASK || !invocation->answered))
+    while (invocation != NULL && (invocation->waiter != WAITER_TASK || !(invocation->answered || ended)))
         invocation = invocation->next;
     session_unlock();
     return invocation;

@@ -47,9 +47,10 @@ struct nested_work {
  * the lock and the GIL. */
 struct nested_work invoke_table_wait(struct invocation *invocation, unsigned long thread);
 
-/* Invocations of tasks: by its future, and one that is answered. NULL if there is none. Without the lock. */
+/* Invocations of tasks: by its future, and one that is answered, or never will be, as the input has ended. NULL if
+ * there is none. Without the lock. */
 struct invocation *invoke_table_find_task(const PyObject *future);
-struct invocation *invoke_table_find_answered_task(void);
+struct invocation *invoke_table_find_resolved_task(void);
 
 /* -- from any thread, without the GIL, with the session's lock --------------------------------------------------------
  */

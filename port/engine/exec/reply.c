@@ -7,6 +7,7 @@
 #include "codec/types.h"
 #include "exec/error_reply.h"
 #include "exec/request_options.h"
+#include "os/schedule.h"
 #include "python/emit.h"
 #include "python/errors.h"
 #include "python/forked_child.h"
@@ -165,11 +166,13 @@ static void write_timing(const struct job *job)
 
 void reply_write(struct job *job, const struct message *reply)
 {
+    SCHEDULE_POINT(job_before_reply);
     if (!job->replies)
         return;
     if (job->timing)
         write_timing(job);
     writer_send(session.writer, reply);
+    SCHEDULE_POINT(job_after_reply);
 }
 
 bool reply_holds_objects(const struct job *job, const struct message *reply)

@@ -7,6 +7,7 @@
 
 #include "exec/reply.h"
 #include "os/clock.h"
+#include "os/schedule.h"
 #include "python/emit.h"
 #include "python/errors.h"
 #include "python/forked_child.h"
@@ -242,6 +243,7 @@ static void close_iterator(PyObject *iterator)
  * closing the iterator runs code. */
 static void end(struct stream *stream)
 {
+    SCHEDULE_POINT(stream_ends);
     struct context *context = stream->context;
     close_iterator(stream->iterator);
     PyObject *exception = errors_take();
@@ -290,10 +292,18 @@ static bool may_go_on(const struct stream *stream)
     return stream->iterator != NULL && !stream->stepping && (job->granted > stream->put || job_abort_is_due(job));
 }
 
+static bool matches(const struct stream *stream, unsigned long long within)
+{
+    const struct job *job = stream->context->job;
+    if (within == STREAM_WITHIN_ANY)
+        return job->within != 0 || job_abort_is_due(job);
+    return within == 0 || job->within == within;
+}
+
 struct stream *stream_next_ready(unsigned long long within)
 {
     struct stream *found = session.streams.first;
-    while (found != NULL && !(may_go_on(found) && (within == 0 || found->context->job->within == within)))
+    while (found != NULL && !(may_go_on(found) && matches(found, within)))
         found = found->next;
     if (found != NULL && found->next != NULL) {
         unlink_stream(found);
@@ -356,6 +366,7 @@ static bool go_on(struct stream *stream)
         forked_child_leave();
         if (item == NULL)
             return false;
+        SCHEDULE_POINT(stream_has_item);
         if (put_item(stream, item) < 0 || interrupt_raise(job) < 0)
             return false;
     }
@@ -365,6 +376,7 @@ static bool go_on(struct stream *stream)
 
 void stream_step(struct stream *stream)
 {
+    SCHEDULE_POINT(stream_steps);
     struct context *before = context_switch(stream->context);
     if (go_on(stream))
         leave_stream(stream);

@@ -6,6 +6,7 @@
 #ifndef PYTHONX_STREAM_H
 #define PYTHONX_STREAM_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -37,7 +38,8 @@ PyObject *stream_put_function(PyObject *self, PyObject *arguments);
 /* -- from any thread, without the GIL; with the session's lock -- */
 
 /* The stream whose turn it is to go on, which moves behind the others; NULL if none may. With `within`, only one that
- * was made within the call of that number. */
+ * was made within the call of that number, or within any, or that is to end. */
+#define STREAM_WITHIN_ANY ULLONG_MAX
 struct stream *stream_next_ready(unsigned long long within);
 
 /* The calling thread (of Python; 0: the main one) is inside the stream from now on: stream_step goes on with it. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "os/exit_status.h"
+#include "os/schedule.h"
 #include "os/std_fds.h"
 #include "python/errors.h"
 
@@ -56,6 +57,7 @@ void forked_child_leave(void)
 {
     if (!std_fds_forked())
         return;
+    SCHEDULE_POINT(child_leaves);
     int status = report_error();
     call_in("threading", "_shutdown");
     call_in("atexit", "_run_exitfuncs");

@@ -39,7 +39,7 @@ static PyObject *text_of(const struct job *job)
     case JOB_ABORT_TIMED_OUT:
         return PyUnicode_FromFormat("the request took longer than its timeout of %llu ms", job->request.timeout_ms);
     case JOB_ABORT_STOPPED:
-        return PyUnicode_FromString(INTERRUPT_STOPPED);
+        return PyUnicode_FromString(job->request.operation == OPERATION_stream ? INTERRUPT_STOPPED : INTERRUPT_ENDED);
     case JOB_ABORT_CANCELLED:
     case JOB_ABORT_NONE:
         break;

@@ -30,7 +30,8 @@ void interrupt_leave_thread(struct job *job);
 /* New reference to the exception for its abort, delivered or not, or None; NULL with an error set. */
 PyObject *interrupt_exception(const struct job *job);
 
-/* Why a stream ends that a stop finds. */
+/* Why a request ends with the session, and a stream that a stop finds. */
+#define INTERRUPT_ENDED "the session ended before the request did"
 #define INTERRUPT_STOPPED "the session was stopped before the stream had come to its end"
 
 /* Gives the current error its text, if it is the job's abort as a thread got it: without one. */

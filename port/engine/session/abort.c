@@ -2,6 +2,7 @@
 
 #include "exec/invoke_table.h"
 #include "exec/reply.h"
+#include "os/schedule.h"
 #include "queue/session.h"
 #include "queue/timer.h"
 
@@ -52,8 +53,10 @@ bool abort_reply_to_unbegun(void)
 
 void abort_cancel(struct span id)
 {
+    SCHEDULE_POINT(abort_comes);
     session_lock();
     job_cancel(id, abort_deliver);
     session_unlock();
+    SCHEDULE_POINT(abort_delivered);
     (void)abort_reply_to_unbegun();
 }

@@ -4,6 +4,7 @@
 
 #include "exec/invoke_table.h"
 #include "exec/reply.h"
+#include "os/schedule.h"
 #include "queue/session.h"
 #include "queue/timer.h"
 #include "session/abort.h"
@@ -51,7 +52,10 @@ struct job *intake_accept(struct frame *frame)
         request_free(&request);
         return NULL;
     }
-    return job->request.within.length > 0 && nest(job) ? NULL : job;
+    bool nested = job->request.within.length > 0 && nest(job);
+    if (nested)
+        SCHEDULE_POINT(nested_given);
+    return nested ? NULL : job;
 }
 
 /* Of a refused frame the first bytes are there: enough to answer under its own id if that came early. */
@@ -89,6 +93,7 @@ void intake_enqueue(struct job *job)
     session_unlock();
     if (closed)
         reply_to_unbegun(job);
+    SCHEDULE_POINT(reader_queued);
 }
 
 void intake_start(struct job *job)

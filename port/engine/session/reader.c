@@ -10,6 +10,7 @@
 #include "os/exit_status.h"
 #include "os/fd_state.h"
 #include "os/poller.h"
+#include "os/schedule.h"
 #include "os/thread.h"
 #include "queue/session.h"
 #include "queue/timer.h"
@@ -127,6 +128,7 @@ void reader_notify(void)
 
 static void write_what_is_due(void)
 {
+    SCHEDULE_POINT(reader_writes);
     (void)abort_reply_to_unbegun();
     stream_send_due(clock_us());
 }
@@ -151,6 +153,7 @@ static void read_while_busy(void)
     session_unlock();
     if (!taken)
         return;
+    SCHEDULE_POINT(reader_has_input);
     if (fd_is_readable(session.input_fd, 0)) {
         bool interrupted;
         struct job *job = read_job(&interrupted);

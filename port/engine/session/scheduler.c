@@ -5,6 +5,7 @@
 #include "exec/reply.h"
 #include "exec/stream.h"
 #include "os/clock.h"
+#include "os/schedule.h"
 #include "python/context.h"
 #include "python/interrupt.h"
 #include "queue/session.h"
@@ -44,12 +45,16 @@ static bool may_begin(const struct job *job, enum where where)
     return session.jobs.exclusive == 0 || job->request.concurrent || job->request.operation == OPERATION_release;
 }
 
-/* Whether what was not made within the innermost wait may run on top of it. */
+/* Whether the innermost wait has lasted so long that it may depend on what was not made within it. */
+static bool has_waited_long(void)
+{
+    return clock_us() - session.invocations.main_wait->since_us >= INVOKE_TABLE_PATIENCE_US;
+}
+
+/* Whether a job of unknown origin may run on top of the innermost wait. */
 static bool may_run_foreign(void)
 {
-    const struct invocation *wait = session.invocations.main_wait;
-    return session.jobs.foreign == 0 && !invoke_table_main_is_answered() && !job_abort_waits_below() &&
-           clock_us() - wait->since_us >= INVOKE_TABLE_PATIENCE_US;
+    return session.jobs.foreign == 0 && !invoke_table_main_is_answered() && !job_abort_waits_below();
 }
 
 /* Made within a call that a task awaits. */
@@ -87,20 +92,18 @@ static struct job *choose_job(enum where where)
         return job;
     if (wait == NULL)
         return first_queued(where);
-    if (!may_run_foreign())
+    if (!has_waited_long())
         return NULL;
     job = first_of_others();
-    if (job == NULL)
-        job = first_queued(WHERE_WAIT);
-    if (job != NULL)
+    if (job == NULL && may_run_foreign() && (job = first_queued(WHERE_WAIT)) != NULL)
         job->foreign = true;
     return job;
 }
 
-/* What waits below is not kept waiting for streams, but for those that its own answer may depend on. */
+/* What waits below and could go on is not kept waiting for streams, but for those that an answer may depend on. */
 static struct stream *choose_stream(void)
 {
-    return stream_next_ready(invoke_table_main_is_answered() ? session.invocations.main_wait->number : 0);
+    return stream_next_ready(invoke_table_main_is_answered() ? STREAM_WITHIN_ANY : 0);
 }
 
 /* The context is the main thread's own: it changes only while that works. */
@@ -146,6 +149,7 @@ static struct work wait_for_work(enum where where, unsigned long long until_us)
     bool interrupted, direct = where == WHERE_IDLE && job_first() == NULL;
     enum handoff_place before = handoff_enter(MAIN_READS);
     session_unlock();
+    SCHEDULE_POINT(main_before_read);
     struct job *job = reader_read(until_us, direct, &interrupted);
     session_lock();
     (void)handoff_enter(before);
@@ -233,6 +237,7 @@ int scheduler_wait_for_answer(struct invocation *invocation)
         PyThreadState *thread = PyEval_SaveThread();
         struct work work = next_while_waiting(invocation);
         PyEval_RestoreThread(thread);
+        SCHEDULE_POINT(main_has_work);
         switch (work.kind) {
         case WORK_JOB:
             execute_nested(work.job);
@@ -309,6 +314,7 @@ static bool do_work(struct work *work, struct message *reply, PyThreadState **th
 {
     bool goes_on = work->kind != WORK_END;
     PyEval_RestoreThread(*thread);
+    SCHEDULE_POINT(main_has_work);
     switch (work->kind) {
     case WORK_JOB:
         goes_on = execute_at_bottom(work->job, reply, thread);
@@ -354,6 +360,7 @@ void scheduler_run(void)
 /* By the timer's thread: nothing here blocks; what is to be written is left to the reader thread. */
 static void on_timer(unsigned long long now_us)
 {
+    SCHEDULE_POINT(timer_fired);
     session_lock();
     job_expire(now_us, abort_deliver);
     unsigned long long next = handoff_on_timer(now_us), due = stream_next_due();
