@@ -6,6 +6,7 @@ ONLY_AST = 0x400  # ast.PyCF_ONLY_AST; importing ast costs more than a start sho
 TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 COROUTINE = 0x80  # inspect.CO_COROUTINE
 AWAITS = COROUTINE | 0x200  # inspect.CO_ASYNC_GENERATOR
+CodeType = type((lambda: None).__code__)
 
 
 def compile_part(part, file, mode):
@@ -13,7 +14,7 @@ def compile_part(part, file, mode):
 
 
 def compile_block(text, file, keep_value):
-    """(body, expression, awaits): code objects or None, and whether any of them is to be awaited."""
+    """(body, expression, awaits, file): code objects or None, and whether any of them is to be awaited."""
     if not keep_value:
         body, expression = compile_part(text, file, "exec"), None
     else:
@@ -24,7 +25,28 @@ def compile_block(text, file, keep_value):
             expression = compile_part(_ast.Expression(tree.body.pop().value), file, "eval")
             body = compile_part(tree, file, "exec") if tree.body else None
     awaits = any(part is not None and part.co_flags & AWAITS for part in (body, expression))
-    return body, expression, awaits
+    return body, expression, awaits, file
+
+
+def size_of_block(block):
+    """About how many bytes of memory the code objects of a block take."""
+    return sum(size_of_code(part) for part in block[:2] if part is not None)
+
+
+def size_of_code(code):
+    # Names are shared with others, mostly; each takes a place in a tuple, and a short text.
+    names = 64 * (len(code.co_names) + len(code.co_varnames))
+    parts = (code, code.co_linetable, code.co_exceptiontable)
+    return sum(part.__sizeof__() for part in parts) + names + size_of_constant(code.co_consts)
+
+
+def size_of_constant(constant):
+    if isinstance(constant, CodeType):
+        return size_of_code(constant)
+    size = constant.__sizeof__()
+    if isinstance(constant, (tuple, frozenset)):
+        size += sum(map(size_of_constant, constant))
+    return size
 
 
 async def evaluate(body, expression, globals):

@@ -57,14 +57,38 @@ def for_owner(request, function):
     return call
 
 
+def run_once_for_owner(request, thread, own):
+    """A `run` for the thread that puts its own back first: kept, it would be in a cycle with the thread."""
+
+    def run():
+        restore_run(thread, own)
+        for_owner(request, thread.run)()
+
+    return run
+
+
+def restore_run(thread, own):
+    if own is not None:
+        thread.run = own
+    else:
+        vars(thread).pop("run", None)
+
+
 def pass_owner_to_threads(threading):
     start = threading.Thread.start
 
     def start_with_owner(thread):
         request = owner.get(None)
-        if request is not None:
-            thread.run = for_owner(request, thread.run)
-        return start(thread)
+        if request is None:
+            return start(thread)
+        own = vars(thread).get("run")  # if code has set one for this thread
+        thread.run = run_once_for_owner(request, thread, own)
+        try:
+            return start(thread)
+        except Exception:
+            # An interrupt is none, and may come when the thread has started.
+            restore_run(thread, own)
+            raise
 
     start_with_owner.__doc__ = start.__doc__
     threading.Thread.start = start_with_owner
