@@ -23,7 +23,6 @@
 #include "exec/event_loop.h"
 #include "exec/execute.h"
 #include "exec/invoke_table.h"
-#include "exec/request_options.h"
 #include "exec/serve.h"
 #include "exec/stream.h"
 #include "os/crash_handler.h"
@@ -100,7 +99,7 @@ static int start_parts(const struct engine_options *options)
         return -1;
     Py_DECREF(erlang);
     if (buffer_start() < 0 || decode_start() < 0 || refs_start() < 0 || compile_start() < 0 ||
-        request_options_start() < 0 || structs_start(options->mapset_version) < 0)
+        structs_start(options->mapset_version) < 0)
         return -1;
     return run_bootstrap();
 }

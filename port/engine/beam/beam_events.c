@@ -37,7 +37,7 @@ static int send_message(struct message *message)
         writer_send(events_writer, message);
         PyEval_RestoreThread(thread);
     } else if (status == MESSAGE_TOO_LONG) {
-        PyErr_SetString(types_EncodeError, "the term does not fit a frame of 4 GiB");
+        PyErr_SetString(errors_EncodeError, "the term does not fit a frame of 4 GiB");
     } else {
         PyErr_NoMemory();
     }

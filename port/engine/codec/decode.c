@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <ei.h>
@@ -13,8 +12,8 @@
 #include "codec/refs.h"
 #include "codec/structs.h"
 #include "codec/types.h"
+#include "numpy/tensor.h"
 #include "numpy/tensor_decode.h"
-#include "python/buffer.h"
 #include "python/errors.h"
 #include "shm/segment_ref.h"
 #include "wire/term.h"
@@ -43,17 +42,17 @@ int decode_start(void)
 
 static PyObject *fail_at(const struct decoder *decoder, const unsigned char *at, const char *what)
 {
-    PyErr_Format(types_DecodeError, "%s (byte %zu of the frame)", what, (size_t)(at - decoder->span.bytes));
+    PyErr_Format(errors_DecodeError, "%s (byte %zu of the frame)", what, (size_t)(at - decoder->span.bytes));
     return NULL;
 }
 
 /* Gives the place to a ValueError that knows none. */
 static PyObject *fail_from_value_error(const struct decoder *decoder, const unsigned char *at)
 {
-    if (!PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(types_DecodeError))
+    if (!PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(errors_DecodeError))
         return NULL;
     PyObject *exception = errors_take();
-    PyErr_Format(types_DecodeError, "%S (byte %zu of the frame)", exception, (size_t)(at - decoder->span.bytes));
+    PyErr_Format(errors_DecodeError, "%S (byte %zu of the frame)", exception, (size_t)(at - decoder->span.bytes));
     Py_XDECREF(exception);
     return NULL;
 }
@@ -61,19 +60,6 @@ static PyObject *fail_from_value_error(const struct decoder *decoder, const unsi
 static PyObject *fail_status(const struct decoder *decoder, enum term_status status)
 {
     return fail_at(decoder, span_here(&decoder->span), term_status_text(status));
-}
-
-/* -- the frame ----------------------------------------------------------------------------------------------------- */
-
-PyObject *decode_keep_frame(const struct decoder *decoder)
-{
-    struct request *request = decoder->request;
-    if (request->keeper == NULL) {
-        request->keeper = buffer_new(request->frame.bytes, request->frame.length, free, request->frame.allocation);
-        if (request->keeper != NULL)
-            request->frame.allocation = NULL; /* the Memory's from here */
-    }
-    return request->keeper;
 }
 
 /* -- leaves -------------------------------------------------------------------------------------------------------- */
@@ -421,7 +407,7 @@ static PyObject *build(const struct decoder *decoder, const struct term_head *na
         return Py_NewRef(dict);
     if (number != NULL && PyLong_CheckExact(number))
         return refs_get(number);
-    PyErr_SetString(types_DecodeError, "ref is the number of an object");
+    PyErr_SetString(errors_DecodeError, "ref is the number of an object");
     return NULL;
 }
 
@@ -431,7 +417,7 @@ NO_STACK static void fail_struct(const struct decoder *decoder, const unsigned c
     char shown[64]; /* PyErr_Format has no %.*s before Python 3.12 */
     snprintf(shown, sizeof shown, "%.*s", (int)name->length, (const char *)name->data);
     PyObject *exception = errors_take();
-    PyErr_Format(types_DecodeError, "%s that Python cannot hold: %S (byte %zu of the frame)", shown, exception,
+    PyErr_Format(errors_DecodeError, "%s that Python cannot hold: %S (byte %zu of the frame)", shown, exception,
                  (size_t)(at - decoder->span.bytes));
     Py_XDECREF(exception);
 }
@@ -444,7 +430,10 @@ static bool is_tensor(const struct term_head *name)
 static PyObject *tensor(struct decoder *decoder, size_t count)
 {
     const unsigned char *at = span_here(&decoder->span);
-    PyObject *array = tensor_decode(decoder, count);
+    struct tensor_source source = {decoder->span, decoder->request, decoder->moved};
+    PyObject *array = tensor_decode(&source, count);
+    decoder->span = source.span;
+    decoder->moved = source.moved;
     return array != NULL ? array : fail_from_value_error(decoder, at);
 }
 
@@ -461,7 +450,7 @@ static PyObject *structure(struct decoder *decoder, size_t count, const struct t
         return NULL;
     PyObject *object = build(decoder, name, dict);
     Py_DECREF(dict);
-    if (object == NULL && !PyErr_ExceptionMatches(types_DecodeError) && PyErr_ExceptionMatches(PyExc_Exception))
+    if (object == NULL && !PyErr_ExceptionMatches(errors_DecodeError) && PyErr_ExceptionMatches(PyExc_Exception))
         fail_struct(decoder, at, name);
     return object;
 }
@@ -535,7 +524,7 @@ PyObject *decode_term(struct decoder *decoder, const char *name)
         PyGC_Enable();
     if (object == NULL) {
         value_path_prepend(&decoder->path, name);
-        value_path_raise(&decoder->path, types_DecodeError);
+        value_path_raise(&decoder->path, errors_DecodeError);
     }
     return object;
 }

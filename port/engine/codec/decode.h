@@ -28,9 +28,6 @@ static inline struct decoder decoder_of(struct span span, bool bytes)
     return (struct decoder){.span = span, .bytes = bytes};
 }
 
-/* The Memory of the request's whole frame, borrowed: from now on it owns the frame's bytes. NULL with an error set. */
-PyObject *decode_keep_frame(const struct decoder *decoder);
-
 /* New reference to the object of the term at the span's position, which moves past it. NULL with an error set: a
  * DecodeError, whose message names the place after `name`, or what Python raised. Owns no bytes of the span. */
 PyObject *decode_term(struct decoder *decoder, const char *name);

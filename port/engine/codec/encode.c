@@ -10,6 +10,7 @@
 #include "codec/types.h"
 #include "codec/value_path.h"
 #include "numpy/tensor.h"
+#include "python/errors.h"
 #include "shm/large_binary.h"
 #include "wire/frame.h"
 
@@ -31,7 +32,7 @@ static int encode(struct encoder *encoder, PyObject *object);
 
 static int fail(const char *what)
 {
-    PyErr_SetString(types_EncodeError, what);
+    PyErr_SetString(errors_EncodeError, what);
     return -1;
 }
 
@@ -419,7 +420,7 @@ int encode_object(struct message *message, PyObject *object, const char *name)
     if (encode(&encoder, object) == 0)
         return 0;
     value_path_prepend(&encoder.path, name);
-    value_path_raise(&encoder.path, types_EncodeError);
+    value_path_raise(&encoder.path, errors_EncodeError);
     return -1;
 }
 

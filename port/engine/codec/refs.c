@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "codec/types.h"
+#include "python/errors.h"
 
 static PyObject *kept;
 static unsigned long long last_number;
@@ -34,7 +34,7 @@ PyObject *refs_get(PyObject *number)
 {
     PyObject *object = PyDict_GetItemWithError(kept, number);
     if (object == NULL && !PyErr_Occurred())
-        PyErr_Format(types_DecodeError,
+        PyErr_Format(errors_DecodeError,
                      "there is no object under reference %S: it was released, or belongs to another session", number);
     return Py_XNewRef(object);
 }

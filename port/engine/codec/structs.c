@@ -1,8 +1,8 @@
 /* The bridge to structs.py, which is loaded when the first value needs it. */
 #include "codec/structs.h"
 
-#include "codec/types.h"
 #include "python/embedded.h"
+#include "python/errors.h"
 
 static PyObject *module;
 static long client_mapset_version;
@@ -77,7 +77,7 @@ static PyObject *no_form(PyObject *object)
     PyObject *name = PyObject_GetAttrString(type, "__qualname__");
     if (module_name != NULL && name != NULL)
         PyErr_Format(
-            types_EncodeError,
+            errors_EncodeError,
             "%S.%S has no Erlang term (return => ref keeps it in Python; erlang.register_encoder gives it one)",
             module_name, name);
     Py_XDECREF(module_name);

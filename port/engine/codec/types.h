@@ -6,11 +6,9 @@
 #include "python/py_api.h"
 #include "wire/term.h"
 
-/* Makes the types and exceptions and adds them to the module; 0, or -1 with an error set. */
-int types_add(PyObject *module);
-
-extern PyObject *types_DecodeError; /* ValueError: a term has no object */
-extern PyObject *types_EncodeError; /* ValueError: an object has no term */
+/* Makes the types and adds them to the module; `call_function` runs when a Fun is called. 0, or -1 with an error set.
+ */
+int types_add(PyObject *module, ternaryfunc call_function);
 
 /* New reference. `text` is UTF-8. */
 PyObject *types_atom(const char *text, Py_ssize_t length);

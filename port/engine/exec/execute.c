@@ -4,11 +4,11 @@
 #include "codec/decode.h"
 #include "codec/encode.h"
 #include "codec/refs.h"
-#include "codec/types.h"
 #include "exec/compile.h"
 #include "exec/error_reply.h"
 #include "exec/resolve.h"
 #include "numpy/numpy_allocator.h"
+#include "python/errors.h"
 #include "python/interrupt.h"
 #include "python/output.h"
 #include "shm/large_binary.h"
@@ -31,7 +31,7 @@ int run_start(void)
 
 static PyObject *bad_request(const char *what)
 {
-    PyErr_SetString(request_options_BadRequest, what);
+    PyErr_SetString(errors_BadRequest, what);
     return NULL;
 }
 
@@ -62,7 +62,7 @@ static int read_options(struct run *run, bool given)
         return -1;
     if (span_left(&run->span) == 0)
         return 0;
-    PyErr_Format(types_DecodeError, "%zu bytes are left behind the request's term", span_left(&run->span));
+    PyErr_Format(errors_DecodeError, "%zu bytes are left behind the request's term", span_left(&run->span));
     return -1;
 }
 
@@ -71,13 +71,13 @@ static PyObject *decode_code(struct run *run)
     struct term_head head;
     enum term_status status = term_read_head(&run->span, &head);
     if (status != TERM_OK)
-        return PyErr_Format(types_DecodeError, "code: %s", term_status_text(status));
+        return PyErr_Format(errors_DecodeError, "code: %s", term_status_text(status));
     if (head.kind != TERM_BINARY)
         return bad_request("code is a binary");
     PyObject *text = PyUnicode_DecodeUTF8((const char *)head.data, (Py_ssize_t)head.length, NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
-        PyErr_SetString(types_DecodeError, "code: not UTF-8 (in Erlang, write <<\"...\"/utf8>>)");
+        PyErr_SetString(errors_DecodeError, "code: not UTF-8 (in Erlang, write <<\"...\"/utf8>>)");
     }
     return text;
 }
@@ -86,7 +86,7 @@ static int check_name(PyObject *name)
 {
     if (PyUnicode_Check(name) && PyUnicode_IsIdentifier(name) == 1)
         return 0;
-    PyErr_Format(request_options_BadRequest, "bindings: %R is no Python name", name);
+    PyErr_Format(errors_BadRequest, "bindings: %R is no Python name", name);
     return -1;
 }
 
@@ -299,9 +299,9 @@ static const char *error_kind(enum run_stage stage)
     const char *interrupted = interrupt_kind();
     if (interrupted != NULL)
         return interrupted;
-    if (stage == RUN_DECODE && PyErr_ExceptionMatches(request_options_BadRequest))
+    if (stage == RUN_DECODE && PyErr_ExceptionMatches(errors_BadRequest))
         return PROTOCOL_BAD_REQUEST;
-    if (stage == RUN_DECODE && PyErr_ExceptionMatches(types_DecodeError))
+    if (stage == RUN_DECODE && PyErr_ExceptionMatches(errors_DecodeError))
         return PROTOCOL_UNDECODABLE;
     if (stage == RUN_COMPILE && PyErr_ExceptionMatches(PyExc_SyntaxError))
         return PROTOCOL_SYNTAX;
@@ -311,8 +311,8 @@ static const char *error_kind(enum run_stage stage)
 static bool is_refusal(enum run_stage stage)
 {
     return (stage == RUN_DECODE &&
-            (PyErr_ExceptionMatches(request_options_BadRequest) || PyErr_ExceptionMatches(types_DecodeError))) ||
-           (stage == RUN_ENCODE && PyErr_ExceptionMatches(types_EncodeError));
+            (PyErr_ExceptionMatches(errors_BadRequest) || PyErr_ExceptionMatches(errors_DecodeError))) ||
+           (stage == RUN_ENCODE && PyErr_ExceptionMatches(errors_EncodeError));
 }
 
 static void put_error(struct run *run, struct message *reply)

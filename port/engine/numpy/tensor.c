@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/types.h"
 #include "numpy/numpy_allocator.h"
 #include "numpy/numpy_api.h"
 #include "python/embedded.h"
+#include "python/errors.h"
 #include "shm/large_binary.h"
 
 static PyObject *module;     /* tensor.py */
@@ -141,7 +141,7 @@ static int put_view(struct message *message, Py_buffer *view, const char *kind, 
 {
     message_put_map(message, 4);
     message_put_atom_text(message, "__struct__");
-    message_put_atom_text(message, "Elixir.PythonxPort.Tensor");
+    message_put_atom_text(message, TENSOR_STRUCT);
     message_put_atom_text(message, "type");
     message_put_tuple(message, 2);
     message_put_atom_text(message, kind);
@@ -186,7 +186,7 @@ static int put_converted(struct message *message, PyObject *array)
         if (view != NULL)
             failed = put_view(message, view, kind, bits, fresh);
         else
-            PyErr_SetString(types_EncodeError, "an array that does not give its data away");
+            PyErr_SetString(errors_EncodeError, "an array that does not give its data away");
     }
     Py_DECREF(converted);
     return failed;

@@ -9,6 +9,9 @@
 #include "python/py_api.h"
 #include "wire/message.h"
 
+#define TENSOR_STRUCT "Elixir.PythonxPort.Tensor"
+#define TENSOR_STRUCT_NX "Elixir.Nx.Tensor"
+
 #define TENSOR_RANK_MAX 64
 
 /* A tensor's fields as they were read, checked by tensor_build. */

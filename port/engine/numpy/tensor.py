@@ -1,5 +1,6 @@
 """Arrays that C does not take apart by itself: strided, byte-swapped, of torch, or of a type that Nx does not have."""
 
+from _pythonx import TENSOR_STRUCT
 from erlang import Atom, EncodeError
 
 # Kinds of types in Nx by NumPy's letter for them, and how many bits each may have.
@@ -95,7 +96,7 @@ class Tensor:
 
 def simplify_tensor(value):
     return {
-        Atom("__struct__"): Atom("Elixir.PythonxPort.Tensor"),
+        Atom("__struct__"): Atom(TENSOR_STRUCT),
         Atom("type"): (Atom(value.kind), value.bits),
         Atom("shape"): value.array.shape,
         Atom("data"): memoryview(value.array.reshape(-1).view("u1")),

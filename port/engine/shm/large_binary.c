@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/types.h"
+#include "python/errors.h"
 #include "python/py_api.h"
 #include "shm/segment.h"
 #include "wire/frame.h"
@@ -123,7 +123,7 @@ int large_binary_put(struct message *message, const void *bytes, size_t length, 
     }
     if (length > FRAME_LENGTH_MAX) {
         release(owner);
-        PyErr_SetString(types_EncodeError, "a binary of 4 GiB or more does not fit a frame");
+        PyErr_SetString(errors_EncodeError, "a binary of 4 GiB or more does not fit a frame");
         return -1;
     }
     if (pinned && message_pin_binary(message, bytes, length, release, owner))
