@@ -1,4 +1,4 @@
-/* Terms to objects. The table is in PROTOCOL.md. All functions need the GIL. */
+/* Decodes terms to objects, by the table in PROTOCOL.md. All functions need the GIL. */
 #ifndef PYTHONX_DECODE_H
 #define PYTHONX_DECODE_H
 
@@ -8,6 +8,9 @@
 #include "python/py_api.h"
 #include "wire/request.h"
 #include "wire/span.h"
+
+/* What such a function has on the stack is not there again at each level of a nested term. */
+#define DECODE_NO_STACK __attribute__((noinline))
 
 struct decoder {
     struct span span;        /* the whole frame, at the term to decode */
@@ -31,5 +34,8 @@ static inline struct decoder decoder_of(struct span span, bool bytes)
 /* New reference to the object of the term at the span's position, which moves past it. NULL with an error set: a
  * DecodeError, whose message names the place after `name`, or what Python raised. Owns no bytes of the span. */
 PyObject *decode_term(struct decoder *decoder, const char *name);
+
+/* For the parts of the decoder: the next term's object, new reference; NULL with an error set that has no path yet. */
+PyObject *decode_any(struct decoder *decoder);
 
 #endif
