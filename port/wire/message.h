@@ -74,6 +74,8 @@ void message_put_atom(struct message *message, const char *utf8, size_t length);
 void message_put_atom_text(struct message *message, const char *ascii);
 void message_put_integer(struct message *message, long long value);
 void message_put_unsigned(struct message *message, unsigned long long value);
+/* An integer of any size by its digits to the base of 256, the lowest first; at most UINT32_MAX of them. */
+void message_put_big(struct message *message, const void *digits, size_t length, bool negative);
 void message_put_float(struct message *message, double value); /* a finite one */
 void message_put_binary(struct message *message, const void *bytes, size_t length);
 /* The binary of one run of bytes behind another. */

@@ -3,6 +3,7 @@
 
 #include "python/embedded.h"
 #include "python/errors.h"
+#include "python/type_name.h"
 
 static PyObject *module;
 static long client_mapset_version;
@@ -70,17 +71,14 @@ PyObject *structs_build(PyObject *dict, PyObject *struct_key, int hashable)
     return object;
 }
 
-static PyObject *no_form(PyObject *object)
+/* Returns NULL with an EncodeError set. */
+static PyObject *fail_no_form(PyObject *object)
 {
-    PyObject *type = (PyObject *)Py_TYPE(object);
-    PyObject *module_name = PyObject_GetAttrString(type, "__module__");
-    PyObject *name = PyObject_GetAttrString(type, "__qualname__");
-    if (module_name != NULL && name != NULL)
-        PyErr_Format(
-            errors_EncodeError,
-            "%S.%S has no Erlang term (return => ref keeps it in Python; erlang.register_encoder gives it one)",
-            module_name, name);
-    Py_XDECREF(module_name);
+    PyObject *name = type_name_of(object, NULL);
+    if (name != NULL)
+        PyErr_Format(errors_EncodeError,
+                     "%U has no Erlang term (return => ref keeps it in Python; erlang.register_encoder gives it one)",
+                     name);
     Py_XDECREF(name);
     return NULL;
 }
@@ -102,7 +100,7 @@ static PyObject *simplify_by(PyObject *function, PyObject *object)
     PyObject *simple = PyObject_CallFunctionObjArgs(function, object, NULL);
     if (simple != NULL && Py_TYPE(simple) == Py_TYPE(object)) {
         Py_CLEAR(simple);
-        no_form(object);
+        fail_no_form(object);
     }
     return simple;
 }
@@ -125,7 +123,7 @@ PyObject *structs_simplify(PyObject *object, PyTypeObject **as_base)
         return NULL;
     PyObject *simple = NULL;
     if (Py_IsNone(function)) {
-        no_form(object);
+        fail_no_form(object);
     } else if (PyUnicode_Check(function)) {
         simple = simplify_by_attribute(function, object);
     } else if (PyType_Check(function) && (function != (PyObject *)&PyUnicode_Type || PyUnicode_Check(object))) {
