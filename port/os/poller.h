@@ -1,5 +1,6 @@
-/* What the reader thread sleeps on: the input and two timers. epoll(7) and timerfd_create(2) where there are such
- * things (poller_epoll.c), else poll(2), a pipe and a timeout (poller_poll.c). There is one in a process. */
+/* Waits for the input and for two timers, on behalf of the reader thread: by epoll(7) and timerfd_create(2) if the
+ * system has them (poller_epoll.c), else by poll(2), a pipe and a timeout (poller_poll.c). There is one in a process.
+ */
 #ifndef PYTHONX_POLLER_H
 #define PYTHONX_POLLER_H
 

@@ -1,4 +1,4 @@
-/* For Linux: no call here wakes a thread that has nothing to do. */
+/* Waits by epoll(7), for Linux: no call here wakes a thread that has nothing to do. */
 #include "os/poller.h"
 
 #include "os/platform.h"

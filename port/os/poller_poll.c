@@ -1,5 +1,5 @@
-/* For every POSIX system. A thread that sleeps in poll(2) does not notice that it was to wake earlier, or for more,
- * than when it fell asleep: a byte in a pipe has it look again. */
+/* Waits by poll(2), for every POSIX system. A thread that sleeps in poll(2) does not notice that it was to wake
+ * earlier, or for more, than when it fell asleep: a byte in a pipe has it look again. */
 #include "os/poller.h"
 
 #include "os/platform.h"

@@ -1,4 +1,4 @@
-/* The protocol's descriptors, out of everybody's reach. */
+/* Keeps the protocol's descriptors out of reach of Python code and of child processes. */
 #ifndef PYTHONX_STD_FDS_H
 #define PYTHONX_STD_FDS_H
 

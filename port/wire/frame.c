@@ -1,4 +1,4 @@
-/* Frames out of whatever pieces read(2) gives. Small frames are copied out of a buffer that one read may fill
+/* Reads frames out of the pieces that read(2) gives. Small frames are copied out of a buffer that one read may fill
  * with many; the body of a large one is read straight into the buffer that its receiver will own. */
 #include "wire/frame.h"
 

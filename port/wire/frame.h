@@ -1,5 +1,5 @@
-/* Frames: 4 bytes of length, big-endian, then that many bytes ({packet, 4}).
- * A frame_reader turns whatever pieces a descriptor gives into whole frames. */
+/* Reads frames: 4 bytes of length, big-endian, then that many bytes ({packet, 4}). A frame_reader turns the pieces that
+ * a descriptor gives into whole frames. */
 #ifndef PYTHONX_FRAME_H
 #define PYTHONX_FRAME_H
 

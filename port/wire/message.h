@@ -1,4 +1,4 @@
-/* A frame on its way out: a reply or an event, built term by term in a buffer that grows. Large bytes are not
+/* Builds a frame on its way out, a reply or an event, term by term in a buffer that grows. Large bytes are not
  * copied into it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
 #ifndef PYTHONX_MESSAGE_H
 #define PYTHONX_MESSAGE_H

@@ -1,4 +1,4 @@
-/* Only the head of a request is read here, and those options that count before it runs: arguments are checked where
+/* Reads the head of a request, and those options that count before it runs: arguments are checked where
  * they are decoded. */
 #include "wire/request.h"
 

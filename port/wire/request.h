@@ -1,4 +1,4 @@
-/* From a frame to a request: which operation, for which id, and where its arguments lie. No Python in here. */
+/* Reads requests out of frames: which operation, for which id, and where its arguments lie. No Python in here. */
 #ifndef PYTHONX_REQUEST_H
 #define PYTHONX_REQUEST_H
 

@@ -1,4 +1,4 @@
-/* Heads of External Term Format terms, checked against the span that holds them. */
+/* Reads heads of External Term Format terms, and checks them against the span that holds them. */
 #include "wire/term.h"
 
 /* Tags of the external term format, named as its documentation names them. */

@@ -1,4 +1,4 @@
-/* External Term Format, read one head at a time out of a span: the tag, the size fields and,
+/* Reads External Term Format one head at a time out of a span: the tag, the size fields and,
  * for a leaf, its bytes, all checked against the span. Nothing here builds anything.
  * https://www.erlang.org/doc/apps/erts/erl_ext_dist */
 #ifndef PYTHONX_TERM_H

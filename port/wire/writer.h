@@ -1,4 +1,4 @@
-/* Frames out, from any thread, whole and one after the other. */
+/* Writes frames from any thread, whole and one after the other. */
 #ifndef PYTHONX_WRITER_H
 #define PYTHONX_WRITER_H
 

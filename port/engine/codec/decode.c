@@ -63,16 +63,16 @@ DECODE_NO_STACK static bool decode_segment(struct decoder *decoder, const struct
 {
     unsigned char *bytes;
     size_t length;
-    PyObject *memory;
-    if (!segment_ref_read(&decoder->span, tuple->children, &bytes, &length, &memory))
+    PyObject *buffer;
+    if (!segment_ref_read(&decoder->span, tuple->children, &bytes, &length, &buffer))
         return false;
     *object = NULL;
-    if (memory == NULL) {
+    if (buffer == NULL) {
         decode_fail_from_value_error(decoder, tuple->start);
         return true;
     }
     *object = decode_binary(decoder, tuple->start, bytes, length, false);
-    Py_DECREF(memory);
+    Py_DECREF(buffer);
     return true;
 }
 

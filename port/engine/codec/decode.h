@@ -9,7 +9,7 @@
 #include "wire/request.h"
 #include "wire/span.h"
 
-/* What such a function has on the stack is not there again at each level of a nested term. */
+/* For functions with much on the stack: inlined, they would take it at each level of a nested term. */
 #define DECODE_NO_STACK __attribute__((noinline))
 
 struct decoder {
@@ -19,7 +19,7 @@ struct decoder {
     bool keep_references;    /* {'$ref', N} stays a tuple, and %PythonxPort.Object{} a dict */
     bool hashable;           /* inside a key or a set: sets become frozensets */
     bool moved;              /* an array's bytes were moved: the frame cannot be read again */
-    struct request *request; /* whose frame it is, so that arrays may look at it; NULL: they get copies */
+    struct request *request; /* whose frame it is, so that arrays may use its bytes; NULL: they get copies */
     unsigned depth;
     struct value_path path;
 };

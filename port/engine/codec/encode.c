@@ -28,7 +28,7 @@ static int encode_any(struct encoder *encoder, PyObject *object);
 /* The object is held while it is encoded: an encoder written in Python may drop it from where it stands. */
 static int encode_held(struct encoder *encoder, PyObject *object)
 {
-    /* That runs no code which could take it away. */
+    /* This runs no code of others. */
     if (Py_TYPE(object) == &PyLong_Type)
         return encode_integer(encoder->message, object);
     Py_INCREF(object);
@@ -92,7 +92,7 @@ static int compare_keys(const void *left, const void *right)
     return a->length < b->length ? -1 : a->length > b->length;
 }
 
-/* Keys that differ in Python, such as "a" and b"a", may be one term. The term format has no place for both. */
+/* Refuses keys that differ in Python but are one term, such as "a" and b"a": a map cannot have both. */
 static int check_keys(const struct encoder *encoder, struct key_place *keys, size_t count)
 {
     sorting = encoder->message->bytes;
@@ -108,7 +108,7 @@ static int is_plain_key(PyObject *key)
     return PyUnicode_CheckExact(key);
 }
 
-/* `place`, where not NULL, takes where the key stands in the buffer, all of it. */
+/* Stores the place of the key in the buffer in `place`, which may be NULL. */
 static int encode_key(struct encoder *encoder, PyObject *key, struct key_place *place)
 {
     size_t start = encoder->message->length;
@@ -123,7 +123,7 @@ static int encode_key(struct encoder *encoder, PyObject *key, struct key_place *
     return failed;
 }
 
-/* `keys`, where not NULL, takes the place of each key in the buffer. */
+/* Stores the place of each key in the buffer in `keys`, which may be NULL. */
 static int encode_pairs(struct encoder *encoder, PyObject *dict, struct key_place *keys, Py_ssize_t size)
 {
     Py_ssize_t position = 0, count = 0;

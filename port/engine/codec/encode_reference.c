@@ -8,7 +8,7 @@
 /* So many characters of an object's repr go along with a reference to it. */
 #define REPR_SHOWN 200
 
-/* A repr that fails is no reason to withhold the reference. */
+/* Never fails: without its repr the reference is still of use. */
 static PyObject *short_repr(PyObject *object)
 {
     PyObject *whole = PyObject_Repr(object);

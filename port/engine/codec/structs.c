@@ -1,4 +1,4 @@
-/* The bridge to structs.py, which is loaded when the first value needs it. */
+/* Calls structs.py, which is loaded when the first value needs it. */
 #include "codec/structs.h"
 
 #include "python/embedded.h"

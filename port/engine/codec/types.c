@@ -1,4 +1,4 @@
-/* One struct serves all opaque types: they differ in name and in how they show themselves. */
+/* Makes the types of module `erlang`. One struct serves all opaque types: they differ in name and repr. */
 #include "codec/types.h"
 
 #include <stddef.h>

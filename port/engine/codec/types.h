@@ -1,5 +1,5 @@
-/* The Python types of module `erlang`: Atom, a str, and the opaque Pid, Port, Reference, Fun and Bitstring, which hold
- * the bytes of their term and give them back as they came. All functions need the GIL. */
+/* Makes the Python types of module `erlang`: Atom, a str, and the opaque Pid, Port, Reference, Fun and Bitstring, which
+ * hold the bytes of their term and are sent back as they came. All functions need the GIL. */
 #ifndef PYTHONX_TYPES_H
 #define PYTHONX_TYPES_H
 
@@ -19,7 +19,7 @@ int types_is_pid(PyObject *object);
  * [start, start + length). */
 PyObject *types_opaque(enum term_kind kind, const unsigned char *start, size_t length);
 
-/* The term's bytes, borrowed from the object; NULL, with no error set, where the object is not opaque. */
+/* The term's bytes, borrowed from the object; NULL, with no error set, if the object is not opaque. */
 PyObject *types_opaque_term(PyObject *object);
 
 #endif

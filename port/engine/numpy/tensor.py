@@ -1,4 +1,5 @@
-"""Arrays that C does not take apart by itself: strided, byte-swapped, of torch, or of a type that Nx does not have."""
+"""Converts arrays that tensor.c cannot send as they lie: strided, byte-swapped, of torch, or of a type that Nx does not
+have."""
 
 from _pythonx import TENSOR_STRUCT
 from erlang import Atom, EncodeError
@@ -17,7 +18,7 @@ def numpy():
 
 
 def dtype_of(kind, bits):
-    """The dtype for a type of Nx; ValueError where NumPy has none."""
+    """The dtype for a type of Nx; ValueError if NumPy has none."""
     np = numpy()
     if kind == "bf" and bits == 16:
         try:
@@ -31,9 +32,9 @@ def dtype_of(kind, bits):
     return np.dtype(f"{letter}{bits // 8}")
 
 
-def from_memory(memory, dtype, shape):
-    """A writable array on memory, for where NumPy's C API cannot be used."""
-    return numpy().ndarray(shape, dtype, memory)
+def from_buffer(buffer, dtype, shape):
+    """A writable array on a buffer, for the case that NumPy's C API cannot be used."""
+    return numpy().ndarray(shape, dtype, buffer)
 
 
 def plain(array):

@@ -1,4 +1,4 @@
-/* type, shape and data may come in any order; what else a struct has (names, axes) is passed over. */
+/* Reads the fields of a tensor's struct: type, shape and data, in any order; others (names, axes) are skipped. */
 #include "numpy/tensor_decode.h"
 
 #include <stdlib.h>
@@ -86,15 +86,15 @@ static int copy_out(struct tensor_fields *fields, const unsigned char *data, siz
     }
     memcpy(fields->bytes, data, length);
     fields->length = length;
-    fields->memory = buffer_new(fields->bytes, length, free, fields->bytes);
-    if (fields->memory == NULL)
+    fields->buffer = buffer_new(fields->bytes, length, free, fields->bytes);
+    if (fields->buffer == NULL)
         free(fields->bytes);
-    return fields->memory == NULL ? -1 : 0;
+    return fields->buffer == NULL ? -1 : 0;
 }
 
-/* In the frame. Usually it came to lie at an address that suits numbers (frame.h); where not, it is moved down by a few
- * bytes, over the heads of the struct and the binary that were read by then. */
-static int look_at_frame(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
+/* Uses the data where it lies in the frame. Usually that is an address that suits numbers (frame.h); if not, the data
+ * is moved down by a few bytes, over the heads of the struct and the binary, which have been read by then. */
+static int use_frame(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
 {
     PyObject *whole = frame_buffer_of(source->request);
     if (whole == NULL)
@@ -107,26 +107,26 @@ static int look_at_frame(struct tensor_source *source, struct tensor_fields *fie
         source->moved = true;
     }
     fields->length = head->length;
-    fields->memory = buffer_slice(whole, fields->bytes, fields->length);
-    return fields->memory == NULL ? -1 : 0;
+    fields->buffer = buffer_slice(whole, fields->bytes, fields->length);
+    return fields->buffer == NULL ? -1 : 0;
 }
 
 static int use_binary(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
 {
     if (head->length >= VIEW_SIZE && source->request != NULL)
-        return look_at_frame(source, fields, head);
+        return use_frame(source, fields, head);
     return copy_out(fields, head->data, head->length);
 }
 
 /* A binary, or a segment that holds its bytes. */
 static int read_bytes(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
 {
-    Py_CLEAR(fields->memory);
+    Py_CLEAR(fields->buffer);
     if (head->kind == TERM_BINARY)
         return use_binary(source, fields, head);
     if (head->kind == TERM_TUPLE &&
-        segment_ref_read(&source->span, head->children, &fields->bytes, &fields->length, &fields->memory))
-        return fields->memory == NULL ? -1 : 0;
+        segment_ref_read(&source->span, head->children, &fields->bytes, &fields->length, &fields->buffer))
+        return fields->buffer == NULL ? -1 : 0;
     return fail("data is a binary");
 }
 
@@ -148,7 +148,7 @@ static int pass_over(struct tensor_source *source)
 /* %Nx.BinaryBackend{state: binary}; other backends have their data elsewhere. */
 static int read_backend(struct tensor_source *source, struct tensor_fields *fields, size_t pairs)
 {
-    Py_CLEAR(fields->memory);
+    Py_CLEAR(fields->buffer);
     for (size_t i = 0; i < pairs; i++) {
         struct term_head key, state;
         if (read_key(source, &key) < 0)
@@ -164,7 +164,7 @@ static int read_backend(struct tensor_source *source, struct tensor_fields *fiel
         if (read_bytes(source, fields, &state) < 0)
             return -1;
     }
-    if (fields->memory == NULL)
+    if (fields->buffer == NULL)
         return fail("the tensor's data is not in this form: use Nx.backend_transfer(tensor, Nx.BinaryBackend)");
     return 0;
 }
@@ -203,6 +203,6 @@ PyObject *tensor_decode(struct tensor_source *source, size_t pairs)
             goto done;
     array = tensor_build(&fields);
 done:
-    Py_XDECREF(fields.memory);
+    Py_XDECREF(fields.buffer);
     return array;
 }

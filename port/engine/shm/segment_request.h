@@ -1,4 +1,4 @@
-/* The requests about segments, which are answered at once, without Python. */
+/* Answers the requests about segments at once, without Python. */
 #ifndef PYTHONX_SEGMENT_REQUEST_H
 #define PYTHONX_SEGMENT_REQUEST_H
 
