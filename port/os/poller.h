@@ -10,20 +10,20 @@
 enum poller_timer { POLLER_TICK, POLLER_ALARM };
 #define POLLER_TIMERS 2
 
-/* False, with errno, where none can be had. *listens: whether the input can wake anybody; a regular file does not. */
+/* Returns false, with errno, if the system has none. *listens: whether the input can wake; a regular file does not. */
 bool poller_open(int input_fd, bool *listens);
 void poller_close(void);
 
-/* Input wakes from now on, or does not. A hang-up wakes in either case. */
+/* Lets input wake the poller from now on, or not. A hang-up wakes it in either case. */
 void poller_watch_input(bool arm);
 
-/* The timer rings at that time, and at no other; false where it cannot. */
+/* Sets the timer to that time, and to no other; returns false if that fails. */
 bool poller_set_timer(enum poller_timer timer, unsigned long long us);
 
-/* The ring was heard. */
+/* Ends the event of a timer that has expired. */
 void poller_clear_timer(enum poller_timer timer);
 
-/* From the reader thread alone. A timer rings until it was heard. */
+/* From the reader thread alone. A timer's event comes until it is cleared. */
 enum poller_event { POLLER_RANG_TICK, POLLER_RANG_ALARM, POLLER_INPUT, POLLER_FAILED };
 enum poller_event poller_wait(void);
 

@@ -21,7 +21,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows 
 static int watched_fd = -1, wake_out = -1, wake_in = -1;
 static bool armed;
 static unsigned long long times[POLLER_TIMERS] = {NEVER, NEVER};
-/* What the sleeping thread knows of. Nobody need wake it for what it wakes for anyway. */
+/* What the sleeping thread waits for; it need not be woken for that. */
 static bool listening;
 static unsigned long long wakes_at;
 
@@ -87,7 +87,7 @@ void poller_clear_timer(enum poller_timer timer)
     pthread_mutex_unlock(&lock);
 }
 
-/* poll's timeout, rounded up so that it does not wake in vain. */
+/* poll's timeout, rounded up so that it does not wake too early. */
 static int milliseconds_until(unsigned long long us, unsigned long long now)
 {
     if (us == NEVER)
@@ -96,12 +96,11 @@ static int milliseconds_until(unsigned long long us, unsigned long long now)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* Falls asleep. What poll tells of the input; 0 where there is something else to look at, -1 with errno where it fails.
- */
+/* Sleeps. Returns poll's events for the input; 0 after any other wake-up, -1 with errno if poll failed. */
 static int sleep_for(int milliseconds, bool listen)
 {
     char bytes[64];
-    /* POLLHUP is told unasked, but on macOS only where something is asked for. */
+    /* POLLHUP is reported without being asked for, but on macOS only if something else is asked for. */
     short events = listen ? POLLIN | POLLHUP : POLLHUP;
     struct pollfd fds[] = {{.fd = wake_out, .events = POLLIN}, {.fd = watched_fd, .events = events}};
     if (poll(fds, 2, milliseconds) < 0)
@@ -111,8 +110,7 @@ static int sleep_for(int milliseconds, bool listen)
     return fds[1].revents;
 }
 
-/* Whether it was poll's answer that the reader thread sleeps for: input is the main thread's again if nobody listens.
- */
+/* Returns true if the reader thread waits for these events: input is the main thread's if it is not armed. */
 static bool is_for_reader(int told)
 {
     pthread_mutex_lock(&lock);

@@ -154,7 +154,7 @@ static enum frame_status take_frame(struct frame_reader *reader, struct frame *f
     return reader->refused ? FRAME_REFUSED : FRAME_READY;
 }
 
-/* Where the next bytes go: into the frame where it wants at least as many as the buffer would take. */
+/* Returns true if the frame needs at least as many bytes as the buffer would take: they are read straight into it. */
 static int wants_direct_read(const struct frame_reader *reader)
 {
     return reader->open && !reader->refused && reader->announced - reader->filled >= READ_AHEAD;

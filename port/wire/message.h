@@ -26,7 +26,7 @@ struct message {
     size_t share_from;          /* binaries of this many bytes or more may go through segments; 0: none does (bulk.h) */
     unsigned long long *leases; /* numbers of the segments that the message refers to */
     size_t lease_count;
-    bool whole;  /* large bytes are copied into the buffer, too, as somebody reads them there */
+    bool whole;  /* large bytes are copied into the buffer, too, as the encoder compares them there */
     bool failed; /* memory ran short: what follows is ignored, and message_finish says so */
 };
 

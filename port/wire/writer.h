@@ -19,7 +19,7 @@ bool writer_send(struct writer *writer, const struct message *message);
 /* Finishes a message without pins, sends it, and frees it; the same for the result. */
 bool writer_send_and_free(struct writer *writer, struct message *message);
 
-/* True where a write failed because nobody reads any more. */
+/* Returns true if a write failed because the client has closed its end. */
 bool writer_is_broken(const struct writer *writer);
 
 /* Bytes written so far. */

@@ -46,7 +46,7 @@ static PyObject *decode_map_key(struct decoder *decoder, bool is_name)
     return key;
 }
 
-/* `pairs_before` is how many pairs the dict has, or negative where that is not to be checked. */
+/* `pairs_before` is how many pairs the dict has, or negative if that is not to be checked. */
 static int decode_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_before, bool is_name)
 {
     const unsigned char *at = span_here(&decoder->span);
@@ -100,7 +100,7 @@ static PyObject *decode_pairs(struct decoder *decoder, size_t count)
     return decode_pairs_once(decoder, count, names, true);
 }
 
-/* Passes over one term, counting its heads against the budget; false where it runs out. */
+/* Passes over one term, counting its heads against the budget; returns false if that runs out. */
 static bool skip_within(struct span *span, unsigned *budget)
 {
     struct term_head head;

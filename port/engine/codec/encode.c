@@ -25,7 +25,7 @@ static int encode_any(struct encoder *encoder, PyObject *object);
 
 /* -- lists, tuples, maps ------------------------------------------------------------------------------------------- */
 
-/* The object is held while it is encoded: an encoder written in Python may drop it from where it stands. */
+/* The object is held while it is encoded: an encoder written in Python may take it out of its list. */
 static int encode_held(struct encoder *encoder, PyObject *object)
 {
     /* This runs no code of others. */

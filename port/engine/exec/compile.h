@@ -1,4 +1,4 @@
-/* Code texts to code objects, each compiled once, and their values. All functions need the GIL. */
+/* Compiles code texts, each once, and evaluates them. All functions need the GIL. */
 #ifndef PYTHONX_COMPILE_H
 #define PYTHONX_COMPILE_H
 
@@ -16,7 +16,7 @@ struct compile_place {
  * `await`), and the name of their file. With `keep_value` 0 all is body. NULL with an error set. */
 PyObject *compile_code(PyObject *text, const struct compile_place *place, int keep_value);
 
-/* New reference to the block's value, which is a coroutine where it awaits; NULL with an error set. */
+/* New reference to the block's value, which is a coroutine if it awaits; NULL with an error set. */
 PyObject *compile_evaluate(PyObject *block, PyObject *globals);
 
 /* The module tracebacks.py, borrowed, with the sources of what was compiled; NULL with an error set. */

@@ -1,4 +1,4 @@
-"""Compiling a block whose last expression is its value."""
+"""Compiles a block whose last expression is its value."""
 
 import _ast
 

@@ -1,5 +1,5 @@
-"""What is changed in modules of the standard library, once somebody imports them: importing them here would make every
-session start slowly."""
+"""Changes modules of the standard library once code imports them: importing them here would make every session start
+slowly."""
 
 import sys
 
@@ -141,7 +141,7 @@ after_import = {
 
 
 def install():
-    # Without it warnings are shown by C code, which asks nobody.
+    # Without it warnings are shown by C code, which does not call showwarning.
     import warnings  # noqa: F401
 
     for name in [name for name in after_import if name in sys.modules]:
