@@ -14,7 +14,6 @@
 #include "erlang_module.h"
 #include "exec/compile.h"
 #include "exec/execute.h"
-#include "exec/request_options.h"
 #include "os/clock.h"
 #include "os/crash_handler.h"
 #include "os/exit_status.h"
@@ -54,7 +53,7 @@ static int start_parts(const struct engine_options *options)
         return -1;
     Py_DECREF(erlang);
     if (buffer_start() < 0 || decode_start() < 0 || refs_start() < 0 || compile_start() < 0 ||
-        request_options_start() < 0 || structs_start(options->mapset_version) < 0)
+        structs_start(options->mapset_version) < 0)
         return -1;
     return run_bootstrap();
 }

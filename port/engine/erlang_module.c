@@ -10,9 +10,11 @@
 #include "codec/types.h"
 #include "exec/event_loop.h"
 #include "exec/stream.h"
+#include "numpy/tensor.h"
 #include "os/crash_handler.h"
 #include "python/context.h"
 #include "python/embedded.h"
+#include "python/errors.h"
 #include "python/interrupt.h"
 #include "python/output.h"
 #include "python/py_api.h"
@@ -41,7 +43,8 @@ static PyModuleDef erlang_module = {
 static PyObject *make_erlang(void)
 {
     PyObject *module = PyModule_Create(&erlang_module);
-    if (module != NULL && (types_add(module) < 0 || interrupt_start(module) < 0 || invoke_result_start(module) < 0))
+    if (module != NULL && (errors_start(module) < 0 || types_add(module, invoke_fun) < 0 ||
+                           interrupt_start(module) < 0 || invoke_result_start(module) < 0))
         Py_CLEAR(module);
     return module;
 }
@@ -87,7 +90,8 @@ static PyModuleDef private_module = {
 static PyObject *make_private(void)
 {
     PyObject *module = PyModule_Create(&private_module);
-    if (module != NULL && context_start(module) < 0)
+    if (module != NULL &&
+        (PyModule_AddStringConstant(module, "TENSOR_STRUCT", TENSOR_STRUCT) < 0 || context_start(module) < 0))
         Py_CLEAR(module);
     return module;
 }

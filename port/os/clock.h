@@ -1,4 +1,4 @@
-/* The time that everything here is measured in. */
+/* Reads the monotonic clock, which all times are measured by. */
 #ifndef PYTHONX_CLOCK_H
 #define PYTHONX_CLOCK_H
 

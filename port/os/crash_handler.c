@@ -1,6 +1,6 @@
-/* faulthandler needs a descriptor that is open beforehand. It gets one on /dev/null; our handler, which runs first,
- * opens the file in its place. In the handler: open, dup2, close and sigaction alone, all async-signal-safe
- * (signal-safety(7)). */
+/* Opens the crash file in a signal handler. faulthandler needs a descriptor that is open beforehand. It gets one on
+ * /dev/null; our handler, which runs first, opens the file in its place. In the handler: open, dup2, close and
+ * sigaction alone, all async-signal-safe (signal-safety(7)). */
 #include "os/crash_handler.h"
 
 #include <errno.h>

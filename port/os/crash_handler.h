@@ -1,4 +1,4 @@
-/* What is left behind when a fatal signal ends the process: Python's traceback, in a file that is made only then. */
+/* Writes Python's traceback into a file when a fatal signal ends the process; the file is made only then. */
 #ifndef PYTHONX_CRASH_HANDLER_H
 #define PYTHONX_CRASH_HANDLER_H
 

@@ -1,3 +1,4 @@
+/* Maps files of memfd_create(2), one behind the other. */
 #include "os/memfd.h"
 
 #include <fcntl.h>
@@ -23,27 +24,27 @@ bool memfd_is_supported(void)
 #endif
 }
 
-static size_t part_size(const struct memfd *mapping)
+static size_t part_size(const struct memfd *memfd)
 {
-    return mapping->second_fd >= 0 ? mapping->size / 2 : mapping->size;
+    return memfd->second_fd >= 0 ? memfd->size / 2 : memfd->size;
 }
 
-static void map(const struct memfd *mapping, int flags)
+static void map_files(const struct memfd *memfd, int flags)
 {
-    size_t part = part_size(mapping);
-    (void)mmap(mapping->bytes, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, mapping->fd, 0);
-    if (mapping->second_fd >= 0)
-        (void)mmap(mapping->bytes + part, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, mapping->second_fd, 0);
+    size_t part = part_size(memfd);
+    (void)mmap(memfd->bytes, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd->fd, 0);
+    if (memfd->second_fd >= 0)
+        (void)mmap(memfd->bytes + part, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd->second_fd, 0);
 }
 
 #ifdef HAS_MEMFD
-/* The descriptor of a file that is mapped at `bytes`; -1 where there is none to be had. */
+/* The descriptor of a file that is mapped at `bytes`; -1 if none is available. */
 static int make_file(unsigned char *bytes, size_t size)
 {
     int fd = memfd_create("pythonx_port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -1;
-    /* Sealed: whoever shrinks the file, as an open for writing alone does, must not take the pages from under us. */
+    /* Sealed: a client that shrinks the file, as an open for writing alone does, would take the pages from under us. */
     if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0 ||
         mmap(bytes, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
         close(fd);
@@ -60,39 +61,39 @@ static int make_file(unsigned char *bytes, size_t size)
 }
 #endif
 
-bool memfd_make(struct memfd *mapping, size_t size, unsigned files)
+bool memfd_make(struct memfd *memfd, size_t size, unsigned files)
 {
     size_t part = size / files;
-    *mapping = (struct memfd){.fd = -1, .second_fd = -1, .size = size};
+    *memfd = (struct memfd){.fd = -1, .second_fd = -1, .size = size};
     /* Reserved as a whole, so that the files lie one behind the other. */
-    mapping->bytes = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapping->bytes == MAP_FAILED)
+    memfd->bytes = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memfd->bytes == MAP_FAILED)
         return false;
-    mapping->fd = make_file(mapping->bytes, part);
-    if (mapping->fd >= 0 && files > 1)
-        mapping->second_fd = make_file(mapping->bytes + part, part);
-    if (mapping->fd >= 0 && (files == 1 || mapping->second_fd >= 0))
+    memfd->fd = make_file(memfd->bytes, part);
+    if (memfd->fd >= 0 && files > 1)
+        memfd->second_fd = make_file(memfd->bytes + part, part);
+    if (memfd->fd >= 0 && (files == 1 || memfd->second_fd >= 0))
         return true;
-    memfd_drop(mapping);
+    memfd_drop(memfd);
     return false;
 }
 
-void memfd_drop(struct memfd *mapping)
+void memfd_drop(struct memfd *memfd)
 {
-    munmap(mapping->bytes, mapping->size);
-    memfd_close_files(mapping);
+    munmap(memfd->bytes, memfd->size);
+    memfd_close_files(memfd);
 }
 
-void memfd_detach(struct memfd *mapping)
+void memfd_detach(struct memfd *memfd)
 {
-    map(mapping, MAP_PRIVATE);
+    map_files(memfd, MAP_PRIVATE);
 }
 
-void memfd_close_files(struct memfd *mapping)
+void memfd_close_files(struct memfd *memfd)
 {
-    if (mapping->fd >= 0)
-        close(mapping->fd);
-    if (mapping->second_fd >= 0)
-        close(mapping->second_fd);
-    mapping->fd = mapping->second_fd = -1;
+    if (memfd->fd >= 0)
+        close(memfd->fd);
+    if (memfd->second_fd >= 0)
+        close(memfd->second_fd);
+    memfd->fd = memfd->second_fd = -1;
 }

@@ -1,5 +1,5 @@
-/* Memory that another process can open: one or two files of memfd_create(2), mapped one behind the other. They have no
- * name in any file system, and are gone with the process. No locks in here. */
+/* Makes memory that another process can open: one or two files of memfd_create(2), mapped one behind the other. They
+ * have no name in any file system, and are gone with the process. No locks in here. */
 #ifndef PYTHONX_MEMFD_H
 #define PYTHONX_MEMFD_H
 
@@ -7,23 +7,23 @@
 #include <stddef.h>
 
 struct memfd {
-    int fd, second_fd; /* -1 where there is no second; each file holds an equal part */
+    int fd, second_fd; /* -1 if there is no second; each file holds an equal part */
     unsigned char *bytes;
     size_t size;
 };
 
-/* Whether the system has what that needs. */
+/* Returns false on systems without it. */
 bool memfd_is_supported(void);
 
-/* `size` is a multiple of the page's size times `files`, which is 1 or 2. False where the system has no more. */
-bool memfd_make(struct memfd *mapping, size_t size, unsigned files);
-void memfd_drop(struct memfd *mapping);
+/* `size` is a multiple of the page's size times `files`, which is 1 or 2. Returns false if the system has no more. */
+bool memfd_make(struct memfd *memfd, size_t size, unsigned files);
+void memfd_drop(struct memfd *memfd);
 
-/* This process and the files do not see each other's changes any more; the bytes stay. Where that fails they do as
- * before: it is all that could be done. */
-void memfd_detach(struct memfd *mapping);
+/* Parts the bytes, which stay, from the files: neither shows the other's later changes. If that fails, both stay as
+ * they were. */
+void memfd_detach(struct memfd *memfd);
 
-/* The memory stays; the files are closed. A system call alone, as for the child of a fork. */
-void memfd_close_files(struct memfd *mapping);
+/* Closes the files; the bytes stay. Makes system calls alone, as the child of a fork must. */
+void memfd_close_files(struct memfd *memfd);
 
 #endif

@@ -1,5 +1,6 @@
-/* What systems have, or have not. PLATFORM_IS_LINUX is for calls that Linux alone has: each place that makes one has
- * another way, too. With PYTHONX_PORTABLE that other way is taken on Linux as well, so that it can be tested there. */
+/* Tells systems apart by what they have. PLATFORM_IS_LINUX is for calls that Linux alone has: each place that makes one
+ * has another way, too. With PYTHONX_PORTABLE that other way is taken on Linux as well, so that it can be tested there.
+ */
 #ifndef PYTHONX_PLATFORM_H
 #define PYTHONX_PLATFORM_H
 

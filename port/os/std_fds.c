@@ -1,5 +1,5 @@
-/* After this, whatever input(), printf in a C library or a child process does to fd 0 and 1, the stream of frames
- * never sees it. */
+/* Moves the protocol's descriptors away from 0 and 1. After this, whatever input(), printf in a C library or a child
+ * process does to fd 0 and 1, the stream of frames never sees it. */
 #include "os/std_fds.h"
 
 #include <errno.h>

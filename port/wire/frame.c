@@ -1,4 +1,4 @@
-/* Frames out of whatever pieces read(2) gives. Small frames are copied out of a buffer that one read may fill
+/* Reads frames out of the pieces that read(2) gives. Small frames are copied out of a buffer that one read may fill
  * with many; the body of a large one is read straight into the buffer that its receiver will own. */
 #include "wire/frame.h"
 
@@ -154,7 +154,7 @@ static enum frame_status take_frame(struct frame_reader *reader, struct frame *f
     return reader->refused ? FRAME_REFUSED : FRAME_READY;
 }
 
-/* Where the next bytes go: into the frame where it wants at least as many as the buffer would take. */
+/* Returns true if the frame needs at least as many bytes as the buffer would take: they are read straight into it. */
 static int wants_direct_read(const struct frame_reader *reader)
 {
     return reader->open && !reader->refused && reader->announced - reader->filled >= READ_AHEAD;

@@ -1,5 +1,5 @@
-/* Frames: 4 bytes of length, big-endian, then that many bytes ({packet, 4}).
- * A frame_reader turns whatever pieces a descriptor gives into whole frames. */
+/* Reads frames: 4 bytes of length, big-endian, then that many bytes ({packet, 4}). A frame_reader turns the pieces that
+ * a descriptor gives into whole frames. */
 #ifndef PYTHONX_FRAME_H
 #define PYTHONX_FRAME_H
 
@@ -10,7 +10,7 @@
 #define FRAME_LENGTH_MAX UINT32_MAX
 
 struct frame {
-    unsigned char *bytes; /* whoever holds the frame frees it with frame_free */
+    unsigned char *bytes; /* its holder frees it with frame_free */
     size_t length;
     void *allocation; /* what malloc gave; bytes lie in it */
 };
@@ -27,15 +27,15 @@ enum frame_status {
 
 struct frame_reader;
 
-/* Looks at the beginning of a large frame and says at which offset of it bytes begin that are to lie at an address
- * fit for numbers of any type; 0: at none. */
+/* Returns the offset in a large frame, by its beginning, of bytes that must lie at an address fit for numbers of any
+ * type; 0 if there are none. */
 typedef size_t frame_find_bulk(const unsigned char *start, size_t length);
 #define FRAME_ALIGNMENT 64
 
 /* Frames of this length and more are asked about. */
 #define FRAME_BULK ((size_t)64 * 1024)
 
-/* NULL where memory is short. `limit` is the longest frame that is accepted; `find_bulk` may be NULL. */
+/* Returns NULL if memory is short. `limit` is the longest frame that is accepted; `find_bulk` may be NULL. */
 struct frame_reader *frame_reader_new(int fd, size_t limit, frame_find_bulk *find_bulk);
 void frame_reader_free(struct frame_reader *reader);
 
@@ -43,7 +43,7 @@ void frame_reader_free(struct frame_reader *reader);
  * does) and looks again. */
 enum frame_status frame_reader_next(struct frame_reader *reader, struct frame *frame);
 
-/* True where a whole frame was read ahead, so that the next call takes it without a read. */
+/* Returns true if a whole frame was read ahead, so that the next call takes it without a read. */
 int frame_reader_has_frame(const struct frame_reader *reader);
 
 /* The length that the last refused or cut frame announced, for messages. */

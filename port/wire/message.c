@@ -1,4 +1,4 @@
-/* Building frames; ei writes the atoms, whose forms it knows best. */
+/* Builds frames term by term; ei writes the atoms. */
 #include "wire/message.h"
 
 #include <stdlib.h>
@@ -22,6 +22,7 @@ enum {
     LIST = 108,
     BINARY = 109,
     SMALL_BIG = 110,
+    LARGE_BIG = 111,
     MAP = 116
 };
 
@@ -194,19 +195,32 @@ void message_put_atom_text(struct message *message, const char *ascii)
     message_put_atom(message, ascii, strlen(ascii));
 }
 
-/* Integers beyond 32 bits: sign and little-endian digits. */
-static void put_big(struct message *message, unsigned long long magnitude, bool negative)
+void message_put_big(struct message *message, const void *digits, size_t length, bool negative)
 {
-    unsigned char *at = message_reserve(message, 3 + sizeof magnitude);
+    size_t head = length <= UINT8_MAX ? 3 : 6;
+    unsigned char *at = message_reserve(message, head + length);
     if (at == NULL)
         return;
-    uint8_t digits = 0;
+    if (length <= UINT8_MAX) {
+        at[0] = SMALL_BIG;
+        at[1] = (unsigned char)length;
+    } else {
+        at[0] = LARGE_BIG;
+        frame_put_length(at + 1, length);
+    }
+    at[head - 1] = negative;
+    memcpy(at + head, digits, length);
+    message_advance(message, head + length);
+}
+
+/* Integers beyond 32 bits. */
+static void put_magnitude(struct message *message, unsigned long long magnitude, bool negative)
+{
+    unsigned char digits[sizeof magnitude];
+    size_t length = 0;
     for (; magnitude > 0; magnitude >>= 8)
-        at[3 + digits++] = (unsigned char)magnitude;
-    at[0] = SMALL_BIG;
-    at[1] = digits;
-    at[2] = negative;
-    message_advance(message, 3 + (size_t)digits);
+        digits[length++] = (unsigned char)magnitude;
+    message_put_big(message, digits, length, negative);
 }
 
 void message_put_integer(struct message *message, long long value)
@@ -216,7 +230,7 @@ void message_put_integer(struct message *message, long long value)
     else if (value >= INT32_MIN && value <= INT32_MAX)
         put_tag_u32(message, INTEGER, (uint32_t)(int32_t)value);
     else
-        put_big(message, value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value, value < 0);
+        put_magnitude(message, value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value, value < 0);
 }
 
 void message_put_unsigned(struct message *message, unsigned long long value)
@@ -224,7 +238,7 @@ void message_put_unsigned(struct message *message, unsigned long long value)
     if (value <= INT32_MAX)
         message_put_integer(message, (long long)value);
     else
-        put_big(message, value, false);
+        put_magnitude(message, value, false);
 }
 
 void message_put_float(struct message *message, double value)

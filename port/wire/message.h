@@ -1,4 +1,4 @@
-/* A frame on its way out: a reply or an event, built term by term in a buffer that grows. Large bytes are not
+/* Builds a frame on its way out, a reply or an event, term by term in a buffer that grows. Large bytes are not
  * copied into it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
 #ifndef PYTHONX_MESSAGE_H
 #define PYTHONX_MESSAGE_H
@@ -26,7 +26,7 @@ struct message {
     size_t share_from;          /* binaries of this many bytes or more may go through segments; 0: none does (bulk.h) */
     unsigned long long *leases; /* numbers of the segments that the message refers to */
     size_t lease_count;
-    bool whole;  /* large bytes are copied into the buffer, too, as somebody reads them there */
+    bool whole;  /* large bytes are copied into the buffer, too, as the encoder compares them there */
     bool failed; /* memory ran short: what follows is ignored, and message_finish says so */
 };
 
@@ -74,6 +74,8 @@ void message_put_atom(struct message *message, const char *utf8, size_t length);
 void message_put_atom_text(struct message *message, const char *ascii);
 void message_put_integer(struct message *message, long long value);
 void message_put_unsigned(struct message *message, unsigned long long value);
+/* An integer of any size by its digits to the base of 256, the lowest first; at most UINT32_MAX of them. */
+void message_put_big(struct message *message, const void *digits, size_t length, bool negative);
 void message_put_float(struct message *message, double value); /* a finite one */
 void message_put_binary(struct message *message, const void *bytes, size_t length);
 /* The binary of one run of bytes behind another. */

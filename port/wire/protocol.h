@@ -1,4 +1,4 @@
-/* The words of the protocol, each in one place. port/PROTOCOL.md explains them. */
+/* Defines the words of the protocol, each in one place. port/PROTOCOL.md explains them. */
 #ifndef PYTHONX_PROTOCOL_H
 #define PYTHONX_PROTOCOL_H
 

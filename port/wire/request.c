@@ -1,4 +1,4 @@
-/* Only the head of a request is read here, and those options that count before it runs: arguments are checked where
+/* Reads the head of a request, and those options that count before it runs: arguments are checked where
  * they are decoded. */
 #include "wire/request.h"
 
@@ -157,7 +157,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
         return false;
     request->arguments = span;
     request->argument_count = tuple.children - (operations[request->operation].id == NONE ? 1 : 2);
-    /* Behind arguments, whoever decodes them looks. */
+    /* Behind arguments, their decoder checks that. */
     if (request->argument_count == 0 && span_left(&span) > 0)
         return refuse(refusal, PROTOCOL_UNDECODABLE, "%zu bytes are left behind the request's term", span_left(&span));
     return true;
@@ -165,7 +165,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
 
 /* -- options that count before the request runs -------------------------------------------------------------------- */
 
-/* How many arguments stand before the options; false where there are none. */
+/* Stores how many arguments stand before the options; returns false if there are no options. */
 static bool has_options(const struct request *request, size_t *before)
 {
     switch (request->operation) {
@@ -204,7 +204,7 @@ static void read_option(struct request *request, const struct term_head *key, st
     request->timeout_ms = (unsigned long long)number;
 }
 
-/* Whatever is wrong is left to whoever reads all of the options. */
+/* Skips what is wrong: request_options_read reports it. */
 static void read_ahead(struct request *request)
 {
     struct span span = request->arguments;

@@ -1,4 +1,4 @@
-/* A run of bytes that is read from front to back. Every read of outside data goes
+/* Reads a run of bytes from front to back. Every read of outside data goes
  * through a span, so that no length is believed before it was held against what is there. */
 #ifndef PYTHONX_SPAN_H
 #define PYTHONX_SPAN_H

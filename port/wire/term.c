@@ -1,4 +1,4 @@
-/* Heads of External Term Format terms, checked against the span that holds them. */
+/* Reads heads of External Term Format terms, and checks them against the span that holds them. */
 #include "wire/term.h"
 
 /* Tags of the external term format, named as its documentation names them. */
@@ -342,7 +342,7 @@ size_t term_find_binary(struct span span, size_t size)
         uint32_t length;
         if (span_take_u8(&start, &tag) && tag == BINARY_EXT && span_take_u32(&start, &length) && length >= size)
             return start.position;
-        /* Cut off, or the count of a list that goes on behind the span: its elements are worth a look all the same. */
+        /* Cut off, or the count of a list that goes on behind the span: its elements are still searched. */
         if (term_read_head(&span, &head) != TERM_OK && !skip_count(&span, tag))
             return 0;
     }

@@ -1,4 +1,4 @@
-/* External Term Format, read one head at a time out of a span: the tag, the size fields and,
+/* Reads External Term Format one head at a time out of a span: the tag, the size fields and,
  * for a leaf, its bytes, all checked against the span. Nothing here builds anything.
  * https://www.erlang.org/doc/apps/erts/erl_ext_dist */
 #ifndef PYTHONX_TERM_H
@@ -63,17 +63,17 @@ enum term_status term_skip(struct span *span);
 /* "expected…, came…" in words, for messages; never NULL. */
 const char *term_status_text(enum term_status status);
 
-/* True where the head is the atom `name`. Latin-1 atoms compare by their bytes, so `name` is ASCII. */
+/* Returns true if the head is the atom `name`. Latin-1 atoms compare by their bytes, so `name` is ASCII. */
 bool term_is_atom(const struct term_head *head, const char *name);
 
-/* The value of an integer that fits 64 bits; false for a larger one, and for what is no integer. */
+/* Stores the value of an integer that fits 64 bits; returns false for a larger one, and for any other term. */
 bool term_integer(const struct term_head *head, long long *value);
 
-/* Where the first binary of at least `size` bytes has its bytes, as an offset into the span; 0 where none begins in it.
- * The span may be the beginning of a term alone. */
+/* Finds the first binary of at least `size` bytes: returns the offset of its bytes in the span, or 0 if none begins in
+ * it. The span may hold only the beginning of a term. */
 size_t term_find_binary(struct span span, size_t size);
 
-/* True where the atom's text is Latin-1 (ATOM_EXT and SMALL_ATOM_EXT), not UTF-8. */
+/* Returns true if the atom's text is Latin-1 (ATOM_EXT and SMALL_ATOM_EXT), not UTF-8. */
 bool term_atom_is_latin1(const struct term_head *head);
 
 #endif

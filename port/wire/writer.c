@@ -1,5 +1,5 @@
-/* writev(2) under one lock; pinned bytes go from where they lie. Those of a large pin are lent to the pipe itself
- * (vmsplice(2)), so that the reader's copy out of the pipe is the only one. */
+/* Writes frames by writev(2) under one lock; pinned bytes go from where they lie. Those of a large pin are lent to the
+ * pipe itself (vmsplice(2)), so that the reader's copy out of the pipe is the only one. */
 #include "wire/writer.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Frames out, from any thread, whole and one after the other. */
+/* Writes frames from any thread, whole and one after the other. */
 #ifndef PYTHONX_WRITER_H
 #define PYTHONX_WRITER_H
 
@@ -22,7 +22,7 @@ bool writer_send_and_free(struct writer *writer, struct message *message);
 /* Refuses all that follows: in a child of a fork, whose descriptors are the parent's. Async-signal-safe. */
 void writer_disable(struct writer *writer);
 
-/* True if a write failed because the client reads no more. */
+/* Returns true if a write failed because the client has closed its end. */
 bool writer_is_broken(const struct writer *writer);
 
 /* Bytes written so far. */

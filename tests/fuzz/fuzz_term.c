@@ -35,7 +35,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     require(erlang != NULL);
     Py_DECREF(erlang);
     require(buffer_start() == 0 && decode_start() == 0 && refs_start() == 0 && compile_start() == 0 &&
-            request_options_start() == 0 && structs_start(-1) == 0);
+            structs_start(-1) == 0);
     return 0;
 }
 

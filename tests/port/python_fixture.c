@@ -13,7 +13,6 @@
 #include "codec/structs.h"
 #include "erlang_module.h"
 #include "exec/compile.h"
-#include "exec/request_options.h"
 #include "python/buffer.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -64,7 +63,7 @@ static void start_interpreter(void)
     ck_assert_ptr_nonnull(erlang);
     Py_DECREF(erlang);
     ck_assert(buffer_start() == 0 && decode_start() == 0 && refs_start() == 0 && compile_start() == 0 &&
-              request_options_start() == 0 && structs_start(-1) == 0);
+              structs_start(-1) == 0);
 }
 
 void python_fixture_start(void)

@@ -18,6 +18,7 @@ Suite *vectors_suite(void);
 Suite *segment_suite(void);
 Suite *poller_suite(void);
 Suite *tensor_suite(void);
+Suite *memory_suite(void);
 Suite *session_suite(void);
 Suite *session_bulk_suite(void);
 Suite *session_control_suite(void);

@@ -28,7 +28,7 @@ static int send_message(struct message *message)
     if (status == MESSAGE_OK) {
         emit_message(message);
     } else if (status == MESSAGE_TOO_LONG) {
-        PyErr_SetString(types_EncodeError, "the term does not fit a frame of 4 GiB");
+        PyErr_SetString(errors_EncodeError, "the term does not fit a frame of 4 GiB");
     } else {
         PyErr_NoMemory();
     }

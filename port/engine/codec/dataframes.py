@@ -1,5 +1,5 @@
-"""DataFrames as columns: a table of pandas, Polars or PyArrow becomes a dict of names and columns. A column of numbers
-without nulls becomes an array, any other a list, with None for nulls."""
+"""Turns DataFrames into columns: a table of pandas, Polars or PyArrow becomes a dict of names and columns. A column of
+numbers without nulls becomes an array, any other a list, with None for nulls."""
 
 from erlang import EncodeError
 
@@ -50,11 +50,11 @@ def pandas_series(series):
     if hasattr(dtype, "pyarrow_dtype"):
         return arrow_array(series.array.__arrow_array__())
     if dtype.kind in "biufc" and not (has_own_nulls(dtype) and series.hasnans):
-        # What the numbers are in a column that may have nulls, or is sparse.
+        # The type of the numbers in a column that may have nulls, or is sparse.
         return series.to_numpy(dtype=getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype)))
     if dtype.kind == "m":
         return Refused("a column of timedelta has no form: send it as a number, such as column.dt.total_seconds()")
-    # A Timestamp knows its nanoseconds, and has none that get lost where it is encoded.
+    # A Timestamp has its nanoseconds: the encoder refuses it rather than lose them.
     return [None if null else value for value, null in zip(series.astype(object), series.isna())]
 
 
@@ -102,7 +102,7 @@ def polars_has_nanoseconds(series):
 
 
 def polars_values(series):
-    """As to_list, which cuts nanoseconds off: it has Refused in their place. Slower, so only where there are any."""
+    """As to_list, which cuts nanoseconds off: it has Refused in their place. Slower, so only used if there are any."""
     kind = polars_kind(series.dtype)
     if is_time_in_nanoseconds(series.dtype):
         cut = series.to_physical() % 1000 != 0

@@ -1,4 +1,4 @@
-/* Terms to objects. The table is in PROTOCOL.md. All functions need the GIL. */
+/* Decodes terms to objects, by the table in PROTOCOL.md. All functions need the GIL. */
 #ifndef PYTHONX_DECODE_H
 #define PYTHONX_DECODE_H
 
@@ -9,6 +9,9 @@
 #include "wire/request.h"
 #include "wire/span.h"
 
+/* For functions with much on the stack: inlined, they would take it at each level of a nested term. */
+#define DECODE_NO_STACK __attribute__((noinline))
+
 struct decoder {
     struct span span;        /* the whole frame, at the term to decode */
     bool names;              /* at the map to decode: its keys are names, str whatever binaries become */
@@ -16,7 +19,7 @@ struct decoder {
     bool keep_references;    /* {'$ref', N} stays a tuple, and %PythonxPort.Object{} a dict */
     bool hashable;           /* inside a key or a set: sets become frozensets */
     bool moved;              /* an array's bytes were moved: the frame cannot be read again */
-    struct request *request; /* whose frame it is, so that arrays may look at it; NULL: they get copies */
+    struct request *request; /* whose frame it is, so that arrays may use its bytes; NULL: they get copies */
     unsigned depth;
     struct value_path path;
 };
@@ -28,11 +31,11 @@ static inline struct decoder decoder_of(struct span span, bool bytes)
     return (struct decoder){.span = span, .bytes = bytes};
 }
 
-/* The Memory of the request's whole frame, borrowed: from now on it owns the frame's bytes. NULL with an error set. */
-PyObject *decode_keep_frame(const struct decoder *decoder);
-
 /* New reference to the object of the term at the span's position, which moves past it. NULL with an error set: a
  * DecodeError, whose message names the place after `name`, or what Python raised. Owns no bytes of the span. */
 PyObject *decode_term(struct decoder *decoder, const char *name);
+
+/* For the parts of the decoder: the next term's object, new reference; NULL with an error set that has no path yet. */
+PyObject *decode_any(struct decoder *decoder);
 
 #endif

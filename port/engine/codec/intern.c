@@ -1,4 +1,4 @@
-/* Direct-mapped: a newcomer takes the place of what was in its slot. */
+/* Finds the object of a short text in a direct-mapped cache: a new text takes the place of what was in its slot. */
 #include "codec/intern.h"
 
 #include <stdint.h>
@@ -29,7 +29,7 @@ static struct ends ends_of(const unsigned char *bytes, size_t length)
     return (struct ends){0, 0};
 }
 
-/* Texts that differ only between their ends take each other's slot, no more. */
+/* Texts that differ only between their ends have the same slot. */
 static size_t slot_of(struct ends ends, size_t length)
 {
     uint64_t mixed = (ends.first ^ ends.last << 23 ^ ends.last >> 41 ^ length) * 0x9E3779B97F4A7C15u;

@@ -1,5 +1,5 @@
-/* Short texts that come again and again, such as map keys and atoms: a cache from their bytes to their object, so that
- * a list of maps makes each key once. All functions need the GIL. */
+/* Caches the objects of short texts that come again and again, such as map keys and atoms, by their bytes: a list of
+ * maps makes each key once. All functions need the GIL. */
 #ifndef PYTHONX_INTERN_H
 #define PYTHONX_INTERN_H
 
@@ -24,7 +24,7 @@ struct intern {
 /* Makes the object for bytes that are not in the cache; new reference. */
 typedef PyObject *intern_maker(const unsigned char *bytes, size_t length);
 
-/* New reference, from the cache or fresh; NULL with an error set where the maker failed. */
+/* New reference, from the cache or the maker; NULL with an error set if the maker failed. */
 PyObject *intern_get(struct intern *cache, const unsigned char *bytes, size_t length, intern_maker *make);
 
 #endif

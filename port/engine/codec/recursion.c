@@ -1,4 +1,4 @@
-/* pthread_getattr_np(3) tells where the stack of this thread ends. */
+/* Finds the end of this thread's stack by pthread_getattr_np(3). */
 #include "codec/recursion.h"
 
 #include <pthread.h>
@@ -6,12 +6,12 @@
 #include <stdint.h>
 
 #define NESTING_LIMIT 10000
-/* Any stack has room for these: most terms are not looked at further. */
+/* Any stack has room for these; no deeper check is made for them. */
 #define DEPTH_UNCHECKED 256
 /* For what is called at the innermost level: Python code, in the worst case. */
 #define STACK_KEPT ((size_t)192 * 1024)
 
-static _Thread_local uintptr_t lowest; /* address to stay above; 0: not known yet */
+static _Thread_local uintptr_t lowest; /* the address to stay above; 0: not found yet */
 
 static uintptr_t find_lowest(void)
 {

@@ -1,15 +1,15 @@
-/* A dict from number to object. */
+/* Keeps objects in a dict by number. */
 #include "codec/refs.h"
 
 #include <stdint.h>
 #include <unistd.h>
 
-#include "codec/types.h"
+#include "python/errors.h"
 
 static PyObject *kept;
 static unsigned long long last_number;
 
-/* The first number is a random one, so that a reference of another session finds nothing here. */
+/* The first number is random, so that a reference of another session finds nothing here. */
 int refs_start(void)
 {
     uint32_t start = 0;
@@ -34,12 +34,12 @@ PyObject *refs_get(PyObject *number)
 {
     PyObject *object = PyDict_GetItemWithError(kept, number);
     if (object == NULL && !PyErr_Occurred())
-        PyErr_Format(types_DecodeError,
+        PyErr_Format(errors_DecodeError,
                      "there is no object under reference %S: it was released, or belongs to another session", number);
     return Py_XNewRef(object);
 }
 
-/* Borrowed; NULL where the item is no reference. */
+/* Borrowed; NULL if the item is no reference. */
 static PyObject *number_of(PyObject *item)
 {
     PyObject *number = item;

@@ -1,12 +1,14 @@
-/* The bridge to structs.py, which is loaded when the first value needs it. */
+/* Calls structs.py, which is loaded when the first value needs it. */
 #include "codec/structs.h"
 
-#include "codec/types.h"
 #include "python/embedded.h"
+#include "python/errors.h"
+#include "python/type_name.h"
 
 static PyObject *module;
 static long client_mapset_version;
 static PyObject *builders, *simplifier;
+static PyObject *found; /* structs.py's: what it found for a type, by the type's address */
 
 int structs_start(long mapset_version)
 {
@@ -30,7 +32,8 @@ static int load(void)
     }
     builders = PyObject_GetAttrString(loaded, "builders");
     simplifier = PyObject_GetAttrString(loaded, "simplifier");
-    if (builders == NULL || simplifier == NULL)
+    found = PyObject_GetAttrString(loaded, "found");
+    if (builders == NULL || simplifier == NULL || found == NULL)
         goto failed;
     module = loaded;
     return 0;
@@ -38,6 +41,7 @@ static int load(void)
 failed:
     Py_CLEAR(builders);
     Py_CLEAR(simplifier);
+    Py_CLEAR(found);
     Py_DECREF(loaded);
     return -1;
 }
@@ -67,19 +71,46 @@ PyObject *structs_build(PyObject *dict, PyObject *struct_key, int hashable)
     return object;
 }
 
-static PyObject *no_form(PyObject *object)
+/* Returns NULL with an EncodeError set. */
+static PyObject *fail_no_form(PyObject *object)
 {
-    PyObject *type = (PyObject *)Py_TYPE(object);
-    PyObject *module_name = PyObject_GetAttrString(type, "__module__");
-    PyObject *name = PyObject_GetAttrString(type, "__qualname__");
-    if (module_name != NULL && name != NULL)
-        PyErr_Format(
-            types_EncodeError,
-            "%S.%S has no Erlang term (return => ref keeps it in Python; erlang.register_encoder gives it one)",
-            module_name, name);
-    Py_XDECREF(module_name);
+    PyObject *name = type_name_of(object, NULL);
+    if (name != NULL)
+        PyErr_Format(errors_EncodeError,
+                     "%U has no Erlang term (return => ref keeps it in Python; erlang.register_encoder gives it one)",
+                     name);
     Py_XDECREF(name);
     return NULL;
+}
+
+/* New reference. */
+static PyObject *find_simplifier(PyTypeObject *type)
+{
+    PyObject *address = PyLong_FromVoidPtr(type);
+    PyObject *function = address == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(found, address));
+    Py_XDECREF(address);
+    if (function != NULL || PyErr_Occurred())
+        return function;
+    return PyObject_CallFunctionObjArgs(simplifier, (PyObject *)type, NULL);
+}
+
+/* New reference to what the function returns. NULL with an EncodeError if that is of the same type. */
+static PyObject *simplify_by(PyObject *function, PyObject *object)
+{
+    PyObject *simple = PyObject_CallFunctionObjArgs(function, object, NULL);
+    if (simple != NULL && Py_TYPE(simple) == Py_TYPE(object)) {
+        Py_CLEAR(simple);
+        fail_no_form(object);
+    }
+    return simple;
+}
+
+static PyObject *simplify_by_attribute(PyObject *name, PyObject *object)
+{
+    PyObject *function = PyObject_GetAttr((PyObject *)Py_TYPE(object), name);
+    PyObject *simple = function == NULL ? NULL : simplify_by(function, object);
+    Py_XDECREF(function);
+    return simple;
 }
 
 PyObject *structs_simplify(PyObject *object, PyTypeObject **as_base)
@@ -87,24 +118,19 @@ PyObject *structs_simplify(PyObject *object, PyTypeObject **as_base)
     *as_base = NULL;
     if (load() < 0)
         return NULL;
-    PyObject *function = PyObject_CallFunctionObjArgs(simplifier, (PyObject *)Py_TYPE(object), NULL);
+    PyObject *function = find_simplifier(Py_TYPE(object));
     if (function == NULL)
         return NULL;
     PyObject *simple = NULL;
     if (Py_IsNone(function)) {
-        no_form(object);
-    } else if (PyType_Check(function) && function != (PyObject *)&PyUnicode_Type) {
-        *as_base = (PyTypeObject *)function; /* a built-in type: it lives for ever */
-        simple = Py_NewRef(object);
-    } else if (function == (PyObject *)&PyUnicode_Type && PyUnicode_Check(object)) {
-        *as_base = &PyUnicode_Type;
+        fail_no_form(object);
+    } else if (PyUnicode_Check(function)) {
+        simple = simplify_by_attribute(function, object);
+    } else if (PyType_Check(function) && (function != (PyObject *)&PyUnicode_Type || PyUnicode_Check(object))) {
+        *as_base = (PyTypeObject *)function; /* a built-in type: it lives as long as Python */
         simple = Py_NewRef(object);
     } else {
-        simple = PyObject_CallFunctionObjArgs(function, object, NULL);
-        if (simple != NULL && Py_TYPE(simple) == Py_TYPE(object)) {
-            Py_CLEAR(simple);
-            no_form(object);
-        }
+        simple = simplify_by(function, object);
     }
     Py_DECREF(function);
     return simple;

@@ -1,5 +1,4 @@
-/* Elixir's structs and the Python types that they stand for. Which becomes which is the table of structs.py; this is
- * the way to it. All functions need the GIL. */
+/* Turns Elixir's structs into Python objects and back, by the tables of structs.py. All functions need the GIL. */
 #ifndef PYTHONX_STRUCTS_H
 #define PYTHONX_STRUCTS_H
 
@@ -10,15 +9,15 @@
 /* The struct that stands for an object in the session. */
 #define STRUCTS_OBJECT "Elixir.PythonxPort.Object"
 
-/* `mapset_version`: the value of %MapSet{}'s version field in the client's Elixir; negative where it has none. */
+/* `mapset_version`: the value of %MapSet{}'s version field in the client's Elixir; negative if it has none. */
 int structs_start(long mapset_version);
 
-/* Steals nothing. New reference: the object that the struct in `dict` stands for, the dict itself where its name has no
- * form of its own. NULL with the error that the conversion raised. */
+/* New reference: the object that the struct in `dict` stands for, or the dict itself if its name has no form of its
+ * own. The caller keeps its references. NULL with the error that the conversion raised. */
 PyObject *structs_build(PyObject *dict, PyObject *struct_key, int hashable);
 
-/* What an object of a type that encode.c does not know by itself is encoded as: new reference to a simpler object, or,
- * with *as_base set to the built-in type, to the object itself. NULL with an EncodeError where there is no form. */
+/* Simplifies an object of a type that encode.c does not handle: new reference to a simpler object, or, with *as_base
+ * set to the built-in type, to the object itself. NULL with an EncodeError if it has no form. */
 PyObject *structs_simplify(PyObject *object, PyTypeObject **as_base);
 
 /* erlang.register_encoder(type, function). */

@@ -1,11 +1,12 @@
-"""Elixir's structs and the Python types they stand for: one table for each direction.
+"""Turns Elixir's structs into Python objects and back, by one table for each direction.
 
-`builders` maps the name of a struct to a function from its fields to an object. `simplifier(type)` finds the
-function that turns an object of a type into something that the encoder knows: plain values, or a dict with the
-atoms of a struct. The C side asks it once for each type. Modules such as datetime are imported when a value needs them.
+`builders` maps the name of a struct to a function from its fields to an object. `simplifier(type)` finds the function
+that turns an object of a type into something that the encoder handles: plain values, or a dict with the atoms of a
+struct. The C side calls it once for each type. Modules such as datetime are imported when a value needs them.
 """
 
-import sys
+from _weakref import ref
+
 from _pythonx import embedded
 from erlang import Atom, EncodeError
 
@@ -253,10 +254,26 @@ PACKAGED = {
     ("pyarrow", "Array"): lambda value: tables().arrow_array(value),
 }
 
-# Types of the application, by erlang.register_encoder.
+# The attribute of a type of the application that erlang.register_encoder sets. In a table the encoder, which mostly
+# refers to its type, would keep it alive.
+ENCODER = "__erlang_encoder__"
+
+# Types that take no attributes, those of C code, with their encoders, by the id of the type.
 registered = {}
 
+# What `simplifier` has found, by the id of the type, and the weak references that take an id out once its type is gone.
+# No value may refer to the type.
 found = {}
+watched = {}
+
+
+class Watch(ref):
+    __slots__ = ("id",)
+
+
+def forget(watch):
+    found.pop(watch.id, None)
+    watched.pop(watch.id, None)
 
 
 def register_encoder(type_, function):
@@ -267,9 +284,13 @@ def register_encoder(type_, function):
         raise TypeError(f"register_encoder takes a function, not {function!r}")
     if type_ in BASES or type_ in (type(None), range, Atom):
         raise TypeError(f"{type_.__name__} has a form of its own")
-    # A type is called like any function; as it stands it would mean "encoded as that type".
-    registered[type_] = (lambda value: function(value)) if isinstance(function, type) else function
+    try:
+        type.__setattr__(type_, ENCODER, staticmethod(function))
+    except TypeError:
+        # A type is called like any function; as it stands it would mean "encoded as that type".
+        registered[id(type_)] = type_, (lambda value: function(value)) if isinstance(function, type) else function
     found.clear()
+    watched.clear()
 
 
 def tensors():
@@ -281,16 +302,21 @@ def tables():
 
 
 def simplifier(type_):
-    """The function for objects of a type; one of BASES, where they are encoded as that; None where there is none."""
-    if type_ not in found:
-        found[type_] = find(type_)
-    return found[type_]
+    """The function for objects of a type, or the name of the type's attribute that is the function; one of BASES if
+    they are encoded as that; None if there is none."""
+    watch = Watch(type_, forget)
+    watch.id = id(type_)
+    watched[watch.id] = watch
+    function = found[watch.id] = find(type_)
+    return function
 
 
 def find(type_):
     for base in type_.__mro__:
-        if base in registered:
-            return registered[base]
+        if ENCODER in vars(base):
+            return ENCODER
+        if id(base) in registered:
+            return registered[id(base)][1]
     for base in type_.__mro__:
         named = NAMED.get((base.__module__, base.__qualname__))
         if named is None:
@@ -308,5 +334,5 @@ def find(type_):
     if hasattr(type_, "__array__") or hasattr(type_, "__dlpack__"):
         return tensors().array_of
     if hasattr(type_, "__fspath__"):
-        return type_.__fspath__
+        return "__fspath__"
     return None

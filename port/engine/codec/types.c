@@ -1,4 +1,4 @@
-/* One struct serves all opaque types: they differ in name and in how they show themselves. */
+/* Makes the types of module `erlang`. One struct serves all opaque types: they differ in name and repr. */
 #include "codec/types.h"
 
 #include <stddef.h>
@@ -7,15 +7,12 @@
 
 #include <ei.h>
 
-#include "beam/invoke.h"
-
 struct opaque {
     PyObject_HEAD PyObject *term; /* bytes: the term without its version byte */
 };
 
 static PyObject *atom_type;
 static PyObject *pid_type, *port_type, *reference_type, *fun_type, *bitstring_type;
-PyObject *types_DecodeError, *types_EncodeError;
 
 static PyObject *opaque_type(enum term_kind kind)
 {
@@ -204,20 +201,14 @@ static int add(PyObject *module, const char *name, PyObject **place, PyObject *v
     return value == NULL ? -1 : PyModule_AddObjectRef(module, name, value);
 }
 
-int types_add(PyObject *module)
+int types_add(PyObject *module, ternaryfunc call_function)
 {
-    if (add(module, "Atom", &atom_type, make_atom_type()) < 0 ||
-        add(module, "Pid", &pid_type, make_opaque_type("erlang.Pid", NULL)) < 0 ||
-        add(module, "Port", &port_type, make_opaque_type("erlang.Port", NULL)) < 0 ||
-        add(module, "Reference", &reference_type, make_opaque_type("erlang.Reference", NULL)) < 0 ||
-        add(module, "Fun", &fun_type, make_opaque_type("erlang.Fun", invoke_fun)) < 0 ||
-        add(module, "Bitstring", &bitstring_type, make_opaque_type("erlang.Bitstring", NULL)) < 0)
-        return -1;
-    if (add(module, "DecodeError", &types_DecodeError,
-            PyErr_NewExceptionWithDoc("erlang.DecodeError", "A term that has no Python object.", PyExc_ValueError,
-                                      NULL)) < 0)
-        return -1;
-    return add(
-        module, "EncodeError", &types_EncodeError,
-        PyErr_NewExceptionWithDoc("erlang.EncodeError", "An object that has no Erlang term.", PyExc_ValueError, NULL));
+    return add(module, "Atom", &atom_type, make_atom_type()) < 0 ||
+                   add(module, "Pid", &pid_type, make_opaque_type("erlang.Pid", NULL)) < 0 ||
+                   add(module, "Port", &port_type, make_opaque_type("erlang.Port", NULL)) < 0 ||
+                   add(module, "Reference", &reference_type, make_opaque_type("erlang.Reference", NULL)) < 0 ||
+                   add(module, "Fun", &fun_type, make_opaque_type("erlang.Fun", call_function)) < 0 ||
+                   add(module, "Bitstring", &bitstring_type, make_opaque_type("erlang.Bitstring", NULL)) < 0
+               ? -1
+               : 0;
 }

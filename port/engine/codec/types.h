@@ -1,16 +1,14 @@
-/* The Python types of module `erlang`: Atom, a str, and the opaque Pid, Port, Reference, Fun and Bitstring, which hold
- * the bytes of their term and give them back as they came. All functions need the GIL. */
+/* Makes the Python types of module `erlang`: Atom, a str, and the opaque Pid, Port, Reference, Fun and Bitstring, which
+ * hold the bytes of their term and are sent back as they came. All functions need the GIL. */
 #ifndef PYTHONX_TYPES_H
 #define PYTHONX_TYPES_H
 
 #include "python/py_api.h"
 #include "wire/term.h"
 
-/* Makes the types and exceptions and adds them to the module; 0, or -1 with an error set. */
-int types_add(PyObject *module);
-
-extern PyObject *types_DecodeError; /* ValueError: a term has no object */
-extern PyObject *types_EncodeError; /* ValueError: an object has no term */
+/* Makes the types and adds them to the module; `call_function` runs when a Fun is called. 0, or -1 with an error set.
+ */
+int types_add(PyObject *module, ternaryfunc call_function);
 
 /* New reference. `text` is UTF-8. */
 PyObject *types_atom(const char *text, Py_ssize_t length);
@@ -21,7 +19,7 @@ int types_is_pid(PyObject *object);
  * [start, start + length). */
 PyObject *types_opaque(enum term_kind kind, const unsigned char *start, size_t length);
 
-/* The term's bytes, borrowed from the object; NULL, with no error set, where the object is not opaque. */
+/* The term's bytes, borrowed from the object; NULL, with no error set, if the object is not opaque. */
 PyObject *types_opaque_term(PyObject *object);
 
 #endif

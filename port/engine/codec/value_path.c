@@ -1,4 +1,4 @@
-/* Paths for messages. */
+/* Builds paths for messages, one step at a time. */
 #include "codec/value_path.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* The way to a value inside a larger one, such as `args[0]["rows"][3]`, put together from the inside out while a
- * failed conversion unwinds. Costs nothing where nothing fails. */
+/* Names the way to a value inside a larger one, such as `args[0]["rows"][3]`. It is put together from the inside out
+ * while a failed conversion unwinds, and costs nothing unless one fails. */
 #ifndef PYTHONX_VALUE_PATH_H
 #define PYTHONX_VALUE_PATH_H
 

@@ -1,90 +1,109 @@
-/* Two caches, oldest entry out first: compiled blocks by their text, and texts by their file name for tracebacks. */
+/* Compiles each text once, and keeps the texts by their file name for tracebacks. */
 #include "exec/compile.h"
 
+#include "exec/cache.h"
 #include "python/embedded.h"
 
-#define CACHED_BLOCKS 512
-#define CACHED_LENGTH ((Py_ssize_t)64 * 1024) /* longer texts are compiled each time */
-#define KEPT_SOURCES 1024
-#define KEPT_LENGTH ((Py_ssize_t)1024 * 1024)
+#define MIB ((size_t)1024 * 1024)
 
-static PyObject *blocks_as_value, *blocks_as_statements; /* text to (body, expression) */
-static PyObject *sources;                                /* file name to text; shared with traces.py */
-static PyObject *compile_block, *evaluate_block, *traces;
+/* The bounds of what is kept; port/README.md has them. */
+#define BLOCKS_MAX 512               /* code objects, for values and for statements each */
+#define BLOCKS_BYTES (8 * MIB)       /* of them and their texts */
+#define BLOCK_LENGTH (MIB / 16)      /* longer texts, in characters, are compiled each time */
+#define SOURCES_MAX 1024             /* texts for tracebacks */
+#define SOURCES_BYTES (16 * MIB)     /* of them */
+#define SOURCE_BYTES (4 * MIB)       /* a larger text is not kept */
+#define LINES_BYTES ((long)16 << 20) /* of their lines in Python's linecache */
+
+static int forget_lines(PyObject *file);
+
+static struct cache blocks_as_value = {.count_max = BLOCKS_MAX, .bytes_max = BLOCKS_BYTES}; /* by text */
+static struct cache blocks_as_statements = {.count_max = BLOCKS_MAX, .bytes_max = BLOCKS_BYTES};
+/* Texts by file name; tracebacks.py reads the entries. */
+static struct cache sources = {.count_max = SOURCES_MAX, .bytes_max = SOURCES_BYTES, .on_drop = forget_lines};
+static PyObject *compile_block, *evaluate_block, *size_of_block, *tracebacks;
 static unsigned long long block_number;
 
 int compile_start(void)
 {
-    PyObject *blocks = embedded_load("compile");
-    if (blocks == NULL)
+    PyObject *module = embedded_load("compile");
+    if (module == NULL)
         return -1;
-    compile_block = PyObject_GetAttrString(blocks, "compile_block");
-    evaluate_block = PyObject_GetAttrString(blocks, "evaluate");
-    Py_DECREF(blocks);
-    blocks_as_value = PyDict_New();
-    blocks_as_statements = PyDict_New();
-    sources = PyDict_New();
-    return compile_block && evaluate_block && blocks_as_value && blocks_as_statements && sources ? 0 : -1;
+    compile_block = PyObject_GetAttrString(module, "compile_block");
+    evaluate_block = PyObject_GetAttrString(module, "evaluate");
+    size_of_block = PyObject_GetAttrString(module, "size_of_block");
+    Py_DECREF(module);
+    if (compile_block == NULL || evaluate_block == NULL || size_of_block == NULL)
+        return -1;
+    return cache_start(&blocks_as_value) < 0 || cache_start(&blocks_as_statements) < 0 ? -1 : cache_start(&sources);
 }
 
 PyObject *compile_tracebacks(void)
 {
-    if (traces != NULL)
-        return traces;
+    if (tracebacks != NULL)
+        return tracebacks;
     PyObject *loaded = embedded_load("tracebacks");
-    if (loaded == NULL)
-        return NULL;
-    if (PyObject_SetAttrString(loaded, "sources", sources) < 0) {
-        Py_DECREF(loaded);
-        return NULL;
-    }
-    return traces = loaded;
+    PyObject *bound = loaded == NULL ? NULL : PyLong_FromLong(LINES_BYTES);
+    if (bound != NULL && PyObject_SetAttrString(loaded, "sources", sources.entries) == 0 &&
+        PyObject_SetAttrString(loaded, "shown_max", bound) == 0)
+        tracebacks = Py_NewRef(loaded);
+    Py_XDECREF(bound);
+    Py_XDECREF(loaded);
+    return tracebacks;
 }
 
-/* Makes room for one more; the first key of a dict is its oldest. */
-static int drop_oldest(PyObject *dict, Py_ssize_t bound, PyObject **dropped)
+/* -- what is kept -------------------------------------------------------------------------------------------------- */
+
+static int forget_lines(PyObject *file)
 {
-    Py_ssize_t position = 0;
-    PyObject *oldest;
-    if (PyDict_Size(dict) < bound || !PyDict_Next(dict, &position, &oldest, NULL))
-        return 0;
-    Py_INCREF(oldest);
-    int failed = PyDict_DelItem(dict, oldest);
-    if (dropped != NULL)
-        *dropped = Py_NewRef(oldest);
-    Py_DECREF(oldest);
-    return failed;
+    PyObject *done = tracebacks == NULL ? Py_NewRef(Py_None) : PyObject_CallMethod(tracebacks, "forget", "O", file);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
 }
 
 static int keep_source(PyObject *file, PyObject *text)
 {
-    PyObject *dropped = NULL;
-    if (PyUnicode_GetLength(text) > KEPT_LENGTH)
-        return 0;
-    int failed = drop_oldest(sources, KEPT_SOURCES, &dropped);
-    if (!failed && dropped != NULL && traces != NULL) {
-        PyObject *done = PyObject_CallMethod(traces, "forget", "O", dropped);
-        failed = done == NULL ? -1 : 0;
-        Py_XDECREF(done);
-    }
-    Py_XDECREF(dropped);
-    return failed ? -1 : PyDict_SetItem(sources, file, text);
+    size_t bytes = cache_size_of(text);
+    return bytes > SOURCE_BYTES ? 0 : cache_put(&sources, file, text, bytes);
 }
+
+static int keep_block(struct cache *cache, PyObject *text, PyObject *block)
+{
+    if ((size_t)PyUnicode_GetLength(text) > BLOCK_LENGTH)
+        return 0;
+    PyObject *size = PyObject_CallFunctionObjArgs(size_of_block, block, NULL);
+    size_t bytes = size == NULL ? 0 : PyLong_AsSize_t(size);
+    Py_XDECREF(size);
+    return PyErr_Occurred() ? -1 : cache_put(cache, text, block, bytes + cache_size_of(text));
+}
+
+/* New reference to a block that was compiled before; NULL, mostly with no error set, if there is none. Its text may
+ * have been dropped since, and is kept again. */
+static PyObject *find_block(const struct cache *cache, PyObject *text)
+{
+    PyObject *block = Py_XNewRef(cache_get(cache, text));
+    PyObject *file = block == NULL ? NULL : PyTuple_GetItem(block, 3);
+    if (file != NULL && cache_get(&sources, file) == NULL && (PyErr_Occurred() || keep_source(file, text) < 0))
+        Py_CLEAR(block);
+    return block;
+}
+
+/* -- compiling ----------------------------------------------------------------------------------------------------- */
 
 static PyObject *compile_text(PyObject *text, PyObject *file, int keep_value)
 {
+    if (keep_source(file, text) < 0)
+        return NULL;
     return PyObject_CallFunction(compile_block, "OOi", text, file, keep_value);
 }
 
-/* The text stands in somebody's file, from some line on. Its lines are kept for the case that the file is not here. */
+/* The text stands in a file of the client's, from some line on. Its lines are kept in case the file is not here. */
 static PyObject *compile_in_place(PyObject *text, const struct source_place *place, int keep_value)
 {
     PyObject *above = PyUnicode_FromString("\n");
     PyObject *lines = above == NULL ? NULL : PySequence_Repeat(above, place->line - 1);
     PyObject *padded = lines == NULL ? NULL : PyUnicode_Concat(lines, text);
-    PyObject *block = NULL;
-    if (padded != NULL && keep_source(place->file, padded) == 0)
-        block = compile_text(padded, place->file, keep_value);
+    PyObject *block = padded == NULL ? NULL : compile_text(padded, place->file, keep_value);
     Py_XDECREF(padded);
     Py_XDECREF(lines);
     Py_XDECREF(above);
@@ -95,21 +114,15 @@ PyObject *compile_code(PyObject *text, const struct source_place *place, int kee
 {
     if (place->file != NULL)
         return compile_in_place(text, place, keep_value);
-    PyObject *cache = keep_value ? blocks_as_value : blocks_as_statements;
-    PyObject *known = PyDict_GetItemWithError(cache, text);
-    if (known != NULL || PyErr_Occurred())
-        return Py_XNewRef(known);
-    PyObject *file = PyUnicode_FromFormat("<eval %llu>", ++block_number);
-    if (file == NULL)
-        return NULL;
-    PyObject *block = NULL;
-    if (keep_source(file, text) == 0)
-        block = compile_text(text, file, keep_value);
-    Py_DECREF(file);
-    if (block == NULL || PyUnicode_GetLength(text) > CACHED_LENGTH)
+    struct cache *cache = keep_value ? &blocks_as_value : &blocks_as_statements;
+    PyObject *block = find_block(cache, text);
+    if (block != NULL || PyErr_Occurred())
         return block;
-    if (drop_oldest(cache, CACHED_BLOCKS, NULL) < 0 || PyDict_SetItem(cache, text, block) < 0)
+    PyObject *file = PyUnicode_FromFormat("<eval %llu>", ++block_number);
+    block = file == NULL ? NULL : compile_text(text, file, keep_value);
+    if (block != NULL && keep_block(cache, text, block) < 0)
         Py_CLEAR(block);
+    Py_XDECREF(file);
     return block;
 }
 

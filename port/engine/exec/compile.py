@@ -1,6 +1,7 @@
-"""Compiling a block whose last expression is its value."""
+"""Compiles a block whose last expression is its value."""
 
 import _ast
+from marshal import dumps
 
 ONLY_AST = 0x400  # ast.PyCF_ONLY_AST; importing ast costs more than a start should
 TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -13,7 +14,7 @@ def compile_part(part, file, mode):
 
 
 def compile_block(text, file, keep_value):
-    """(body, expression, awaits): code objects or None, and whether any of them is to be awaited."""
+    """(body, expression, awaits, file): code objects or None, and whether any of them is to be awaited."""
     if not keep_value:
         body, expression = compile_part(text, file, "exec"), None
     else:
@@ -24,7 +25,13 @@ def compile_block(text, file, keep_value):
             expression = compile_part(_ast.Expression(tree.body.pop().value), file, "eval")
             body = compile_part(tree, file, "exec") if tree.body else None
     awaits = any(part is not None and part.co_flags & AWAITS for part in (body, expression))
-    return body, expression, awaits
+    return body, expression, awaits, file
+
+
+def size_of_block(block):
+    """About how many bytes of memory the code objects of a block take: three times what they take in a file."""
+    body, expression = block[:2]
+    return 3 * ((body is not None and len(dumps(body))) + (expression is not None and len(dumps(expression))))
 
 
 async def evaluate(body, expression, globals):

@@ -3,20 +3,14 @@
 
 #include "exec/compile.h"
 #include "python/errors.h"
+#include "python/lossy_text.h"
 #include "wire/protocol.h"
 #include "wire/request.h"
 
-/* Lone surrogates must not keep a message from being sent. */
 static void put_text_field(struct message *message, const char *key, PyObject *text)
 {
-    PyObject *utf8 = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
     message_put_atom_text(message, key);
-    if (utf8 != NULL)
-        message_put_binary(message, PyBytes_AsString(utf8), (size_t)PyBytes_Size(utf8));
-    else
-        message_put_text(message, "");
-    PyErr_Clear();
-    Py_XDECREF(utf8);
+    lossy_text_put(message, text, "");
 }
 
 static void put_described(struct message *message, struct span id, const char *kind, PyObject *description)
@@ -53,7 +47,7 @@ void error_reply_put_refusal(struct message *message, struct span id, const char
 {
     PyObject *exception = errors_take();
     PyObject *text = exception == NULL ? NULL : PyObject_Str(exception);
-    PyObject *utf8 = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    PyObject *utf8 = lossy_text_utf8(text);
     request_put_error(message, id, kind, utf8 == NULL ? "" : PyBytes_AsString(utf8));
     PyErr_Clear();
     Py_XDECREF(utf8);

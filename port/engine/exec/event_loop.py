@@ -145,6 +145,9 @@ async def call_async(target, *rest):
         # Answered or not, and wherever it was cancelled.
         abandon_call(future)
         raise
+    finally:
+        # An exception of the future holds this frame, which would hold the future.
+        del future
 
 
 def begin(context, value, streams, on_done):

@@ -3,7 +3,6 @@
 
 #include "codec/decode.h"
 #include "codec/refs.h"
-#include "codec/types.h"
 #include "exec/compile.h"
 #include "exec/event_loop.h"
 #include "exec/reply.h"
@@ -12,6 +11,7 @@
 #include "exec/stream.h"
 #include "numpy/numpy_allocator.h"
 #include "os/schedule.h"
+#include "python/errors.h"
 #include "python/interrupt.h"
 #include "wire/protocol.h"
 #include "wire/term.h"
@@ -31,7 +31,7 @@ int execute_start(void)
 
 static PyObject *bad_request(const char *what)
 {
-    PyErr_SetString(request_options_BadRequest, what);
+    PyErr_SetString(errors_BadRequest, what);
     return NULL;
 }
 
@@ -62,7 +62,7 @@ static int read_options(struct context *context, bool given)
         return -1;
     if (span_left(&context->arguments) == 0)
         return 0;
-    PyErr_Format(types_DecodeError, "%zu bytes are left behind the request's term", span_left(&context->arguments));
+    PyErr_Format(errors_DecodeError, "%zu bytes are left behind the request's term", span_left(&context->arguments));
     return -1;
 }
 
@@ -71,13 +71,13 @@ static PyObject *decode_code(struct context *context)
     struct term_head head;
     enum term_status status = term_read_head(&context->arguments, &head);
     if (status != TERM_OK)
-        return PyErr_Format(types_DecodeError, "code: %s", term_status_text(status));
+        return PyErr_Format(errors_DecodeError, "code: %s", term_status_text(status));
     if (head.kind != TERM_BINARY)
         return bad_request("code is a binary");
     PyObject *text = PyUnicode_DecodeUTF8((const char *)head.data, (Py_ssize_t)head.length, NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
-        PyErr_SetString(types_DecodeError, "code: not UTF-8 (in Erlang, write <<\"...\"/utf8>>)");
+        PyErr_SetString(errors_DecodeError, "code: not UTF-8 (in Erlang, write <<\"...\"/utf8>>)");
     }
     return text;
 }
@@ -86,7 +86,7 @@ static int check_name(PyObject *name)
 {
     if (PyUnicode_Check(name) && PyUnicode_IsIdentifier(name) == 1)
         return 0;
-    PyErr_Format(request_options_BadRequest, "bindings: %R is no Python name", name);
+    PyErr_Format(errors_BadRequest, "bindings: %R is no Python name", name);
     return -1;
 }
 

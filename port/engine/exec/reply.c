@@ -4,7 +4,6 @@
 
 #include "codec/encode.h"
 #include "codec/refs.h"
-#include "codec/types.h"
 #include "exec/error_reply.h"
 #include "exec/request_options.h"
 #include "os/schedule.h"
@@ -52,9 +51,9 @@ static const char *error_kind(enum context_stage stage)
     const char *interrupted = interrupt_kind();
     if (interrupted != NULL)
         return interrupted;
-    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(request_options_BadRequest))
+    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(errors_BadRequest))
         return PROTOCOL_BAD_REQUEST;
-    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(types_DecodeError))
+    if (stage == STAGE_DECODE && PyErr_ExceptionMatches(errors_DecodeError))
         return PROTOCOL_UNDECODABLE;
     if (stage == STAGE_COMPILE && PyErr_ExceptionMatches(PyExc_SyntaxError))
         return PROTOCOL_SYNTAX;
@@ -64,8 +63,8 @@ static const char *error_kind(enum context_stage stage)
 static bool is_refusal(enum context_stage stage)
 {
     return (stage == STAGE_DECODE &&
-            (PyErr_ExceptionMatches(request_options_BadRequest) || PyErr_ExceptionMatches(types_DecodeError))) ||
-           (stage == STAGE_ENCODE && PyErr_ExceptionMatches(types_EncodeError));
+            (PyErr_ExceptionMatches(errors_BadRequest) || PyErr_ExceptionMatches(errors_DecodeError))) ||
+           (stage == STAGE_ENCODE && PyErr_ExceptionMatches(errors_EncodeError));
 }
 
 static void put_error(struct context *context, struct message *reply)

@@ -5,8 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "codec/decode.h"
-#include "codec/types.h"
+#include "python/errors.h"
 #include "wire/protocol.h"
 #include "wire/request.h"
 #include "wire/term.h"
@@ -28,23 +27,15 @@ static const char *const option_names[] = {
 
 #define OPTION_COUNT (sizeof option_names / sizeof *option_names)
 
-PyObject *request_options_BadRequest;
-
-int request_options_start(void)
-{
-    request_options_BadRequest = PyErr_NewException("erlang.BadRequest", PyExc_ValueError, NULL);
-    return request_options_BadRequest == NULL ? -1 : 0;
-}
-
 static int bad(const char *what)
 {
-    PyErr_SetString(request_options_BadRequest, what);
+    PyErr_SetString(errors_BadRequest, what);
     return -1;
 }
 
 static int bad_term(const struct span *span, enum term_status status)
 {
-    PyErr_Format(types_DecodeError, "options: %s (byte %zu of the frame)", term_status_text(status), span->position);
+    PyErr_Format(errors_DecodeError, "options: %s (byte %zu of the frame)", term_status_text(status), span->position);
     return -1;
 }
 
@@ -60,7 +51,7 @@ static int find_option(const struct term_head *key, enum option *option)
         return bad("options: the keys are atoms");
     PyObject *name = PyUnicode_DecodeUTF8((const char *)key->data, (Py_ssize_t)key->length, "replace");
     if (name != NULL)
-        PyErr_Format(request_options_BadRequest, "options: unknown option %U", name);
+        PyErr_Format(errors_BadRequest, "options: unknown option %U", name);
     Py_XDECREF(name);
     return -1;
 }

@@ -9,8 +9,4 @@
 int request_options_read(struct span *span, struct request_options *options);
 void request_options_free(struct request_options *options);
 
-/* Raised for requests that decode but ask for what is not to be had. */
-extern PyObject *request_options_BadRequest;
-int request_options_start(void);
-
 #endif

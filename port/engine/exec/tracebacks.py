@@ -1,4 +1,4 @@
-"""Exceptions as people read them: message, type and traceback, with the source lines of evaluated code."""
+"""Describes exceptions: message, type and traceback, with the source lines of evaluated code."""
 
 import linecache
 import traceback
@@ -6,23 +6,62 @@ import traceback
 # Sources of evaluated code by file name; the engine puts them in, and bounds them.
 sources = {}
 
-
+# The sources whose lines linecache has, the oldest first, with the bytes of those lines. The engine sets the bound.
 shown = {}
+shown_bytes = 0
+shown_max = 0
 
 
-def show_sources():
-    """Gives linecache the lines of evaluated code, unless they stand in a file that is there."""
-    for file, source in sources.items():
-        if shown.get(file) is source or (file not in shown and linecache.getlines(file)):
+def show_sources(exception):
+    """Gives linecache the lines of evaluated code that the traceback shows, unless they stand in a file that exists."""
+    for file in files_of(exception):
+        source = sources.get(file)
+        if source is None or (file in shown and shown[file][0] is source):
             continue
-        lines = [line + "\n" for line in source.splitlines()]
-        linecache.cache[file] = (len(source), None, lines, file)
-        shown[file] = source
+        if file in shown or not linecache.getlines(file):
+            show(file, source)
+
+
+def files_of(exception):
+    """The files of all frames of the exception, of its causes and of what it groups."""
+    files, known, left = {}, set(), [exception]
+    while left:
+        part = left.pop()
+        if part is None or id(part) in known:
+            continue
+        known.add(id(part))
+        trace = part.__traceback__
+        while trace is not None:
+            files[trace.tb_frame.f_code.co_filename] = None
+            trace = trace.tb_next
+        left += (part.__cause__, part.__context__)
+        if isinstance(part, BaseExceptionGroup):
+            left += part.exceptions
+    return files
+
+
+def show(file, source):
+    global shown_bytes
+    lines = [line + "\n" for line in source.splitlines()]
+    # Empty lines are all the same object.
+    size = lines.__sizeof__() + sum(line.__sizeof__() for line in lines if line != "\n")
+    forget(file)
+    if size > shown_max:
+        return
+    while shown and shown_bytes + size > shown_max:
+        forget(next(iter(shown)))
+    shown[file] = source, size
+    shown_bytes += size
+    linecache.cache[file] = (len(source), None, lines, file)
 
 
 def forget(file):
-    if shown.pop(file, None) is not None:
-        linecache.cache.pop(file, None)
+    global shown_bytes
+    if file in shown:
+        shown_bytes -= shown.pop(file)[1]
+        # Code may have put something else in the place of the cache.
+        if isinstance(linecache.cache, dict):
+            linecache.cache.pop(file, None)
 
 
 def type_name(exception):
@@ -48,7 +87,7 @@ def without_engine(trace):
 
 def describe(exception):
     try:
-        show_sources()
+        show_sources(exception)
         exception.__traceback__ = without_engine(exception.__traceback__)
         text = "".join(traceback.format_exception(exception))
     except Exception as failure:

@@ -1,4 +1,5 @@
-/* A handler of NumPy's data memory. Its functions know nothing of Python: NumPy may call them from any thread. */
+/* Allocates NumPy's data memory in segments. The handler's functions use no Python: NumPy may call them from any
+ * thread. */
 #include "numpy/numpy_allocator.h"
 
 #ifdef PYTHONX_WITH_NUMPY
@@ -15,7 +16,7 @@
 /* Segments begin with a page, which nearly nothing else does. */
 #    define PAGE_MIN 4096
 
-static const PyDataMemAllocator *standard; /* NumPy's own; NULL: nothing was offered */
+static const PyDataMemAllocator *standard; /* NumPy's own; NULL: no handler was installed */
 
 static bool may_be_segment(const void *bytes)
 {
@@ -37,7 +38,7 @@ static void *allocate_zeroed(void *context, size_t count, size_t size)
     return bytes != NULL ? memset(bytes, 0, whole) : standard->calloc(standard->ctx, count, size);
 }
 
-/* The size is NumPy's guess of what it was; the segments know better. */
+/* NumPy's size may differ from that of the segment, and is not used for it. */
 static void release(void *context, void *bytes, size_t size)
 {
     (void)context;
@@ -66,7 +67,7 @@ static PyDataMem_Handler handler = {"pythonx_segments", 1, {NULL, allocate, allo
 
 #    define HANDLER_NAME "mem_handler" /* what NumPy expects of the capsule */
 
-/* Somebody may have chosen a handler already: then that one stays. */
+/* A handler that other code has chosen stays. */
 static void install(void)
 {
     PyObject *current = PyDataMem_GetHandler(), *capsule = NULL, *previous = NULL;
@@ -82,7 +83,7 @@ static void install(void)
     Py_XDECREF(previous);
 }
 
-/* Another thread may be in the midst of the import. */
+/* Returns false while another thread still imports it. */
 static bool is_imported(PyObject *numpy)
 {
     PyObject *spec = PyObject_GetAttrString(numpy, "__spec__");

@@ -1,4 +1,4 @@
-/* The import of the C API, and arrays on memory of ours. */
+/* Imports NumPy's C API, and makes arrays that lie in our buffers. */
 #include "numpy/numpy_api.h"
 
 #ifdef PYTHONX_WITH_NUMPY

@@ -1,5 +1,5 @@
-/* NumPy's C API: arrays made without a detour through Python. It is loaded when the first array passes, never at start.
- * All functions need the GIL. */
+/* Makes arrays by NumPy's C API, without a call into Python. The API is loaded for the first array, never at start. All
+ * functions need the GIL. */
 #ifndef PYTHONX_NUMPY_API_H
 #define PYTHONX_NUMPY_API_H
 
@@ -7,12 +7,12 @@
 
 #include "python/py_api.h"
 
-/* False where there is no such API: built without NumPy's headers, or the NumPy at run time has another ABI. Never
- * leaves an error set. */
+/* Returns false if there is no such API: the engine was built without NumPy's headers, or the NumPy at run time has
+ * another ABI. Never leaves an error set. */
 bool numpy_api_load(void);
 
-/* After numpy_api_load said true. New reference: a writable C-contiguous array of `rank` dimensions that lies at
- * `bytes` and keeps `owner` alive. */
+/* May be called after numpy_api_load has returned true. New reference: a writable C-contiguous array of `rank`
+ * dimensions that lies at `bytes` and keeps `owner` alive. */
 PyObject *numpy_api_array(PyObject *dtype, int rank, const Py_ssize_t *shape, void *bytes, PyObject *owner);
 
 #endif

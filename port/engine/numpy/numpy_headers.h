@@ -1,5 +1,6 @@
-/* NumPy's C API, for numpy_api.c and numpy_memory.c alone. Built against NumPy 2 the engine serves NumPy 1.22 and later
- * at run time, built against NumPy 1 it serves 1.x (https://numpy.org/doc/stable/dev/depending_on_numpy.html). */
+/* Includes NumPy's C API, for numpy_api.c and numpy_allocator.c alone. Built against NumPy 2 the engine serves
+ * NumPy 1.22 and later at run time, built against NumPy 1 it serves 1.x
+ * (https://numpy.org/doc/stable/dev/depending_on_numpy.html). */
 #ifndef PYTHONX_NUMPY_HEADERS_H
 #define PYTHONX_NUMPY_HEADERS_H
 

@@ -1,18 +1,18 @@
-/* Arrays that are C-contiguous and native-endian, nearly all there are, go through here alone; tensor.py turns others
- * into such. */
+/* Builds arrays, and encodes those that are C-contiguous and native-endian, which most are; tensor.py turns others into
+ * such. */
 #include "numpy/tensor.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/types.h"
 #include "numpy/numpy_allocator.h"
 #include "numpy/numpy_api.h"
 #include "python/embedded.h"
+#include "python/errors.h"
 #include "shm/large_binary.h"
 
 static PyObject *module;     /* tensor.py */
-static PyObject *array_type; /* numpy.ndarray, once NumPy was imported by somebody */
+static PyObject *array_type; /* numpy.ndarray, once code has imported NumPy */
 
 static PyObject *load(void)
 {
@@ -54,7 +54,7 @@ static int fail(const char *what)
     return -1;
 }
 
-/* How many bytes a shape of this type takes; -1 where no memory could hold them. */
+/* How many bytes a shape of this type takes; -1 with a ValueError if no memory could hold them. */
 static int expected_length(const struct tensor_fields *fields, size_t *length)
 {
     *length = (size_t)fields->bits / 8;
@@ -84,7 +84,7 @@ static PyObject *shape_tuple(const struct tensor_fields *fields)
 PyObject *tensor_build(const struct tensor_fields *fields)
 {
     size_t expected;
-    if (fields->kind[0] == '\0' || fields->rank < 0 || fields->memory == NULL) {
+    if (fields->kind[0] == '\0' || fields->rank < 0 || fields->buffer == NULL) {
         fail("a tensor has the fields type, shape and data");
         return NULL;
     }
@@ -94,10 +94,10 @@ PyObject *tensor_build(const struct tensor_fields *fields)
     if (expected != fields->length)
         return PyErr_Format(PyExc_ValueError, "data has %zu bytes, type and shape need %zu", fields->length, expected);
     if (numpy_api_load())
-        return numpy_api_array(dtype, fields->rank, fields->shape, fields->bytes, fields->memory);
+        return numpy_api_array(dtype, fields->rank, fields->shape, fields->bytes, fields->buffer);
     PyObject *shape = shape_tuple(fields);
     PyObject *array =
-        shape == NULL ? NULL : PyObject_CallMethod(module, "from_memory", "OOO", fields->memory, dtype, shape);
+        shape == NULL ? NULL : PyObject_CallMethod(module, "from_buffer", "OOO", fields->buffer, dtype, shape);
     Py_XDECREF(shape);
     return array;
 }
@@ -118,7 +118,7 @@ bool tensor_is_array(PyObject *object)
     return array_type != NULL && (PyObject *)Py_TYPE(object) == array_type;
 }
 
-/* The Nx kind for a format of the buffer protocol (PEP 3118) in native byte order; NULL where there is none. */
+/* The Nx kind for a format of the buffer protocol (PEP 3118) in native byte order; NULL if there is none. */
 static const char *kind_of_format(const char *format)
 {
     if (format == NULL)
@@ -137,11 +137,11 @@ static const char *kind_of_format(const char *format)
 }
 
 /* Takes the view over. */
-static int put_view(struct message *message, Py_buffer *view, const char *kind, long bits, bool fresh)
+static int put_tensor(struct message *message, Py_buffer *view, const char *kind, long bits, bool temporary)
 {
     message_put_map(message, 4);
     message_put_atom_text(message, "__struct__");
-    message_put_atom_text(message, "Elixir.PythonxPort.Tensor");
+    message_put_atom_text(message, TENSOR_STRUCT);
     message_put_atom_text(message, "type");
     message_put_tuple(message, 2);
     message_put_atom_text(message, kind);
@@ -151,10 +151,10 @@ static int put_view(struct message *message, Py_buffer *view, const char *kind, 
     for (int i = 0; i < view->ndim; i++)
         message_put_integer(message, view->shape[i]);
     message_put_atom_text(message, "data");
-    return fresh ? large_binary_put_temporary(message, view) : large_binary_put_view(message, view);
+    return temporary ? large_binary_put_temporary(message, view) : large_binary_put_view(message, view);
 }
 
-/* A view on the array where it can be sent as it lies; NULL, with no error set, where not. */
+/* A view of the array if it can be sent as it lies, else NULL with no error set. */
 static Py_buffer *plain_view(PyObject *array)
 {
     Py_buffer *view = malloc(sizeof *view);
@@ -181,12 +181,12 @@ static int put_converted(struct message *message, PyObject *array)
     if (converted == NULL)
         return -1;
     if (PyArg_ParseTuple(converted, "Osl", &native, &kind, &bits)) {
-        bool fresh = numpy_allocator_is_temporary(native, 1); /* the tuple's */
+        bool temporary = numpy_allocator_is_temporary(native, 1); /* the tuple's */
         Py_buffer *view = plain_view(native);
         if (view != NULL)
-            failed = put_view(message, view, kind, bits, fresh);
+            failed = put_tensor(message, view, kind, bits, temporary);
         else
-            PyErr_SetString(types_EncodeError, "an array that does not give its data away");
+            PyErr_SetString(errors_EncodeError, "an array that does not give its data away");
     }
     Py_DECREF(converted);
     return failed;
@@ -194,9 +194,9 @@ static int put_converted(struct message *message, PyObject *array)
 
 int tensor_put(struct message *message, PyObject *array, Py_ssize_t references)
 {
-    bool fresh = references > 0 && numpy_allocator_is_temporary(array, references);
+    bool temporary = references > 0 && numpy_allocator_is_temporary(array, references);
     Py_buffer *view = plain_view(array);
     if (view == NULL)
         return put_converted(message, array);
-    return put_view(message, view, kind_of_format(view->format), 8 * (long)view->itemsize, fresh);
+    return put_tensor(message, view, kind_of_format(view->format), 8 * (long)view->itemsize, temporary);
 }

@@ -1,4 +1,4 @@
-/* Tensors: %PythonxPort.Tensor{} and %Nx.Tensor{} to numpy.ndarray and back. All functions need the GIL. */
+/* Turns %PythonxPort.Tensor{} and %Nx.Tensor{} into numpy.ndarray and back. All functions need the GIL. */
 #ifndef PYTHONX_TENSOR_H
 #define PYTHONX_TENSOR_H
 
@@ -9,6 +9,9 @@
 #include "python/py_api.h"
 #include "wire/message.h"
 
+#define TENSOR_STRUCT "Elixir.PythonxPort.Tensor"
+#define TENSOR_STRUCT_NX "Elixir.Nx.Tensor"
+
 #define TENSOR_RANK_MAX 64
 
 /* A tensor's fields as they were read, checked by tensor_build. */
@@ -17,20 +20,20 @@ struct tensor_fields {
     long bits;
     int rank; /* -1: no shape was given */
     Py_ssize_t shape[TENSOR_RANK_MAX];
-    PyObject *memory; /* owned; the bytes of `data`, as a Memory; NULL: none were given */
+    PyObject *buffer; /* owned; the bytes of `data`; NULL: none were given */
     unsigned char *bytes;
     size_t length;
 };
 
-/* New reference to a writable ndarray that lies on the fields' memory. NULL with a ValueError, a DecodeError among
- * them, where type, shape and data do not fit each other, or NumPy cannot hold it. */
+/* New reference to a writable ndarray that lies on the fields' buffer. NULL with a ValueError, which may be
+ * a DecodeError, if type, shape and data do not fit each other, or NumPy cannot hold it. */
 PyObject *tensor_build(const struct tensor_fields *fields);
 
-/* True for exact ndarrays; never imports NumPy. */
+/* Returns true for exact ndarrays; never imports NumPy. */
 bool tensor_is_array(PyObject *object);
 
-/* Appends `%PythonxPort.Tensor{}`, its data pinned where it is large. `references` are those that the caller lets go of
- * once all is encoded; where there are no others, the array's memory may become the client's (0: never). -1 with an
+/* Appends `%PythonxPort.Tensor{}`; large data is pinned. `references` are those that the caller releases once all is
+ * encoded; if there are no others, the array's memory may become the client's (0: never). Returns -1 with an
  * EncodeError or what Python raised. */
 int tensor_put(struct message *message, PyObject *array, Py_ssize_t references);
 

@@ -1,5 +1,7 @@
-"""Arrays that C does not take apart by itself: strided, byte-swapped, of torch, or of a type that Nx does not have."""
+"""Converts arrays that tensor.c cannot send as they lie: strided, byte-swapped, of torch, or of a type that Nx does not
+have."""
 
+from _pythonx import TENSOR_STRUCT
 from erlang import Atom, EncodeError
 
 # Kinds of types in Nx by NumPy's letter for them, and how many bits each may have.
@@ -16,7 +18,7 @@ def numpy():
 
 
 def dtype_of(kind, bits):
-    """The dtype for a type of Nx; ValueError where NumPy has none."""
+    """The dtype for a type of Nx; ValueError if NumPy has none."""
     np = numpy()
     if kind == "bf" and bits == 16:
         try:
@@ -30,9 +32,9 @@ def dtype_of(kind, bits):
     return np.dtype(f"{letter}{bits // 8}")
 
 
-def from_memory(memory, dtype, shape):
-    """A writable array on memory, for where NumPy's C API cannot be used."""
-    return numpy().ndarray(shape, dtype, memory)
+def from_buffer(buffer, dtype, shape):
+    """A writable array on a buffer, for the case that NumPy's C API cannot be used."""
+    return numpy().ndarray(shape, dtype, buffer)
 
 
 def plain(array):
@@ -95,7 +97,7 @@ class Tensor:
 
 def simplify_tensor(value):
     return {
-        Atom("__struct__"): Atom("Elixir.PythonxPort.Tensor"),
+        Atom("__struct__"): Atom(TENSOR_STRUCT),
         Atom("type"): (Atom(value.kind), value.bits),
         Atom("shape"): value.array.shape,
         Atom("data"): memoryview(value.array.reshape(-1).view("u1")),

@@ -1,4 +1,4 @@
-/* type, shape and data may come in any order; what else a struct has (names, axes) is passed over. */
+/* Reads the fields of a tensor's struct: type, shape and data, in any order; others (names, axes) are skipped. */
 #include "numpy/tensor_decode.h"
 
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 
 #include "numpy/tensor.h"
 #include "python/buffer.h"
+#include "python/frame_buffer.h"
 #include "shm/segment_ref.h"
 #include "wire/term.h"
 
@@ -85,17 +86,17 @@ static int copy_out(struct tensor_fields *fields, const unsigned char *data, siz
     }
     memcpy(fields->bytes, data, length);
     fields->length = length;
-    fields->memory = buffer_new(fields->bytes, length, free, fields->bytes);
-    if (fields->memory == NULL)
+    fields->buffer = buffer_new(fields->bytes, length, free, fields->bytes);
+    if (fields->buffer == NULL)
         free(fields->bytes);
-    return fields->memory == NULL ? -1 : 0;
+    return fields->buffer == NULL ? -1 : 0;
 }
 
-/* In the frame. Usually it came to lie at an address that suits numbers (frame.h); where not, it is moved down by a few
- * bytes, over the heads of the struct and the binary that were read by then. */
-static int look_at_frame(struct decoder *decoder, struct tensor_fields *fields, const struct term_head *head)
+/* Uses the data where it lies in the frame. Usually that is an address that suits numbers (frame.h); if not, the data
+ * is moved down by a few bytes, over the heads of the struct and the binary, which have been read by then. */
+static int use_frame(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
 {
-    PyObject *whole = decode_keep_frame(decoder);
+    PyObject *whole = frame_buffer_of(source->request);
     if (whole == NULL)
         return -1;
     size_t shift = (uintptr_t)head->data % ALIGNMENT;
@@ -103,106 +104,105 @@ static int look_at_frame(struct decoder *decoder, struct tensor_fields *fields, 
     fields->bytes = (unsigned char *)(uintptr_t)head->data - shift;
     if (shift > 0) {
         memmove(fields->bytes, head->data, head->length);
-        decoder->moved = true;
+        source->moved = true;
     }
     fields->length = head->length;
-    fields->memory = buffer_slice(whole, fields->bytes, fields->length);
-    return fields->memory == NULL ? -1 : 0;
+    fields->buffer = buffer_slice(whole, fields->bytes, fields->length);
+    return fields->buffer == NULL ? -1 : 0;
 }
 
-static int use_binary(struct decoder *decoder, struct tensor_fields *fields, const struct term_head *head)
+static int use_binary(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
 {
-    if (head->length >= VIEW_SIZE && decoder->request != NULL)
-        return look_at_frame(decoder, fields, head);
+    if (head->length >= VIEW_SIZE && source->request != NULL)
+        return use_frame(source, fields, head);
     return copy_out(fields, head->data, head->length);
 }
 
 /* A binary, or a segment that holds its bytes. */
-static int read_bytes(struct decoder *decoder, struct tensor_fields *fields, const struct term_head *head)
+static int read_bytes(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
 {
-    Py_CLEAR(fields->memory);
+    Py_CLEAR(fields->buffer);
     if (head->kind == TERM_BINARY)
-        return use_binary(decoder, fields, head);
+        return use_binary(source, fields, head);
     if (head->kind == TERM_TUPLE &&
-        segment_ref_read(&decoder->span, head->children, &fields->bytes, &fields->length, &fields->memory))
-        return fields->memory == NULL ? -1 : 0;
+        segment_ref_read(&source->span, head->children, &fields->bytes, &fields->length, &fields->buffer))
+        return fields->buffer == NULL ? -1 : 0;
     return fail("data is a binary");
 }
 
 /* The next key of a struct. Keys are atoms: what follows any other may be its own elements. */
-static int read_key(struct decoder *decoder, struct term_head *key)
+static int read_key(struct tensor_source *source, struct term_head *key)
 {
-    enum term_status status = term_read_head(&decoder->span, key);
+    enum term_status status = term_read_head(&source->span, key);
     if (status == TERM_OK && key->kind != TERM_ATOM)
         status = TERM_MALFORMED;
     return status == TERM_OK ? 0 : fail_term(status);
 }
 
-static int pass_over(struct decoder *decoder)
+static int pass_over(struct tensor_source *source)
 {
-    enum term_status status = term_skip(&decoder->span);
+    enum term_status status = term_skip(&source->span);
     return status == TERM_OK ? 0 : fail_term(status);
 }
 
 /* %Nx.BinaryBackend{state: binary}; other backends have their data elsewhere. */
-static int read_backend(struct decoder *decoder, struct tensor_fields *fields, size_t pairs)
+static int read_backend(struct tensor_source *source, struct tensor_fields *fields, size_t pairs)
 {
-    Py_CLEAR(fields->memory);
+    Py_CLEAR(fields->buffer);
     for (size_t i = 0; i < pairs; i++) {
         struct term_head key, state;
-        if (read_key(decoder, &key) < 0)
+        if (read_key(source, &key) < 0)
             return -1;
         if (!term_is_atom(&key, "state")) {
-            if (pass_over(decoder) < 0)
+            if (pass_over(source) < 0)
                 return -1;
             continue;
         }
-        enum term_status status = term_read_head(&decoder->span, &state);
+        enum term_status status = term_read_head(&source->span, &state);
         if (status != TERM_OK)
             return fail_term(status);
-        if (read_bytes(decoder, fields, &state) < 0)
+        if (read_bytes(source, fields, &state) < 0)
             return -1;
     }
-    if (fields->memory == NULL)
+    if (fields->buffer == NULL)
         return fail("the tensor's data is not in this form: use Nx.backend_transfer(tensor, Nx.BinaryBackend)");
     return 0;
 }
 
-static int read_data(struct decoder *decoder, struct tensor_fields *fields)
+static int read_data(struct tensor_source *source, struct tensor_fields *fields)
 {
     struct term_head head;
-    enum term_status status = term_read_head(&decoder->span, &head);
+    enum term_status status = term_read_head(&source->span, &head);
     if (status != TERM_OK)
         return fail_term(status);
-    return head.kind == TERM_MAP ? read_backend(decoder, fields, head.children / 2)
-                                 : read_bytes(decoder, fields, &head);
+    return head.kind == TERM_MAP ? read_backend(source, fields, head.children / 2) : read_bytes(source, fields, &head);
 }
 
 /* -- the struct ---------------------------------------------------------------------------------------------------- */
 
-static int read_field(struct decoder *decoder, struct tensor_fields *fields)
+static int read_field(struct tensor_source *source, struct tensor_fields *fields)
 {
     struct term_head key;
-    if (read_key(decoder, &key) < 0)
+    if (read_key(source, &key) < 0)
         return -1;
     if (term_is_atom(&key, "type"))
-        return read_type(&decoder->span, fields);
+        return read_type(&source->span, fields);
     if (term_is_atom(&key, "shape"))
-        return read_shape(&decoder->span, fields);
+        return read_shape(&source->span, fields);
     if (term_is_atom(&key, "data"))
-        return read_data(decoder, fields);
-    return pass_over(decoder);
+        return read_data(source, fields);
+    return pass_over(source);
 }
 
-PyObject *tensor_decode(struct decoder *decoder, size_t pairs)
+PyObject *tensor_decode(struct tensor_source *source, size_t pairs)
 {
     struct tensor_fields fields = {.rank = -1};
     PyObject *array = NULL;
     for (size_t i = 0; i < pairs; i++)
-        if (read_field(decoder, &fields) < 0)
+        if (read_field(source, &fields) < 0)
             goto done;
     array = tensor_build(&fields);
 done:
-    Py_XDECREF(fields.memory);
+    Py_XDECREF(fields.buffer);
     return array;
 }

@@ -1,14 +1,22 @@
-/* The fields of %PythonxPort.Tensor{} and %Nx.Tensor{}, read off the frame without a Python object for each. */
+/* Decodes %PythonxPort.Tensor{} and %Nx.Tensor{} to arrays, without a Python object for each field. */
 #ifndef PYTHONX_TENSOR_DECODE_H
 #define PYTHONX_TENSOR_DECODE_H
 
-#include "codec/decode.h"
+#include <stdbool.h>
 
-#define TENSOR_STRUCT "Elixir.PythonxPort.Tensor"
-#define TENSOR_STRUCT_NX "Elixir.Nx.Tensor"
+#include "python/py_api.h"
+#include "wire/request.h"
+#include "wire/span.h"
+
+/* Where a tensor stands. */
+struct tensor_source {
+    struct span span;
+    struct request *request; /* whose frame it is, so that an array may use its bytes; NULL: arrays get copies */
+    bool moved;              /* set if bytes of the frame were moved: it cannot be read again */
+};
 
 /* The span stands at the first of `pairs` pairs of the struct, and is moved past the last. New reference to the array;
  * NULL with a DecodeError, a ValueError that has no place in it yet, or what Python raised. */
-PyObject *tensor_decode(struct decoder *decoder, size_t pairs);
+PyObject *tensor_decode(struct tensor_source *source, size_t pairs);
 
 #endif

@@ -1,4 +1,4 @@
-/* One type; a part's owner is the whole. */
+/* Makes buffers of one type; the owner of a slice is the whole. */
 #include "python/buffer.h"
 
 #include <stdint.h>

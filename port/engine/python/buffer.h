@@ -1,5 +1,5 @@
-/* Memory that Python objects look at without a copy: a frame's buffer, or a segment. Exports the buffer protocol,
- * writable. All functions need the GIL. */
+/* Makes objects for memory that Python uses without a copy: that of a frame, or of a segment. They export the buffer
+ * protocol, writable. All functions need the GIL. */
 #ifndef PYTHONX_BUFFER_H
 #define PYTHONX_BUFFER_H
 
@@ -7,7 +7,7 @@
 
 int buffer_start(void);
 
-/* New reference. `release(owner)` is called once, with the GIL, when nobody looks at the bytes any more. NULL with an
+/* New reference. `release(owner)` is called once, with the GIL, when the last view of the bytes is gone. NULL with an
  * error set: the owner stays the caller's. */
 PyObject *buffer_new(void *bytes, size_t length, void (*release)(void *owner), void *owner);
 

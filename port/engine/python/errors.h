@@ -1,13 +1,21 @@
-/* The error that Python has set, as the object that it is (what PyErr_GetRaisedException does from Python 3.12 on). */
+/* Takes and sets Python's current error as an object (what PyErr_GetRaisedException does from Python 3.12 on), and
+ * makes the exceptions that the engine itself raises. All functions need the GIL. */
 #ifndef PYTHONX_ERRORS_H
 #define PYTHONX_ERRORS_H
 
 #include "python/py_api.h"
 
-/* New reference, with its traceback; the error is set no more. NULL where none was, or memory is too short for one. */
+extern PyObject *errors_DecodeError; /* ValueError: a term has no object */
+extern PyObject *errors_EncodeError; /* ValueError: an object has no term */
+extern PyObject *errors_BadRequest;  /* ValueError: a frame is no request of the protocol */
+
+/* Makes them, and adds to module `erlang` those that Python code may meet; 0, or -1 with an error set. */
+int errors_start(PyObject *module);
+
+/* New reference, with its traceback; the error is cleared. NULL if none was set, or memory is too short for one. */
 PyObject *errors_take(void);
 
-/* The opposite: sets it, and takes the reference over. */
+/* Sets the exception as the current error, and takes the reference over. */
 void errors_set(PyObject *exception);
 
 #endif

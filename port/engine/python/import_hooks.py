@@ -1,5 +1,5 @@
-"""What is changed in modules of the standard library, once somebody imports them: importing them here would make every
-session start slowly."""
+"""Changes modules of the standard library once code imports them: importing them here would make every session start
+slowly."""
 
 import sys
 
@@ -57,14 +57,38 @@ def for_context(request, function):
     return call
 
 
+def run_once_for_context(request, thread, own):
+    """A `run` for the thread that puts its own back first: kept, it would be in a cycle with the thread."""
+
+    def run():
+        restore_run(thread, own)
+        for_context(request, thread.run)()
+
+    return run
+
+
+def restore_run(thread, own):
+    if own is not None:
+        thread.run = own
+    else:
+        vars(thread).pop("run", None)
+
+
 def pass_context_to_threads(threading):
     start = threading.Thread.start
 
     def start_with_context(thread):
         request = context.get(None)
-        if request is not None:
-            thread.run = for_context(request, thread.run)
-        return start(thread)
+        if request is None:
+            return start(thread)
+        own = vars(thread).get("run")  # if code has set one for this thread
+        thread.run = run_once_for_context(request, thread, own)
+        try:
+            return start(thread)
+        except Exception:
+            # An interrupt is none, and may come when the thread has started.
+            restore_run(thread, own)
+            raise
 
     start_with_context.__doc__ = start.__doc__
     threading.Thread.start = start_with_context
@@ -117,7 +141,7 @@ after_import = {
 
 
 def install():
-    # Without it warnings are shown by C code, which asks nobody.
+    # Without it warnings are shown by C code, which does not call showwarning.
     import warnings  # noqa: F401
 
     for name in [name for name in after_import if name in sys.modules]:

@@ -1,5 +1,7 @@
 #include "session/scheduler.h"
 
+#include <unistd.h>
+
 #include "exec/event_loop.h"
 #include "exec/execute.h"
 #include "exec/reply.h"
@@ -15,6 +17,11 @@
 #include "session/reader.h"
 #include "session/shutdown.h"
 
+/* How long the end of the session waits for jobs on other threads, and how often it looks. */
+#define THREADS_MAX_US 1000000
+#define THREADS_LOOK_US 2000
+
+static const char ended_too_early[] = "the input ended before this request was run";
 static scheduler_resolve *resolve_answers;
 
 /* Where the main thread asks what to do. */
@@ -166,7 +173,7 @@ static struct work wait_for_work(enum where where, unsigned long long until_us)
 static bool is_cut_short(void)
 {
     bool broken = writer_is_broken(session.writer);
-    if (broken || (session.stopping && job_refuse_queued("the input ended before this request was run")))
+    if (broken || (session.stopping && job_refuse_queued(ended_too_early)))
         shutdown_give_up();
     return broken || session.stopping;
 }
@@ -287,12 +294,42 @@ static void work_in_loop(void)
         event_loop_leave();
 }
 
+/* Has the jobs on other threads end with the session. Returns whether any is left. */
+static bool stop_threads(void)
+{
+    bool any = false;
+    session_lock();
+    for (struct job *job = session.jobs.active.first; job != NULL; job = job->next) {
+        if (job->state != JOB_ON_THREAD)
+            continue;
+        any = true;
+        if (job->abort != JOB_ABORT_STOPPED)
+            job_stop(job);
+        abort_deliver(job);
+    }
+    session_unlock();
+    return any;
+}
+
+/* Ends all that is under way but tasks: what runs on threads, and streams. With the GIL. */
+static void end_under_way(void)
+{
+    unsigned long long until = clock_us() + THREADS_MAX_US;
+    while (stop_threads() && clock_us() < until) {
+        interrupt_run_handlers();
+        PyThreadState *thread = PyEval_SaveThread();
+        usleep(THREADS_LOOK_US);
+        PyEval_RestoreThread(thread);
+    }
+    stream_end_all();
+}
+
 /* Closes what a stop ends. Returns false if the session is over. */
 static bool execute_at_bottom(struct job *job, struct message *reply, PyThreadState **thread)
 {
     bool stops = job->request.operation == OPERATION_stop;
     if (stops)
-        stream_end_all();
+        end_under_way();
     bool ended = execute_job(job, reply);
     *thread = PyEval_SaveThread();
     if (stops)
@@ -347,10 +384,13 @@ void scheduler_run(void)
     do
         work = next_while_idle();
     while (do_work(&work, &reply, &thread));
-    (void)abort_reply_to_unbegun();
     PyEval_RestoreThread(thread);
-    stream_end_all();
+    end_under_way();
     event_loop_close();
+    session_lock();
+    (void)job_refuse_queued(ended_too_early);
+    session_unlock();
+    (void)abort_reply_to_unbegun();
     message_free(&reply);
 }
 

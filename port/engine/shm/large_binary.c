@@ -1,4 +1,4 @@
-/* Four ways for bytes to leave. */
+/* Copies bytes into the message, pins them, copies them into a segment, or leases the segment that they lie in. */
 #include "shm/large_binary.h"
 
 #include <pthread.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/types.h"
+#include "python/errors.h"
 #include "python/py_api.h"
 #include "shm/segment.h"
 #include "wire/frame.h"
@@ -21,7 +21,7 @@
 #define SHARED_COPY ((size_t)16 * 1024 * 1024)
 
 /* Grown by powers of two: at a power of two the array is full. */
-static bool note_loan(struct message *message, unsigned long long number)
+static bool note_lease(struct message *message, unsigned long long number)
 {
     if ((message->lease_count & (message->lease_count - 1)) == 0) {
         size_t room = message->lease_count > 0 ? 2 * message->lease_count : 1;
@@ -47,8 +47,8 @@ static void *copy_half(void *argument)
     return NULL;
 }
 
-/* Signals go to threads that Python knows. */
-static bool start_quietly(pthread_t *thread, void *(*function)(void *), void *argument)
+/* Starts a thread that takes no signals: they are for Python's own threads. */
+static bool start_helper(pthread_t *thread, void *(*function)(void *), void *argument)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -62,7 +62,7 @@ static void copy_by_two(unsigned char *to, const unsigned char *from, size_t len
 {
     pthread_t helper;
     struct half first = {to, from, length / 2};
-    if (length < SHARED_COPY || !start_quietly(&helper, copy_half, &first)) {
+    if (length < SHARED_COPY || !start_helper(&helper, copy_half, &first)) {
         memcpy(to, from, length);
         return;
     }
@@ -82,10 +82,10 @@ static void copy(unsigned char *to, const void *from, size_t length)
 }
 
 /* `bytes` are in the segment already. */
-static bool put_place(struct message *message, const struct segment_loan *lease, size_t offset, size_t length)
+static bool put_place(struct message *message, const struct segment_lease *lease, size_t offset, size_t length)
 {
-    if (!note_loan(message, lease->number)) {
-        segment_give_back(lease->number);
+    if (!note_lease(message, lease->number)) {
+        segment_release(lease->number);
         return false;
     }
     message_put_tuple(message, 6);
@@ -98,10 +98,10 @@ static bool put_place(struct message *message, const struct segment_loan *lease,
     return true;
 }
 
-/* False, and nothing appended, where no segment is to be had. */
+/* Returns false, with nothing appended, if no segment is available. */
 static bool put_in_segment(struct message *message, const void *bytes, size_t length)
 {
-    struct segment_loan lease;
+    struct segment_lease lease;
     if (!segment_lease(length, &lease))
         return false;
     copy(lease.bytes, bytes, length);
@@ -123,7 +123,7 @@ int large_binary_put(struct message *message, const void *bytes, size_t length, 
     }
     if (length > FRAME_LENGTH_MAX) {
         release(owner);
-        PyErr_SetString(types_EncodeError, "a binary of 4 GiB or more does not fit a frame");
+        PyErr_SetString(errors_EncodeError, "a binary of 4 GiB or more does not fit a frame");
         return -1;
     }
     if (pinned && message_pin_binary(message, bytes, length, release, owner))
@@ -156,7 +156,7 @@ void large_binary_put_leases(struct message *message)
 
 int large_binary_put_temporary(struct message *message, Py_buffer *view)
 {
-    struct segment_loan lease;
+    struct segment_lease lease;
     size_t length = (size_t)view->len;
     if (!is_shared(message, length) || !segment_lease_allocated(view->buf, length, &lease) ||
         !put_place(message, &lease, (size_t)((unsigned char *)view->buf - lease.bytes), length))
@@ -174,6 +174,6 @@ void large_binary_detach(const struct message *message)
 void large_binary_abandon(struct message *message)
 {
     for (size_t i = 0; i < message->lease_count; i++)
-        segment_give_back(message->leases[i]);
+        segment_release(message->leases[i]);
     message->lease_count = 0;
 }

@@ -1,5 +1,5 @@
-/* Large bytes on their way out: small ones are copied into the message, large ones are written from where they lie, and
- * where the client asked for it (message->share_from) they go through a segment. All functions need the GIL. */
+/* Appends bytes to messages: small ones are copied, large ones are written from where they lie, and if the client asked
+ * for it (message->share_from) they go through a segment. All functions need the GIL. */
 #ifndef PYTHONX_LARGE_BINARY_H
 #define PYTHONX_LARGE_BINARY_H
 
@@ -14,19 +14,19 @@ int large_binary_put(struct message *message, const void *bytes, size_t length, 
 /* The same for the bytes of a contiguous view, made by malloc: takes it over, and releases and frees it. */
 int large_binary_put_view(struct message *message, Py_buffer *view);
 
-/* The last element of a message: the numbers of the segments that it refers to, for whoever passes it on unread. */
+/* Appends the last element of a message: the numbers of the segments that it refers to, for a client that passes the
+ * message on unread. */
 void large_binary_put_leases(struct message *message);
 
-/* The same for a view that is the last on memory that Python is about to free: where that is a segment, the client gets
- * the segment itself. */
+/* The same for a view of a temporary, whose memory Python is about to free: if that is a segment, the client gets the
+ * segment itself. */
 int large_binary_put_temporary(struct message *message, Py_buffer *view);
 
-/* To be called once the encoded object was let go. What was taken for memory about to be freed may be there still, as
- * somebody found the object meanwhile (by a weak reference, or the garbage collector's lists): nothing that is done to
- * it from here on reaches the message. */
+/* Must be called once the encoded object was released. A temporary may still exist, if other code found it meanwhile
+ * (by a weak reference, or the garbage collector's lists): its later changes do not reach the message. */
 void large_binary_detach(const struct message *message);
 
-/* Takes the segments of a message back that will not be sent. */
+/* Releases the segments of a message that will not be sent. */
 void large_binary_abandon(struct message *message);
 
 #endif

@@ -1,5 +1,5 @@
-/* A table under a lock. A segment keeps its file and mapping when it is free; its number is a new one for each lease,
- * so that a late give-back cannot hit the next user. */
+/* Leases segments out of a table under a lock. A segment keeps its file and mapping when it is free; each lease has a
+ * new number, so that a late release cannot hit the next user. */
 #include "shm/segment.h"
 
 #include <pthread.h>
@@ -14,24 +14,24 @@
 #define GRAIN ((size_t)256 * 1024)
 /* A free segment serves a request of at least this part of its size. */
 #define WASTE_MAX 4
-/* What is free beyond half of the limit is given back to the system; not below this, and not the last one. */
+/* Free segments beyond half of the limit are closed; not below this, and not the last one. */
 #define FREE_MIN ((size_t)256 * 1024 * 1024)
 
 struct segment {
     unsigned long long number; /* of the current lease */
-    unsigned long long made;
-    struct memfd mapping;
-    bool lent;
-    bool allocated; /* to Python, which is one of the looks */
-    bool parted;    /* this process and the file do not see each other's changes any more */
-    unsigned looks;
+    unsigned long long generation;
+    struct memfd memfd;
+    bool leased;
+    bool allocated; /* to Python, which is one of the pins */
+    bool detached;  /* this process and the file do not see each other's changes any more */
+    unsigned pins;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct segment *segments[COUNT_MAX];
 static unsigned count;
 static size_t limit_bytes, total_bytes;
-static unsigned long long last_number, last_made;
+static unsigned long long last_number, last_generation;
 
 static void before_fork(void), after_fork(void), after_fork_in_child(void);
 
@@ -51,7 +51,7 @@ bool segment_is_supported(void)
 
 static bool is_free(const struct segment *segment)
 {
-    return !segment->lent && segment->looks == 0;
+    return !segment->leased && segment->pins == 0;
 }
 
 /* -- made and dropped ---------------------------------------------------------------------------------------------- */
@@ -59,8 +59,8 @@ static bool is_free(const struct segment *segment)
 static void drop(unsigned at)
 {
     struct segment *segment = segments[at];
-    memfd_drop(&segment->mapping);
-    total_bytes -= segment->mapping.size;
+    memfd_drop(&segment->memfd);
+    total_bytes -= segment->memfd.size;
     free(segment);
     segments[at] = segments[--count];
 }
@@ -84,7 +84,7 @@ static bool may_stay(size_t free_bytes)
     return free_bytes <= FREE_MIN || free_bytes <= limit_bytes / 2;
 }
 
-/* The one that was lent first of those that are too many; NULL where none is. */
+/* The one that was leased first of those that are too many; NULL if none is. */
 static struct segment *find_surplus(void)
 {
     struct segment *oldest = NULL;
@@ -93,11 +93,11 @@ static struct segment *find_surplus(void)
         struct segment *segment = segments[at];
         if (!is_free(segment))
             continue;
-        free_bytes += segment->mapping.size;
+        free_bytes += segment->memfd.size;
         if (oldest == NULL || segment->number < oldest->number)
             oldest = segment;
     }
-    return oldest == NULL || may_stay(free_bytes) || free_bytes == oldest->mapping.size ? NULL : oldest;
+    return oldest == NULL || may_stay(free_bytes) || free_bytes == oldest->memfd.size ? NULL : oldest;
 }
 
 static void drop_segment(const struct segment *segment)
@@ -108,12 +108,12 @@ static void drop_segment(const struct segment *segment)
     drop(at);
 }
 
-/* To be called where a segment may have become free. */
+/* Must be called when a segment may have become free. */
 static void settle(const struct segment *segment)
 {
     if (!is_free(segment))
         return;
-    if (segment->parted) {
+    if (segment->detached) {
         drop_segment(segment);
         return;
     }
@@ -125,11 +125,11 @@ static void settle(const struct segment *segment)
 static struct segment *make(size_t size, unsigned files)
 {
     struct segment *segment = calloc(1, sizeof *segment);
-    if (segment == NULL || !memfd_make(&segment->mapping, size, files)) {
+    if (segment == NULL || !memfd_make(&segment->memfd, size, files)) {
         free(segment);
         return NULL;
     }
-    segment->made = ++last_made;
+    segment->generation = ++last_generation;
     total_bytes += size;
     segments[count++] = segment;
     return segment;
@@ -144,21 +144,21 @@ static struct segment *find_free(size_t size, unsigned files)
     struct segment *best = NULL;
     for (unsigned at = 0; at < count; at++) {
         struct segment *segment = segments[at];
-        if (is_free(segment) && (segment->mapping.second_fd >= 0) == (files > 1) && segment->mapping.size >= size &&
-            segment->mapping.size / WASTE_MAX <= size && (best == NULL || segment->mapping.size < best->mapping.size))
+        if (is_free(segment) && (segment->memfd.second_fd >= 0) == (files > 1) && segment->memfd.size >= size &&
+            segment->memfd.size / WASTE_MAX <= size && (best == NULL || segment->memfd.size < best->memfd.size))
             best = segment;
     }
     return best;
 }
 
-static struct segment_loan loan_of(const struct segment *segment)
+static struct segment_lease lease_of(const struct segment *segment)
 {
-    const struct memfd *mapping = &segment->mapping;
-    return (struct segment_loan){segment->number, mapping->fd,        mapping->bytes,
-                                 mapping->size,   mapping->second_fd, segment->made};
+    const struct memfd *memfd = &segment->memfd;
+    return (struct segment_lease){segment->number, memfd->fd,        memfd->bytes,
+                                  memfd->size,     memfd->second_fd, segment->generation};
 }
 
-bool segment_lease_files(size_t size, unsigned files, struct segment_loan *lease)
+bool segment_lease_files(size_t size, unsigned files, struct segment_lease *lease)
 {
     size_t grain = GRAIN * files;
     if (size > limit_bytes || size > SIZE_MAX - grain)
@@ -171,33 +171,33 @@ bool segment_lease_files(size_t size, unsigned files, struct segment_loan *lease
     if (segment == NULL && make_room(size))
         segment = make(size, files);
     if (segment != NULL) {
-        segment->lent = true;
+        segment->leased = true;
         segment->number = ++last_number;
-        *lease = loan_of(segment);
+        *lease = lease_of(segment);
     }
     pthread_mutex_unlock(&lock);
     return segment != NULL;
 }
 
-bool segment_lease(size_t size, struct segment_loan *lease)
+bool segment_lease(size_t size, struct segment_lease *lease)
 {
     return segment_lease_files(size, 1, lease);
 }
 
-static struct segment *find_lent(unsigned long long number)
+static struct segment *find_leased(unsigned long long number)
 {
     for (unsigned at = 0; at < count; at++)
-        if (segments[at]->lent && segments[at]->number == number)
+        if (segments[at]->leased && segments[at]->number == number)
             return segments[at];
     return NULL;
 }
 
-void segment_give_back(unsigned long long number)
+void segment_release(unsigned long long number)
 {
     pthread_mutex_lock(&lock);
-    struct segment *segment = find_lent(number);
+    struct segment *segment = find_leased(number);
     if (segment != NULL) {
-        segment->lent = false;
+        segment->leased = false;
         settle(segment);
     }
     pthread_mutex_unlock(&lock);
@@ -206,12 +206,12 @@ void segment_give_back(unsigned long long number)
 struct segment *segment_pin(unsigned long long number, size_t offset, size_t length, unsigned char **bytes)
 {
     pthread_mutex_lock(&lock);
-    struct segment *segment = find_lent(number);
-    if (segment != NULL && (offset > segment->mapping.size || length > segment->mapping.size - offset))
+    struct segment *segment = find_leased(number);
+    if (segment != NULL && (offset > segment->memfd.size || length > segment->memfd.size - offset))
         segment = NULL;
     if (segment != NULL) {
-        segment->looks++;
-        *bytes = segment->mapping.bytes + offset;
+        segment->pins++;
+        *bytes = segment->memfd.bytes + offset;
     }
     pthread_mutex_unlock(&lock);
     return segment;
@@ -220,7 +220,7 @@ struct segment *segment_pin(unsigned long long number, size_t offset, size_t len
 void segment_unpin(struct segment *segment)
 {
     pthread_mutex_lock(&lock);
-    segment->looks--;
+    segment->pins--;
     settle(segment);
     pthread_mutex_unlock(&lock);
 }
@@ -236,7 +236,7 @@ static bool may_allocate(size_t size)
         if (!segments[at]->allocated)
             continue;
         allocated++;
-        allocated_bytes += segments[at]->mapping.size;
+        allocated_bytes += segments[at]->memfd.size;
     }
     return allocated < COUNT_MAX / 2 && allocated_bytes + size <= limit_bytes / 2;
 }
@@ -245,24 +245,24 @@ void *segment_allocate(size_t size)
 {
     pthread_mutex_lock(&lock);
     struct segment *segment = count == 0 ? NULL : find_free(size, 1);
-    if (segment != NULL && !may_allocate(segment->mapping.size))
+    if (segment != NULL && !may_allocate(segment->memfd.size))
         segment = NULL;
     if (segment != NULL) {
         segment->allocated = true;
         segment->number = ++last_number;
-        segment->looks++;
+        segment->pins++;
     }
     pthread_mutex_unlock(&lock);
-    return segment == NULL ? NULL : segment->mapping.bytes;
+    return segment == NULL ? NULL : segment->memfd.bytes;
 }
 
 static struct segment *find_allocated(const void *bytes, size_t length)
 {
     uintptr_t start = (uintptr_t)bytes;
     for (unsigned at = 0; at < count; at++) {
-        uintptr_t base = (uintptr_t)segments[at]->mapping.bytes;
-        if (segments[at]->allocated && start >= base && start - base <= segments[at]->mapping.size &&
-            length <= segments[at]->mapping.size - (start - base))
+        uintptr_t base = (uintptr_t)segments[at]->memfd.bytes;
+        if (segments[at]->allocated && start >= base && start - base <= segments[at]->memfd.size &&
+            length <= segments[at]->memfd.size - (start - base))
             return segments[at];
     }
     return NULL;
@@ -272,7 +272,7 @@ size_t segment_allocated(const void *bytes)
 {
     pthread_mutex_lock(&lock);
     const struct segment *segment = find_allocated(bytes, 1);
-    size_t size = segment != NULL && segment->mapping.bytes == bytes ? segment->mapping.size : 0;
+    size_t size = segment != NULL && segment->memfd.bytes == bytes ? segment->memfd.size : 0;
     pthread_mutex_unlock(&lock);
     return size;
 }
@@ -281,55 +281,55 @@ bool segment_free(const void *bytes)
 {
     pthread_mutex_lock(&lock);
     struct segment *segment = find_allocated(bytes, 1);
-    bool ours = segment != NULL && segment->mapping.bytes == bytes;
+    bool ours = segment != NULL && segment->memfd.bytes == bytes;
     if (ours) {
         segment->allocated = false;
-        segment->looks--;
+        segment->pins--;
         settle(segment);
     }
     pthread_mutex_unlock(&lock);
     return ours;
 }
 
-bool segment_lease_allocated(const void *bytes, size_t length, struct segment_loan *lease)
+bool segment_lease_allocated(const void *bytes, size_t length, struct segment_lease *lease)
 {
     pthread_mutex_lock(&lock);
     struct segment *segment = find_allocated(bytes, length);
-    bool lent = segment != NULL && !segment->lent && !segment->parted;
-    if (lent) {
-        segment->lent = true;
+    bool leased = segment != NULL && !segment->leased && !segment->detached;
+    if (leased) {
+        segment->leased = true;
         segment->number = ++last_number;
-        *lease = loan_of(segment);
+        *lease = lease_of(segment);
     }
     pthread_mutex_unlock(&lock);
-    return lent;
+    return leased;
 }
 
-static void part(struct segment *segment)
+static void detach(struct segment *segment)
 {
-    if (!segment->parted)
-        memfd_detach(&segment->mapping);
-    segment->parted = true;
+    if (!segment->detached)
+        memfd_detach(&segment->memfd);
+    segment->detached = true;
 }
 
 void segment_detach(unsigned long long number)
 {
     pthread_mutex_lock(&lock);
-    struct segment *segment = find_lent(number);
-    if (segment != NULL && segment->looks > 0)
-        part(segment);
+    struct segment *segment = find_leased(number);
+    if (segment != NULL && segment->pins > 0)
+        detach(segment);
     pthread_mutex_unlock(&lock);
 }
 
 /* -- fork(2) ------------------------------------------------------------------------------------------------------- */
 
-/* The memory that Python looks at becomes a copy-on-write one, as its other memory is, in parent and child. */
+/* Pinned memory becomes copy-on-write, as Python's other memory is, in parent and child. */
 static void before_fork(void)
 {
     pthread_mutex_lock(&lock);
     for (unsigned at = 0; at < count; at++)
-        if (segments[at]->looks > 0)
-            part(segments[at]);
+        if (segments[at]->pins > 0)
+            detach(segments[at]);
 }
 
 static void after_fork(void)
@@ -338,20 +338,20 @@ static void after_fork(void)
 }
 
 /* All others are the parent's alone, and so are the files: a child may close descriptors that it does not know, and
- * open others under their numbers. System calls only: another thread may have been in the midst of malloc. */
+ * open others under their numbers. System calls only: another thread may have been inside malloc. */
 static void after_fork_in_child(void)
 {
     unsigned kept = 0;
     limit_bytes = total_bytes = 0;
     for (unsigned at = 0; at < count; at++) {
         struct segment *segment = segments[at];
-        memfd_close_files(&segment->mapping);
-        segment->lent = false; /* to the parent's client */
-        if (segment->looks > 0) {
-            total_bytes += segment->mapping.size;
+        memfd_close_files(&segment->memfd);
+        segment->leased = false; /* to the parent's client */
+        if (segment->pins > 0) {
+            total_bytes += segment->memfd.size;
             segments[kept++] = segment;
         } else {
-            memfd_drop(&segment->mapping);
+            memfd_drop(&segment->memfd);
         }
     }
     count = kept;
@@ -365,6 +365,6 @@ void segment_totals(size_t *total, size_t *used)
     *used = 0;
     for (unsigned at = 0; at < count; at++)
         if (!is_free(segments[at]))
-            *used += segments[at]->mapping.size;
+            *used += segments[at]->memfd.size;
     pthread_mutex_unlock(&lock);
 }

@@ -1,4 +1,4 @@
-/* Read without a Python tuple. */
+/* Reads references to segments without a Python tuple. */
 #include "shm/segment_ref.h"
 
 #include "python/buffer.h"
@@ -23,7 +23,7 @@ static void release_segment(void *owner)
     segment_unpin(owner);
 }
 
-bool segment_ref_read(struct span *span, size_t arity, unsigned char **bytes, size_t *length, PyObject **memory)
+bool segment_ref_read(struct span *span, size_t arity, unsigned char **bytes, size_t *length, PyObject **buffer)
 {
     struct span ahead = *span;
     struct term_head name;
@@ -32,7 +32,7 @@ bool segment_ref_read(struct span *span, size_t arity, unsigned char **bytes, si
         !read_unsigned(&ahead, &number) || !read_unsigned(&ahead, &offset) || !read_unsigned(&ahead, &count))
         return false;
     *span = ahead;
-    *memory = NULL;
+    *buffer = NULL;
     struct segment *segment = segment_pin(number, (size_t)offset, (size_t)count, bytes);
     if (segment == NULL) {
         PyErr_Format(PyExc_ValueError, "segment %llu is not lent, or is shorter than %llu bytes", number,
@@ -40,8 +40,8 @@ bool segment_ref_read(struct span *span, size_t arity, unsigned char **bytes, si
         return true;
     }
     *length = (size_t)count;
-    *memory = buffer_new(*bytes, *length, release_segment, segment);
-    if (*memory == NULL)
+    *buffer = buffer_new(*bytes, *length, release_segment, segment);
+    if (*buffer == NULL)
         segment_unpin(segment);
     return true;
 }

@@ -1,4 +1,5 @@
-/* `{'$segment', Number, Offset, Length}` in a request: bytes that the client wrote into a segment. Needs the GIL. */
+/* Reads `{'$segment', Number, Offset, Length}` in a request: bytes that the client wrote into a segment. Needs the GIL.
+ */
 #ifndef PYTHONX_SEGMENT_REF_H
 #define PYTHONX_SEGMENT_REF_H
 
@@ -8,9 +9,10 @@
 #include "python/py_api.h"
 #include "wire/span.h"
 
-/* The span stands behind the head of a tuple of `arity` elements. True, and the span moved past the tuple, where it is
- * such a reference: *memory is then a new reference to a Memory of *length bytes at *bytes, or NULL with a ValueError
- * where the segment is not the client's. False, and no move, for any other tuple. */
-bool segment_ref_read(struct span *span, size_t arity, unsigned char **bytes, size_t *length, PyObject **memory);
+/* The span stands behind the head of a tuple of `arity` elements. Returns true, and moves past the
+ * tuple, if it is such a reference: *buffer is then a new reference to a buffer of *length bytes at *bytes, or NULL
+ * with a ValueError if the segment is not leased to the client. Returns false, and does not move, for any other tuple.
+ */
+bool segment_ref_read(struct span *span, size_t arity, unsigned char **bytes, size_t *length, PyObject **buffer);
 
 #endif

@@ -1,4 +1,4 @@
-/* Runs on whatever thread read the frame. */
+/* Answers requests about segments, on the thread that read the frame. */
 #include "shm/segment_request.h"
 
 #include "shm/segment.h"
@@ -40,7 +40,7 @@ static bool read_wish(const struct request *request, struct wish *wish)
 }
 
 /* {'$segment', Number, Fd, 0, Size}, or {'$segment', Number, Fds, 0, Size, Made}. */
-static void put_loan(struct message *message, const struct segment_loan *lease, bool short_form)
+static void put_lease(struct message *message, const struct segment_lease *lease, bool short_form)
 {
     bool two = lease->second_fd >= 0;
     message_put_tuple(message, short_form ? 5 : 6);
@@ -56,13 +56,13 @@ static void put_loan(struct message *message, const struct segment_loan *lease, 
     message_put_integer(message, 0);
     message_put_unsigned(message, lease->size);
     if (!short_form)
-        message_put_unsigned(message, lease->made);
+        message_put_unsigned(message, lease->generation);
 }
 
 void segment_request_lease(struct message *message, const struct request *request)
 {
     struct wish wish;
-    struct segment_loan lease;
+    struct segment_lease lease;
     if (!read_wish(request, &wish)) {
         request_put_error(message, request->id, PROTOCOL_BAD_REQUEST,
                           "segment takes a number of bytes, and options: files, 1 or 2");
@@ -72,7 +72,7 @@ void segment_request_lease(struct message *message, const struct request *reques
     message_put_atom_text(message, PROTOCOL_OK);
     request_put_id(message, request->id);
     if (segment_lease_files(wish.size, wish.files > 0 ? wish.files : 1, &lease))
-        put_loan(message, &lease, wish.files == 0);
+        put_lease(message, &lease, wish.files == 0);
     else
         message_put_atom_text(message, "nil");
 }
@@ -86,7 +86,7 @@ bool segment_request_give_back(const struct request *request)
     /* Small numbers come as a string. */
     if (list.kind == TERM_STRING)
         for (size_t i = 0; i < list.length; i++)
-            segment_give_back(list.data[i]);
+            segment_release(list.data[i]);
     if (list.kind != TERM_LIST)
         return list.kind == TERM_STRING || list.kind == TERM_NIL;
     for (size_t i = 1; i < list.children; i++) {
@@ -94,7 +94,7 @@ bool segment_request_give_back(const struct request *request)
         long long number;
         if (term_read_head(&span, &head) != TERM_OK || !term_integer(&head, &number))
             return false;
-        segment_give_back((unsigned long long)number);
+        segment_release((unsigned long long)number);
     }
     return true;
 }

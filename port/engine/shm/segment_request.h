@@ -1,4 +1,4 @@
-/* The requests about segments, which are answered at once, without Python. */
+/* Answers the requests about segments at once, without Python. */
 #ifndef PYTHONX_SEGMENT_REQUEST_H
 #define PYTHONX_SEGMENT_REQUEST_H
 
@@ -13,7 +13,7 @@
  */
 void segment_request_lease(struct message *message, const struct request *request);
 
-/* `{give_back, Numbers}`: false where that is no list of numbers. */
+/* `{give_back, Numbers}`: returns false if that is no list of numbers. */
 bool segment_request_give_back(const struct request *request);
 
 #endif

@@ -27,9 +27,9 @@
 /* The smallest that there is. */
 #define SMALL (256 * KIB)
 
-static struct segment_loan lend(size_t size)
+static struct segment_lease lease_of(size_t size)
 {
-    struct segment_loan lease = {0};
+    struct segment_lease lease = {0};
     ck_assert_msg(segment_lease(size, &lease), "no segment of %zu bytes", size);
     ck_assert_uint_ge(lease.size, size);
     return lease;
@@ -37,7 +37,7 @@ static struct segment_loan lend(size_t size)
 
 static void expect_refused(size_t size)
 {
-    struct segment_loan lease;
+    struct segment_lease lease;
     ck_assert_msg(!segment_lease(size, &lease), "a segment of %zu bytes", size);
 }
 
@@ -83,7 +83,7 @@ START_TEST(lends_files_that_both_sides_see)
 {
     segment_start(MIB);
     ck_assert(segment_is_supported());
-    struct segment_loan lease = lend(1000);
+    struct segment_lease lease = lease_of(1000);
     memcpy(lease.bytes + 10, "from here", 9);
     int file = open_file(lease.fd, O_RDWR);
     ck_assert_int_ge(file, 0);
@@ -103,7 +103,7 @@ START_TEST(rounds_sizes)
         {0, SMALL}, {1, SMALL}, {SMALL - 1, SMALL}, {SMALL, SMALL}, {SMALL + 1, 2 * SMALL}, {3 * MIB, 3 * MIB}};
     segment_start(100 * MIB);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        ck_assert_uint_eq(lend(sizes[i][0]).size, sizes[i][1]);
+        ck_assert_uint_eq(lease_of(sizes[i][0]).size, sizes[i][1]);
 }
 END_TEST
 
@@ -118,12 +118,12 @@ START_TEST(keeps_to_the_limit)
     segment_start(MIB);
     expect_refused(MIB + 1);
     expect_refused(SIZE_MAX);
-    struct segment_loan first = lend(MIB / 2), second = lend(MIB / 2);
+    struct segment_lease first = lease_of(MIB / 2), second = lease_of(MIB / 2);
     expect_refused(1);
-    segment_give_back(first.number);
+    segment_release(first.number);
     expect_refused(MIB / 2 + 1);
-    ck_assert_int_eq(lend(MIB / 2).fd, first.fd);
-    segment_give_back(second.number);
+    ck_assert_int_eq(lease_of(MIB / 2).fd, first.fd);
+    segment_release(second.number);
     expect_totals(MIB, MIB / 2);
 }
 END_TEST
@@ -136,7 +136,7 @@ START_TEST(refuses_what_the_system_cannot_give)
     expect_refused((size_t)1 << 60);
     ck_assert_int_eq(count_descriptors(), before);
     expect_totals(0, 0);
-    lend(1);
+    lease_of(1);
 }
 END_TEST
 
@@ -144,10 +144,10 @@ END_TEST
 START_TEST(uses_segments_again)
 {
     segment_start(100 * MIB);
-    struct segment_loan first = lend(MIB), last = first;
+    struct segment_lease first = lease_of(MIB), last = first;
     for (int i = 0; i < 1000; i++) {
-        segment_give_back(last.number);
-        struct segment_loan next = lend(MIB - (size_t)i);
+        segment_release(last.number);
+        struct segment_lease next = lease_of(MIB - (size_t)i);
         ck_assert(next.fd == first.fd && next.bytes == first.bytes && next.number > last.number);
         last = next;
     }
@@ -158,16 +158,16 @@ END_TEST
 START_TEST(takes_the_one_that_fits_best)
 {
     segment_start(100 * MIB);
-    struct segment_loan large = lend(8 * MIB), middle = lend(3 * MIB), other = lend(4 * MIB);
-    segment_give_back(large.number);
-    segment_give_back(other.number);
-    segment_give_back(middle.number);
-    ck_assert_int_eq(lend(2 * MIB).fd, middle.fd);
-    ck_assert_int_eq(lend(2 * MIB).fd, other.fd);
-    ck_assert_int_eq(lend(2 * MIB).fd, large.fd);
+    struct segment_lease large = lease_of(8 * MIB), middle = lease_of(3 * MIB), other = lease_of(4 * MIB);
+    segment_release(large.number);
+    segment_release(other.number);
+    segment_release(middle.number);
+    ck_assert_int_eq(lease_of(2 * MIB).fd, middle.fd);
+    ck_assert_int_eq(lease_of(2 * MIB).fd, other.fd);
+    ck_assert_int_eq(lease_of(2 * MIB).fd, large.fd);
     /* A large one is not given away for next to nothing. */
-    segment_give_back(lend(64 * MIB).number);
-    ck_assert_uint_eq(lend(1).size, SMALL);
+    segment_release(lease_of(64 * MIB).number);
+    ck_assert_uint_eq(lease_of(1).size, SMALL);
 }
 END_TEST
 
@@ -176,14 +176,14 @@ START_TEST(drops_free_ones_for_room)
 {
     segment_start(4 * MIB);
     int before = count_descriptors();
-    struct segment_loan leases[4];
+    struct segment_lease leases[4];
     for (int i = 0; i < 4; i++)
-        leases[i] = lend(MIB);
+        leases[i] = lease_of(MIB);
     for (int i = 0; i < 3; i++)
-        segment_give_back(leases[i].number);
+        segment_release(leases[i].number);
     memset(leases[3].bytes, 'x', MIB);
     expect_refused(4 * MIB);
-    struct segment_loan large = lend(3 * MIB);
+    struct segment_lease large = lease_of(3 * MIB);
     memset(large.bytes, 'y', 3 * MIB);
     ck_assert(leases[3].bytes[0] == 'x' && leases[3].bytes[MIB - 1] == 'x');
     expect_totals(4 * MIB, 4 * MIB);
@@ -193,26 +193,26 @@ END_TEST
 
 START_TEST(is_bounded_in_count)
 {
-    static struct segment_loan leases[1000];
-    struct segment_loan more;
+    static struct segment_lease leases[1000];
+    struct segment_lease more;
     segment_start((size_t)10000 * MIB);
     size_t count = 0;
     while (count < 1000 && segment_lease(1, &leases[count]))
         count++;
     ck_assert(count >= 100 && count < 1000);
-    segment_give_back(leases[5].number);
+    segment_release(leases[5].number);
     ck_assert(segment_lease(1, &more));
     expect_refused(1);
-    segment_give_back(more.number);
+    segment_release(more.number);
     ck_assert(segment_lease(MIB, &more)); /* one of another size is dropped for it */
 }
 END_TEST
 
 /* -- two files ----------------------------------------------------------------------------------------------------- */
 
-static struct segment_loan lend_two(size_t size)
+static struct segment_lease lend_two(size_t size)
 {
-    struct segment_loan lease = {0};
+    struct segment_lease lease = {0};
     ck_assert_msg(segment_lease_files(size, 2, &lease), "no two files of %zu bytes", size);
     ck_assert_uint_ge(lease.size, size);
     ck_assert_int_ge(lease.second_fd, 0);
@@ -230,7 +230,7 @@ static void write_file(int fd, const char *text, size_t offset)
 START_TEST(joins_two_files)
 {
     segment_start(100 * MIB);
-    struct segment_loan lease = lend_two(3 * MIB);
+    struct segment_lease lease = lend_two(3 * MIB);
     size_t half = lease.size / 2;
     ck_assert_uint_eq(lease.size, 3 * MIB);
     ck_assert_uint_eq(lend_two(1).size, 2 * SMALL);
@@ -252,17 +252,17 @@ START_TEST(keeps_one_and_two_apart)
 {
     segment_start(4 * MIB);
     int before = count_descriptors();
-    struct segment_loan two = lend_two(2 * MIB);
-    segment_give_back(two.number);
-    struct segment_loan one = lend(2 * MIB);
+    struct segment_lease two = lend_two(2 * MIB);
+    segment_release(two.number);
+    struct segment_lease one = lease_of(2 * MIB);
     ck_assert(one.second_fd == -1 && one.fd != two.fd && one.fd != two.second_fd);
-    segment_give_back(one.number);
+    segment_release(one.number);
     ck_assert_int_eq(lend_two(2 * MIB).second_fd, two.second_fd);
     expect_totals(4 * MIB, 2 * MIB);
     ck_assert_int_eq(count_descriptors(), before + 3);
     /* Room is made by dropping either. */
-    segment_give_back(two.number + 2);
-    lend(4 * MIB);
+    segment_release(two.number + 2);
+    lease_of(4 * MIB);
     ck_assert_int_eq(count_descriptors(), before + 1);
     expect_totals(4 * MIB, 4 * MIB);
 }
@@ -272,23 +272,23 @@ END_TEST
 START_TEST(numbers_files)
 {
     segment_start(MIB);
-    struct segment_loan first = lend_two(MIB);
-    segment_give_back(first.number);
-    struct segment_loan again = lend_two(MIB);
-    ck_assert(again.made == first.made && again.number != first.number);
-    segment_give_back(again.number);
-    struct segment_loan one = lend(MIB);
-    ck_assert(one.made != first.made && one.fd == first.fd);
-    segment_give_back(one.number);
-    struct segment_loan last = lend_two(MIB);
-    ck_assert(last.fd == first.fd && last.made != first.made && last.made != one.made);
+    struct segment_lease first = lend_two(MIB);
+    segment_release(first.number);
+    struct segment_lease again = lend_two(MIB);
+    ck_assert(again.generation == first.generation && again.number != first.number);
+    segment_release(again.number);
+    struct segment_lease one = lease_of(MIB);
+    ck_assert(one.generation != first.generation && one.fd == first.fd);
+    segment_release(one.number);
+    struct segment_lease last = lend_two(MIB);
+    ck_assert(last.fd == first.fd && last.generation != first.generation && last.generation != one.generation);
 }
 END_TEST
 
 /* Neither descriptors nor memory are left of what could not be made. */
 START_TEST(refuses_two_files_where_one_is_left)
 {
-    struct segment_loan lease;
+    struct segment_lease lease;
     struct rlimit limit;
     segment_start(SIZE_MAX);
     int before = count_descriptors(), next = dup(0);
@@ -300,7 +300,7 @@ START_TEST(refuses_two_files_where_one_is_left)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int i = 0; i < 10; i++)
         ck_assert(!segment_lease_files(MIB, 2, &lease));
-    lend(MIB);
+    lease_of(MIB);
     limit.rlim_cur = limit.rlim_max;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_int_eq(count_descriptors(), before + 1);
@@ -314,26 +314,26 @@ END_TEST
 START_TEST(ignores_numbers_that_are_not_lent)
 {
     segment_start(MIB);
-    struct segment_loan lease = lend(MIB);
-    segment_give_back(0);
-    segment_give_back(lease.number + 1);
-    segment_give_back(~0ULL);
+    struct segment_lease lease = lease_of(MIB);
+    segment_release(0);
+    segment_release(lease.number + 1);
+    segment_release(~0ULL);
     expect_refused(1);
-    segment_give_back(lease.number);
-    struct segment_loan next = lend(MIB);
-    segment_give_back(lease.number); /* once more, too late */
+    segment_release(lease.number);
+    struct segment_lease next = lease_of(MIB);
+    segment_release(lease.number); /* once more, too late */
     expect_refused(1);
-    segment_give_back(next.number);
+    segment_release(next.number);
 }
 END_TEST
 
 START_TEST(is_not_free_while_somebody_looks)
 {
     segment_start(MIB);
-    struct segment_loan lease = lend(MIB);
+    struct segment_lease lease = lease_of(MIB);
     struct segment *first = look(lease.number, 0, MIB), *second = look(lease.number, MIB - 1, 1);
     ck_assert(first != NULL && second != NULL);
-    segment_give_back(lease.number);
+    segment_release(lease.number);
     expect_totals(MIB, MIB);
     expect_refused(1);
     ck_assert_ptr_null(look(lease.number, 0, 1));
@@ -341,14 +341,14 @@ START_TEST(is_not_free_while_somebody_looks)
     expect_refused(1);
     segment_unpin(second);
     expect_totals(MIB, 0);
-    ck_assert_int_eq(lend(MIB).fd, lease.fd);
+    ck_assert_int_eq(lease_of(MIB).fd, lease.fd);
 }
 END_TEST
 
 START_TEST(looks_at_what_is_there_alone)
 {
     segment_start(MIB);
-    struct segment_loan lease = lend(MIB);
+    struct segment_lease lease = lease_of(MIB);
     static const size_t bad[][2] = {{0, MIB + 1},
                                     {1, MIB},
                                     {MIB, 1},
@@ -373,7 +373,7 @@ END_TEST
 START_TEST(cannot_be_cut_by_the_client)
 {
     segment_start(MIB);
-    struct segment_loan lease = lend(MIB);
+    struct segment_lease lease = lease_of(MIB);
     memset(lease.bytes, 'x', MIB);
     ck_assert_int_eq(open_file(lease.fd, O_RDWR | O_TRUNC), -1);
     ck_assert_int_eq(errno, EPERM);
@@ -390,7 +390,7 @@ END_TEST
 START_TEST(leaves_nothing_in_a_file_system)
 {
     segment_start(MIB);
-    struct segment_loan lease = lend(MIB);
+    struct segment_lease lease = lease_of(MIB);
     char path[64], target[256] = "";
     struct stat status;
     snprintf(path, sizeof path, "/proc/self/fd/%d", lease.fd);
@@ -414,7 +414,7 @@ static void *take_turns(void *argument)
 {
     const unsigned char *mark = argument;
     for (int turn = 0; turn < TURNS; turn++) {
-        struct segment_loan lease;
+        struct segment_lease lease;
         unsigned char *bytes;
         size_t size = (size_t)(turn % 3 + 1) * SMALL;
         if (!segment_lease(size, &lease)) {
@@ -426,7 +426,7 @@ static void *take_turns(void *argument)
             return NULL;
         memset(bytes, *mark, 100);
         bytes[size - 1] = *mark;
-        segment_give_back(lease.number);
+        segment_release(lease.number);
         for (int i = 0; i < 100; i++)
             if (bytes[i] != *mark)
                 return NULL;
@@ -495,8 +495,8 @@ START_TEST(answers_requests_for_segments)
 {
     char answer[100];
     segment_start(MIB);
-    struct segment_loan lease = lend(1);
-    segment_give_back(lease.number);
+    struct segment_lease lease = lease_of(1);
+    segment_release(lease.number);
     snprintf(answer, sizeof answer, "{ok,{id,1},{$segment,%llu,%d,0,262144}}", lease.number + 1, lease.fd);
     expect_answer("{segment, {id, 1}, 1000}", answer);
     expect_answer("{segment, 1, 1048577}", "{ok,1,nil}");
@@ -525,16 +525,18 @@ START_TEST(answers_requests_with_options)
 {
     char answer[100];
     segment_start(MIB);
-    struct segment_loan one = lend(1), two = lend_two(1);
-    segment_give_back(one.number);
-    segment_give_back(two.number);
-    snprintf(answer, sizeof answer, "{ok,1,{$segment,%llu,[%d],0,262144,%llu}}", two.number + 1, one.fd, one.made);
+    struct segment_lease one = lease_of(1), two = lend_two(1);
+    segment_release(one.number);
+    segment_release(two.number);
+    snprintf(answer, sizeof answer, "{ok,1,{$segment,%llu,[%d],0,262144,%llu}}", two.number + 1, one.fd,
+             one.generation);
     expect_answer("{segment, 1, 1000, #{}}", answer);
-    segment_give_back(two.number + 1);
-    snprintf(answer, sizeof answer, "{ok,1,{$segment,%llu,[%d],0,262144,%llu}}", two.number + 2, one.fd, one.made);
+    segment_release(two.number + 1);
+    snprintf(answer, sizeof answer, "{ok,1,{$segment,%llu,[%d],0,262144,%llu}}", two.number + 2, one.fd,
+             one.generation);
     expect_answer("{segment, 1, 1000, #{files => 1}}", answer);
     snprintf(answer, sizeof answer, "{ok,1,{$segment,%llu,[%d,%d],0,524288,%llu}}", two.number + 3, two.fd,
-             two.second_fd, two.made);
+             two.second_fd, two.generation);
     expect_answer("{segment, 1, 1000, #{files => 2}}", answer);
     expect_answer("{segment, 1, 1000, #{files => 2}}", "{ok,1,nil}");
 }
@@ -554,7 +556,7 @@ START_TEST(takes_segments_back)
     segment_start(MIB);
     unsigned long long number = 0;
     for (int i = 0; i < 400; i++) { /* numbers of one byte, and of more */
-        number = lend(MIB).number;
+        number = lease_of(MIB).number;
         snprintf(term, sizeof term, "{give_back, [%llu, %llu]}", number + 1, number);
         ck_assert(give_back(term));
         expect_totals(MIB, 0);
@@ -572,7 +574,7 @@ END_TEST
 START_TEST(takes_strings_of_segments_back)
 {
     segment_start(MIB);
-    struct segment_loan first = lend(1), second = lend(1);
+    struct segment_lease first = lease_of(1), second = lease_of(1);
     unsigned char bytes[] = {107, 0, 2, (unsigned char)second.number, (unsigned char)first.number};
     struct request request = {.arguments = span_of(bytes, sizeof bytes)};
     ck_assert(segment_request_give_back(&request));
@@ -598,8 +600,8 @@ static bool file_holds(int fd, const char *text)
 /* Whose pages are there. */
 static unsigned char *allocate(size_t size, const char *text)
 {
-    struct segment_loan lease = lend(size);
-    segment_give_back(lease.number);
+    struct segment_lease lease = lease_of(size);
+    segment_release(lease.number);
     unsigned char *bytes = segment_allocate(size);
     ck_assert_ptr_eq(bytes, lease.bytes);
     memcpy(bytes, text, strlen(text) + 1);
@@ -610,10 +612,10 @@ START_TEST(gives_free_ones_to_python)
 {
     segment_start(100 * MIB);
     ck_assert_ptr_null(segment_allocate(MIB)); /* none is made */
-    struct segment_loan first = lend(MIB), second = lend(8 * MIB);
+    struct segment_lease first = lease_of(MIB), second = lease_of(8 * MIB);
     ck_assert_ptr_null(segment_allocate(MIB));
-    segment_give_back(first.number);
-    segment_give_back(second.number);
+    segment_release(first.number);
+    segment_release(second.number);
     ck_assert_ptr_eq(segment_allocate(MIB - 5), first.bytes);
     ck_assert_ptr_null(segment_allocate(MIB));
     ck_assert_ptr_null(segment_allocate(9 * MIB));
@@ -634,22 +636,22 @@ END_TEST
 START_TEST(keeps_half_for_what_is_sent)
 {
     segment_start(8 * MIB);
-    struct segment_loan leases[6];
+    struct segment_lease leases[6];
     for (int i = 0; i < 6; i++)
-        leases[i] = lend(MIB);
+        leases[i] = lease_of(MIB);
     for (int i = 0; i < 6; i++)
-        segment_give_back(leases[i].number);
+        segment_release(leases[i].number);
     for (int i = 0; i < 4; i++)
         ck_assert_ptr_nonnull(segment_allocate(MIB));
     ck_assert_ptr_null(segment_allocate(MIB));
-    lend(4 * MIB);
+    lease_of(4 * MIB);
 }
 END_TEST
 
 START_TEST(lends_what_python_allocated)
 {
     segment_start(100 * MIB);
-    struct segment_loan lease;
+    struct segment_lease lease;
     unsigned char *bytes = allocate(MIB, "a result");
     ck_assert(!segment_lease_allocated(bytes + MIB, 1, &lease));
     ck_assert(!segment_lease_allocated(bytes + 1, MIB, &lease));
@@ -662,7 +664,7 @@ START_TEST(lends_what_python_allocated)
     ck_assert_ptr_null(segment_allocate(MIB));
     segment_detach(lease.number); /* nothing to do */
     ck_assert(file_holds(lease.fd, "a result"));
-    segment_give_back(lease.number);
+    segment_release(lease.number);
     expect_totals(MIB, 0);
     ck_assert_ptr_eq(segment_allocate(MIB), bytes);
 }
@@ -671,14 +673,14 @@ END_TEST
 START_TEST(parts_from_what_python_keeps)
 {
     segment_start(100 * MIB);
-    struct segment_loan lease;
+    struct segment_lease lease;
     unsigned char *bytes = allocate(MIB, "a result");
     ck_assert(segment_lease_allocated(bytes, MIB, &lease));
     segment_detach(lease.number);
     ck_assert_str_eq((char *)bytes, "a result");
     strcpy((char *)bytes, "changed");
     ck_assert(file_holds(lease.fd, "a result"));
-    segment_give_back(lease.number);
+    segment_release(lease.number);
     ck_assert(!segment_lease_allocated(bytes, MIB, &lease));
     expect_totals(MIB, MIB);
     ck_assert_str_eq((char *)bytes, "changed");
@@ -691,16 +693,16 @@ START_TEST(keeps_little_that_is_free)
 {
     int before = count_descriptors();
     segment_start(700 * MIB);
-    struct segment_loan leases[10];
+    struct segment_lease leases[10];
     for (int i = 0; i < 10; i++)
-        leases[i] = lend((size_t)(i + 60) * MIB);
+        leases[i] = lease_of((size_t)(i + 60) * MIB);
     for (int i = 0; i < 10; i++)
-        segment_give_back(leases[i].number);
+        segment_release(leases[i].number);
     expect_totals((65 + 66 + 67 + 68 + 69) * MIB, 0);
     ck_assert_int_eq(count_descriptors(), before + 5);
-    segment_give_back(lend(400 * MIB).number); /* the last */
+    segment_release(lease_of(400 * MIB).number); /* the last */
     expect_totals(400 * MIB, 0);
-    segment_give_back(lend(MIB).number);
+    segment_release(lease_of(MIB).number);
     expect_totals(MIB, 0);
 }
 END_TEST
@@ -727,7 +729,7 @@ struct forked {
 /* In the child: 0 where all is as it should be. */
 static int live_in_child(const struct forked *forked, const int *to_parent, const int *to_child, int unused_fd)
 {
-    struct segment_loan lease;
+    struct segment_lease lease;
     if (strcmp((char *)forked->allocated, "allocated") != 0 || strcmp((char *)forked->looked_at, "looked at") != 0)
         return 1;
     strcpy((char *)forked->allocated, "child's");
@@ -749,11 +751,11 @@ START_TEST(is_private_in_children)
 {
     segment_start(100 * MIB);
     struct forked forked = {.allocated = allocate(MIB, "allocated")};
-    struct segment_loan looked_at = lend(2 * MIB), lent = lend(3 * MIB);
+    struct segment_lease looked_at = lease_of(2 * MIB), lent = lease_of(3 * MIB);
     forked.looked_at = looked_at.bytes;
     strcpy((char *)looked_at.bytes, "looked at");
     forked.look = look(looked_at.number, 0, 0);
-    segment_give_back(looked_at.number);
+    segment_release(looked_at.number);
     int to_parent[2], to_child[2], status;
     ck_assert(pipe(to_parent) == 0 && pipe(to_child) == 0);
     pid_t child = fork();
@@ -764,7 +766,7 @@ START_TEST(is_private_in_children)
     ck_assert_str_eq((char *)forked.looked_at, "looked at");
     strcpy((char *)forked.allocated, "parent's");
     segment_unpin(forked.look);
-    memset(lend(2 * MIB).bytes, 'x', 2 * MIB); /* not what the child looks at */
+    memset(lease_of(2 * MIB).bytes, 'x', 2 * MIB); /* not what the child looks at */
     expect_totals(6 * MIB, 5 * MIB + MIB);
     turn_over(to_child[1]);
     ck_assert_int_eq(waitpid(child, &status, 0), child);

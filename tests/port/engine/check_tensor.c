@@ -600,7 +600,7 @@ START_TEST(looks_at_segments)
         return;
     static const char term[] = "#{__struct__ => Elixir.PythonxPort.Tensor, type => {u, 16}, shape => {1000},"
                                "  data => {$segment, %d, %d, %d}}";
-    struct segment_loan lease;
+    struct segment_lease lease;
     choose_way(_i);
     segment_start(LARGE * 4);
     ck_assert(segment_lease(LARGE, &lease));
@@ -612,7 +612,7 @@ START_TEST(looks_at_segments)
         expect_array(array, "((np.arange(2000) * 7 + np.arange(2000) // 256) % 256).astype('u1').view('u2')");
     }
     PyObject *array = decode_segment(term, lease.number, 16, 2000);
-    segment_give_back(lease.number);
+    segment_release(lease.number);
     ck_assert_uint_gt(used_bytes(), 0);
     expect_error(decode_segment(term, lease.number, 16, 2000), "given back", "is not lent");
     python_set("got", array);
@@ -630,7 +630,7 @@ static const struct {
 
 START_TEST(refuses_what_is_not_in_the_segment)
 {
-    struct segment_loan lease;
+    struct segment_lease lease;
     segment_start(LARGE * 4);
     ck_assert(segment_lease(1, &lease));
     for (size_t i = 0; i < sizeof bad_places / sizeof *bad_places; i++)
@@ -650,7 +650,7 @@ START_TEST(reads_texts_in_segments)
         {"[{$segment, %d, %d, %d}, 1]", "['text', 1]"},
         {"#{__struct__ => Elixir.PythonxPort.Bytes, data => {$segment, %d, %d, %d}}", "b'text'"},
     };
-    struct segment_loan lease;
+    struct segment_lease lease;
     segment_start(LARGE * 4);
     ck_assert(segment_lease(1, &lease));
     memcpy(lease.bytes + 3, "text\xff", 5);
@@ -663,7 +663,7 @@ START_TEST(reads_texts_in_segments)
         Py_DECREF(expected);
     }
     expect_error(decode_segment(texts[0].term, lease.number, 3, 5), "no text", "a binary that is not UTF-8");
-    segment_give_back(lease.number);
+    segment_release(lease.number);
     ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
@@ -990,7 +990,7 @@ START_TEST(puts_results_in_segments)
     ck_assert_msg(strncmp(text, expected, strlen(expected)) == 0, "expected %s, got %s", expected, text);
     free(text);
     for (size_t i = 0; i < 2; i++)
-        segment_give_back(message.leases[i]);
+        segment_release(message.leases[i]);
     ck_assert_uint_eq(used_bytes(), 0);
     message_free(&message);
 }
@@ -1025,7 +1025,7 @@ START_TEST(survives_mutated_fields)
     if (!has_numpy)
         return;
     struct message messages[3] = {{0}};
-    struct segment_loan lease;
+    struct segment_lease lease;
     segment_start(LARGE * 4);
     ck_assert(segment_lease(1, &lease));
     choose_way(_i);
@@ -1050,7 +1050,7 @@ START_TEST(survives_mutated_fields)
         Py_XDECREF(object);
         free(copy);
     }
-    segment_give_back(lease.number);
+    segment_release(lease.number);
     ck_assert_uint_eq(used_bytes(), 0);
     for (int i = 0; i < 3; i++)
         message_free(&messages[i]);

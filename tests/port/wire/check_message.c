@@ -76,6 +76,19 @@ START_TEST(puts_unsigned_integers)
 }
 END_TEST
 
+START_TEST(puts_big_integers)
+{
+    unsigned char digits[256] = {[255] = 1};
+    struct message *message = begin();
+    message_put_big(message, "\1\2", 2, true);
+    message_put_big(message, digits, sizeof digits, false);
+    ck_assert_int_eq(message_finish(message), MESSAGE_OK);
+    ck_assert_mem_eq(message->bytes + 5, "\x6e\2\1\1\2\x6f\0\0\1\0\0", 11);
+    ck_assert_mem_eq(message->bytes + 16, digits, sizeof digits);
+    ck_assert_uint_eq(message->length, 16 + sizeof digits);
+}
+END_TEST
+
 START_TEST(puts_leaves)
 {
     struct message *message = begin();
@@ -223,6 +236,7 @@ Suite *message_suite(void)
     tcase_add_test(tcase, puts_the_heads_of_terms);
     tcase_add_loop_test(tcase, puts_integers, 0, (int)(sizeof integers / sizeof *integers));
     tcase_add_test(tcase, puts_unsigned_integers);
+    tcase_add_test(tcase, puts_big_integers);
     tcase_add_test(tcase, puts_leaves);
     tcase_add_test(tcase, puts_a_long_atom);
     tcase_add_test(tcase, fails_on_an_atom_that_cannot_be);

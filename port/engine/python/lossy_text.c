@@ -1,0 +1,18 @@
+/* Encodes texts with Python's error handler for what UTF-8 has no form for. */
+#include "python/lossy_text.h"
+
+PyObject *lossy_text_utf8(PyObject *text)
+{
+    return text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+}
+
+void lossy_text_put(struct message *message, PyObject *text, const char *otherwise)
+{
+    PyObject *utf8 = lossy_text_utf8(text);
+    if (utf8 != NULL)
+        message_put_binary(message, PyBytes_AsString(utf8), (size_t)PyBytes_Size(utf8));
+    else
+        message_put_text(message, otherwise);
+    PyErr_Clear();
+    Py_XDECREF(utf8);
+}
