@@ -33,9 +33,17 @@ static PyObject *exception_of(enum job_abort abort)
     return Cancelled;
 }
 
-static PyObject *text_of(const struct job *job)
+static enum job_abort abort_of(const struct job *job)
 {
-    switch (job->abort) {
+    session_lock();
+    enum job_abort abort = job->abort;
+    session_unlock();
+    return abort;
+}
+
+static PyObject *text_of(const struct job *job, enum job_abort abort)
+{
+    switch (abort) {
     case JOB_ABORT_TIMED_OUT:
         return PyUnicode_FromFormat("the request took longer than its timeout of %llu ms", job->request.timeout_ms);
     case JOB_ABORT_STOPPED:
@@ -49,17 +57,19 @@ static PyObject *text_of(const struct job *job)
 
 PyObject *interrupt_exception(const struct job *job)
 {
-    if (job->abort == JOB_ABORT_NONE)
+    enum job_abort abort = abort_of(job);
+    if (abort == JOB_ABORT_NONE)
         return Py_NewRef(Py_None);
-    PyObject *text = text_of(job);
-    PyObject *exception = text == NULL ? NULL : PyObject_CallFunctionObjArgs(exception_of(job->abort), text, NULL);
+    PyObject *text = text_of(job, abort);
+    PyObject *exception = text == NULL ? NULL : PyObject_CallFunctionObjArgs(exception_of(abort), text, NULL);
     Py_XDECREF(text);
     return exception;
 }
 
 void interrupt_name_abort(const struct job *job)
 {
-    if (job->abort == JOB_ABORT_NONE || !PyErr_ExceptionMatches(exception_of(job->abort)))
+    enum job_abort abort = abort_of(job);
+    if (abort == JOB_ABORT_NONE || !PyErr_ExceptionMatches(exception_of(abort)))
         return;
     PyObject *exception = errors_take();
     PyObject *arguments = exception == NULL ? NULL : PyObject_GetAttrString(exception, "args");
