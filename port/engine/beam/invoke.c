@@ -44,13 +44,11 @@ static int run_until_answered(struct invocation *invocation)
 
 static int wait_on_thread(struct invocation *invocation)
 {
-    struct job *job = invocation->job;
-    set_waits(job, true);
     int failed = run_until_answered(invocation);
-    set_waits(job, false);
+    set_waits(invocation->job, false);
     /* It may have come since. */
-    if (!failed && job != NULL)
-        failed = interrupt_raise(job);
+    if (!failed && invocation->job != NULL)
+        failed = interrupt_raise(invocation->job);
     return failed;
 }
 
@@ -76,8 +74,10 @@ static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
     if (beam_events_refuse_in_child() < 0)
         return NULL;
     invoke_table_add(&invocation);
+    set_waits(invocation.job, true);
     int failed = beam_events_invoke(invocation.number, target, arguments);
     if (failed) {
+        set_waits(invocation.job, false);
         invoke_table_remove(&invocation);
         return NULL;
     }

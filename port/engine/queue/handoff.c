@@ -208,10 +208,10 @@ void handoff_wake_main(void)
 
 void handoff_interrupt_main(void)
 {
+    /* It may have run its last bytecode before it goes to sleep. */
+    handoff->handlers_due = true;
     if (handoff->place == MAIN_WORKS || handoff->place == MAIN_LOOPS)
         kick();
-    else
-        handoff->handlers_due = true;
     handoff_wake_main();
 }
 

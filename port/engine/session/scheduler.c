@@ -203,12 +203,11 @@ static struct work next_while_idle(void)
     return work;
 }
 
-/* Until when the main thread waits for the BEAM without running anything foreign; 0: without an end. */
-static unsigned long long foreign_from(const struct invocation *invocation)
+/* Until when the main thread waits for the BEAM, unless something comes; 0: without an end. */
+static unsigned long long wait_until(unsigned long long foreign_from_us)
 {
-    unsigned long long from = invocation->since_us + INVOKE_TABLE_PATIENCE_US;
-    bool waits = job_first() != NULL || session.jobs.nested.first != NULL;
-    return waits && clock_us() < from ? from : 0;
+    bool jobs_wait = job_first() != NULL || session.jobs.nested.first != NULL;
+    return jobs_wait ? foreign_from_us : 0;
 }
 
 /* What the main thread does next while it waits for the BEAM. */
@@ -218,17 +217,20 @@ static struct work next_while_waiting(const struct invocation *invocation)
     session_lock();
     handoff_idle();
     while (work.kind == WORK_NONE) {
-        work = choose(WHERE_WAIT);
+        /* Before it chooses, lest the time passes in between. */
+        unsigned long long foreign_from_us = has_waited_long() ? 0 : invocation->since_us + INVOKE_TABLE_PATIENCE_US;
+        if (invocation->answered && job_first_nested(invocation) == NULL)
+            work.kind = WORK_ANSWER;
+        else
+            work = choose(WHERE_WAIT);
         if (work.kind != WORK_NONE)
             break;
-        if (invocation->answered)
-            work.kind = WORK_ANSWER;
-        else if (is_cut_short() || atomic_load(&session.ended))
+        if (is_cut_short() || atomic_load(&session.ended))
             work.kind = WORK_END;
         else if (abort_is_due(invocation) || handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
         else
-            work = wait_for_work(WHERE_WAIT, foreign_from(invocation));
+            work = wait_for_work(WHERE_WAIT, wait_until(foreign_from_us));
     }
     handoff_busy();
     session_unlock();
