@@ -142,7 +142,7 @@ enum handoff_place handoff_enter(enum handoff_place place)
 void handoff_sleep(unsigned long long until_us)
 {
     enum handoff_place before = handoff_enter(MAIN_SLEEPS);
-    lock_wait(&session.lock, &handoff->main_wake, until_us);
+    ranked_lock_wait(&session.lock, &handoff->main_wake, until_us);
     handoff_enter(before);
 }
 
