@@ -65,15 +65,17 @@ LINK_FLAGS = $(CFLAGS) $(SANITIZE_FLAGS) $(LDFLAGS) -pthread
 
 COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/common/*.c)))
 ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/engine/*.c)))
-LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/launcher/*.c port/text/*.c)))
+LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/launcher/*.c)))
 PROGRAM := $(BUILD)/pythonx_port
 ENGINE_SO := $(BUILD)/pythonx_engine.so
+# What `encode` and `decode` run.
+SCRIPT := $(BUILD)/pythonx_terms.escript
 
 .PHONY: all
-all: $(PROGRAM) $(ENGINE_SO) ## build the port program and its engine
+all: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## build the port program and its engine
 	@mkdir -p '$(PRIV)' && for file in $^; do \
-		place='$(PRIV)'/$$(basename $$file); new=$$place.$$$$; \
-		cp $$file "$$new" && $(STRIP) "$$new" || exit 1; \
+		place='$(PRIV)'/$$(basename $$file); new=$$place.$$$$; cp $$file "$$new" || exit 1; \
+		case $$file in *.escript) ;; *) $(STRIP) "$$new" || exit 1 ;; esac; \
 		if cmp -s "$$new" "$$place"; then rm "$$new"; else mv -f "$$new" "$$place"; fi || exit 1; done
 
 $(CONFIG): port/configure.sh $(BUILD)/given
@@ -87,6 +89,10 @@ $(ENGINE_SO): $(ENGINE) $(COMMON)
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) $(ENGINE_LINK) -o $@ $^ -L$(EI_LIBDIR) -lei
 
+$(SCRIPT): port/scripts/pythonx_terms.escript
+	@mkdir -p $(@D)
+	@cp $< $@
+
 $(BUILD)/obj/common/%.o: port/common/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
@@ -95,12 +101,7 @@ $(BUILD)/obj/common/%.o: port/common/%.c $(CONFIG)
 $(BUILD)/obj/launcher/%.o: port/launcher/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -Iport/launcher -Iport/text -c -o $@ $<
-
-$(BUILD)/obj/text/%.o: port/text/%.c $(CONFIG)
-	@mkdir -p $(@D)
-	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) -Iport/text -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -Iport/launcher -c -o $@ $<
 
 $(BUILD)/obj/engine/%.o: port/engine/%.c $(CONFIG) | $(BUILD)/generated/embedded_files.h
 	@mkdir -p $(@D)
@@ -123,14 +124,14 @@ CHECK_PORT := $(BUILD)/check_port
 $(BUILD)/obj/tests/%.o: tests/port/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Iport/launcher -Iport/text -Itests/port -Wno-format-nonliteral -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Iport/launcher -Itests/port -Wno-format-nonliteral -c -o $@ $<
 
 $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(shell pkg-config --libs check) $(DLOPEN)
 
 .PHONY: test-port
-test-port: $(PROGRAM) $(ENGINE_SO) $(CHECK_PORT) ## run the Check tests of port/
+test-port: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) $(CHECK_PORT) ## run the Check tests of port/
 	PYTHONX_PORT=$(abspath $(PROGRAM)) sh tests/check.sh $(CHECK_PORT) $(PYTHON)
 
 # The library's tests and the demo run the port program that was just built, under a Python that has NumPy; the tests
@@ -211,10 +212,10 @@ check: all ## check formats, and read the code with clang-tidy and cppcheck
 	@mix format --check-formatted
 	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c) -- -std=c11 -D_GNU_SOURCE \
 		-DPYTHONX_PORT_VERSION='"$(VERSION)"' -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' \
-		-Iport/common -Iport/launcher -Iport/text -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
+		-Iport/common -Iport/launcher -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
 		2>&1 | { ! grep -v 'warnings generated'; }
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
-		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 '-DPy_RETURN_NONE=return Py_None' -Iport/common -Iport/engine -Iport/launcher -Iport/text \
+		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 '-DPy_RETURN_NONE=return Py_None' -Iport/common -Iport/engine -Iport/launcher \
 		-I$(BUILD)/generated port
 
 .PHONY: format
@@ -229,10 +230,11 @@ INSTALL ?= install
 ROOT = $(DESTDIR)$(PREFIX)
 
 .PHONY: install
-install: $(PROGRAM) $(ENGINE_SO) ## install below $(DESTDIR)$(PREFIX)
+install: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d '$(ROOT)/bin' '$(ROOT)/lib/pythonx_port' '$(ROOT)/share/man/man1'
 	$(INSTALL) -m 755 $(PROGRAM) '$(ROOT)/bin/pythonx_port'
 	$(INSTALL) -m 755 $(ENGINE_SO) '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
+	$(INSTALL) -m 644 $(SCRIPT) '$(ROOT)/lib/pythonx_port/pythonx_terms.escript'
 	$(STRIP) '$(ROOT)/bin/pythonx_port' '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
 	$(INSTALL) -m 644 port/pythonx_port.1 '$(ROOT)/share/man/man1/pythonx_port.1'
 

@@ -10,7 +10,7 @@
 #include "interpreter.h"
 #include "library.h"
 #include "options.h"
-#include "text.h"
+#include "terms.h"
 
 static int fail(const char *what)
 {
@@ -87,9 +87,9 @@ int main(int argc, char **argv)
     case COMMAND_SERVE:
         return serve(&options);
     case COMMAND_ENCODE:
-        return text_encode(stdin, STDOUT_FILENO);
+        return terms_run("encode");
     case COMMAND_DECODE:
-        return text_decode(STDIN_FILENO, stdout);
+        return terms_run("decode");
     case COMMAND_DOCTOR:
         return doctor_run(&options, stdout);
     case COMMAND_HELP:
