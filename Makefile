@@ -81,9 +81,9 @@ all: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## build the port program and its engine
 $(CONFIG): port/configure.sh $(BUILD)/given
 	@sh port/configure.sh > $@.new && mv $@.new $@ || { rm -f $@.new; exit 1; }
 
-$(PROGRAM): $(LAUNCHER) $(COMMON)
+$(PROGRAM): $(LAUNCHER)
 	@echo '  LD $@'
-	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(DLOPEN)
+	@$(CC) $(LINK_FLAGS) -o $@ $^ $(DLOPEN)
 
 $(ENGINE_SO): $(ENGINE) $(COMMON)
 	@echo '  LD $@'
