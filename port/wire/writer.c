@@ -10,8 +10,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "os/ranked_lock.h"
 #include "os/platform.h"
+#include "os/ranked_lock.h"
 
 #if defined(PLATFORM_IS_LINUX) && defined(F_GETPIPE_SZ)
 #    define CAN_SPLICE

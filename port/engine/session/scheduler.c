@@ -181,11 +181,14 @@ static bool is_cut_short(void)
 /* What the idle main thread does next. */
 static struct work next_while_idle(void)
 {
-    struct work work;
+    struct work work = {.kind = WORK_NONE};
     session_lock();
     bool waits = false;
     for (;; waits = true) {
-        work = is_cut_short() ? (struct work){.kind = WORK_END} : choose(WHERE_IDLE);
+        if (is_cut_short())
+            work.kind = WORK_END;
+        else
+            work = choose(WHERE_IDLE);
         if (work.kind == WORK_NONE && handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
         if (work.kind == WORK_NONE && atomic_load(&session.ended))
@@ -273,7 +276,7 @@ int scheduler_wait_for_answer(struct invocation *invocation)
 /* What the main thread does from inside the event loop, each time that something woke it. */
 static void work_in_loop(void)
 {
-    struct work work;
+    struct work work = {.kind = WORK_NONE};
     resolve_answers();
     do {
         session_lock();
