@@ -411,6 +411,7 @@ static void on_timer(unsigned long long now_us)
     timer_at(next);
     timer_at(session.jobs.next_event);
     session_unlock();
+    SCHEDULE_POINT(timer_done);
 }
 
 void scheduler_start(scheduler_resolve *resolve)
