@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+Suite *aborts_suite(void);
 Suite *streams_suite(void);
 Suite *thread_streams_suite(void);
 

@@ -172,8 +172,11 @@ END_TEST
 START_TEST(times_out_as_the_main_thread_is_about_to_read)
 {
     hold_timer();
-    hold("main_before_read");
+    hold("job_executes");
     stream("5", "iter([1])", "timeout => 500");
+    reached("job_executes");
+    hold("main_before_read");
+    release("job_executes");
     reached("main_before_read");
     timer_fires();
     release("main_before_read");

@@ -1,4 +1,6 @@
 /* Streams beside a thread of Python that waits for the BEAM, and those that were made within its call. */
+#include <stdio.h>
+
 #include "driven.h"
 #include "faults.h"
 
@@ -19,6 +21,15 @@ static void expect_thread_ends(void)
     answer("{1, nil}", "done");
     session_expect_value(session, "while len(log) == 0: time.sleep(0.001)\nlog", "[done]");
     expect_quiet_end();
+}
+
+/* The request 2 runs on the main thread, and waits. */
+static void begin_main(const char *preparation, const char *waits)
+{
+    char code[300];
+    snprintf(code, sizeof code, "%s\nprint('begun')\n%s", preparation, waits);
+    eval("2", code);
+    session_expect(session, "{output,2,stdout,'begun\n'}");
 }
 
 /* -- a stream beside the thread ------------------------------------------------------------------------------------ */
@@ -117,7 +128,7 @@ END_TEST
 START_TEST(is_stepped_by_the_thread_that_the_main_thread_waits_for)
 {
     start_calling_thread();
-    eval("2", "while len(log) == 0: time.sleep(0.001)\nlog");
+    begin_main("", "while len(log) == 0: time.sleep(0.001)\nlog");
     stream_within("{1, nil}", "5", "(on_main() for _ in range(2))");
     grant(9);
     expect_items("false", 2);
@@ -135,7 +146,7 @@ static const char goes_on[] =
 START_TEST(moves_to_the_main_thread_when_that_is_back)
 {
     start_calling_thread();
-    eval("2", "go = threading.Event()\ngo.wait()");
+    begin_main("go = threading.Event()", "go.wait()");
     stream_within("{1, nil}", "5", goes_on);
     grant(1);
     expect_both("{yield,5,false}", "{ok,2,true}");
@@ -152,7 +163,7 @@ END_TEST
 START_TEST(is_left_alone_by_the_main_thread_while_another_steps_it)
 {
     start_calling_thread();
-    eval("2", "go, second = threading.Event(), threading.Event()\ngo.wait()");
+    begin_main("go, second = threading.Event(), threading.Event()", "go.wait()");
     stream_within("{1, nil}", "5",
                   "def items():\n    go.set()\n    while not second.is_set(): time.sleep(0.001)\n    yield on_main()\n "
                   "   yield on_main()\nitems()");
@@ -184,7 +195,8 @@ START_TEST(is_cancelled_while_the_thread_does_other_things)
               "start(work)");
     expect_both("{ok,0,nil}", "{invoke,{1,nil},{'m','thread'},[]}");
     stream_within("{1, nil}", "5", "iter([1])");
-    session_expect_alive(session);
+    eval_within("{1, nil}", "6", "on_main()", "");
+    session_expect(session, "{ok,6,false}");
     answer("{1, nil}", "done");
     hold("job_executes");
     eval("6", "6");
@@ -204,7 +216,7 @@ static const char endless[] = "def items():\n    go.set()\n    while True: time.
 START_TEST(is_cancelled_while_a_thread_steps_it)
 {
     start_calling_thread();
-    eval("2", "go, end = threading.Event(), threading.Event()\nwhile not end.is_set(): time.sleep(0.001)");
+    begin_main("end = threading.Event()", "while not end.is_set(): time.sleep(0.001)");
     stream_within("{1, nil}", "5",
                   "def items():\n    print('in')\n    while True: time.sleep(0.001)\n    yield\nitems()");
     grant(1);
@@ -222,7 +234,7 @@ END_TEST
 static void let_a_thread_step(void)
 {
     start_calling_thread();
-    eval("2", "go = threading.Event()\ngo.wait()");
+    begin_main("go = threading.Event()", "go.wait()");
     stream_within("{1, nil}", "5", endless);
     grant(1);
     session_expect(session, "{ok,2,true}");
