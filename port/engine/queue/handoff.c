@@ -210,7 +210,8 @@ void handoff_interrupt_main(void)
 {
     if (handoff->place == MAIN_WORKS || handoff->place == MAIN_LOOPS)
         kick();
-    else
+    /* It may have run its last bytecode, and be about to look for what else there is to do. */
+    if (handoff->place != MAIN_LOOPS)
         handoff->handlers_due = true;
     handoff_wake_main();
 }
