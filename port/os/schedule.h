@@ -21,6 +21,7 @@
 
 /* All points: their names in commands, too. */
 #define SCHEDULE_POINTS(POINT)                                                                                         \
+    POINT(main_looks)                                                                                                  \
     POINT(main_before_read)                                                                                            \
     POINT(main_has_work)                                                                                               \
     POINT(reader_has_input)                                                                                            \
@@ -45,7 +46,8 @@
     POINT(job_becomes_task)                                                                                            \
     POINT(task_done)                                                                                                   \
     POINT(loop_woken)                                                                                                  \
-    POINT(child_leaves)
+    POINT(child_leaves)                                                                                                \
+    POINT(threads_end)
 
 enum schedule_point {
 #define SCHEDULE_NUMBER(name) SCHEDULE_##name,

@@ -148,7 +148,11 @@ static struct work choose(enum where where)
 static struct work wait_for_work(enum where where, unsigned long long until_us)
 {
     struct work work = {.kind = WORK_NONE};
-    if (!handoff_take_input()) {
+    bool ended = atomic_load(&session.ended);
+    /* The reader thread notices the end as well, and sees to it that this does not last. */
+    if (ended)
+        handoff_busy();
+    if (ended || !handoff_take_input()) {
         handoff_sleep(until_us);
         return work;
     }
@@ -178,17 +182,27 @@ static bool is_cut_short(void)
     return broken || session.stopping;
 }
 
+/* Whether jobs run on other threads, which may still end after the input. One that waits for the BEAM cannot. */
+static bool threads_run(void)
+{
+    const struct job *job = session.jobs.active.first;
+    while (job != NULL && (job->thread == 0 || job->waits))
+        job = job->next;
+    return job != NULL;
+}
+
 /* What the idle main thread does next. */
 static struct work next_while_idle(void)
 {
     struct work work;
+    SCHEDULE_POINT(main_looks);
     session_lock();
     bool waits = false;
     for (;; waits = true) {
         work = is_cut_short() ? (struct work){.kind = WORK_END} : choose(WHERE_IDLE);
         if (work.kind == WORK_NONE && handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
-        if (work.kind == WORK_NONE && atomic_load(&session.ended))
+        if (work.kind == WORK_NONE && atomic_load(&session.ended) && !threads_run())
             work.kind = WORK_END;
         if (work.kind != WORK_NONE)
             break;
@@ -215,6 +229,7 @@ static unsigned long long foreign_from(const struct invocation *invocation)
 static struct work next_while_waiting(const struct invocation *invocation)
 {
     struct work work = {.kind = WORK_NONE};
+    SCHEDULE_POINT(main_looks);
     session_lock();
     handoff_idle();
     while (work.kind == WORK_NONE) {
@@ -294,13 +309,14 @@ static void work_in_loop(void)
         event_loop_leave();
 }
 
-/* Has the jobs on other threads end with the session. Returns whether any is left. */
+/* Has the jobs on other threads, and the streams that these step, end with the session. Returns whether any is left, or
+ * is still to be replied to. */
 static bool stop_threads(void)
 {
-    bool any = false;
     session_lock();
+    bool any = session.jobs.replying > 0;
     for (struct job *job = session.jobs.active.first; job != NULL; job = job->next) {
-        if (job->state != JOB_ON_THREAD)
+        if (job->thread == 0)
             continue;
         any = true;
         if (job->abort != JOB_ABORT_STOPPED)
@@ -316,6 +332,7 @@ static void end_under_way(void)
 {
     unsigned long long until = clock_us() + THREADS_MAX_US;
     while (stop_threads() && clock_us() < until) {
+        SCHEDULE_POINT(threads_end);
         interrupt_run_handlers();
         PyThreadState *thread = PyEval_SaveThread();
         usleep(THREADS_LOOK_US);
