@@ -213,6 +213,9 @@ void start_calling_thread(void)
 {
     eval("0", "start(wait_for_beam)");
     expect_both("{ok,0,nil}", "{invoke,{1,nil},{'m','thread'},[]}");
+    /* It has sent its call before it waits; then it runs this. */
+    eval_within("{1, nil}", "0", "on_main()", "");
+    session_expect(session, "{ok,0,false}");
 }
 
 void run_on_thread(const char *code, const char *options)

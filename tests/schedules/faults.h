@@ -6,6 +6,7 @@
 
 Suite *aborts_suite(void);
 Suite *streams_suite(void);
+Suite *threads_suite(void);
 Suite *thread_streams_suite(void);
 
 #endif
