@@ -81,6 +81,26 @@ void timer_fires(void)
     release("timer_done");
 }
 
+void hold_execution(void)
+{
+    hold("job_executes");
+    eval("6", "6");
+    reached("job_executes");
+}
+
+void execution_goes_on(void)
+{
+    release("job_executes");
+    session_expect(session, "{ok,6,6}");
+}
+
+void stop_before_read(void)
+{
+    hold("main_before_read");
+    execution_goes_on();
+    reached("main_before_read");
+}
+
 /* -- requests ------------------------------------------------------------------------------------------------------ */
 
 static void ask(const char *operation, const char *id, const char *code, const char *options)

@@ -29,6 +29,13 @@ void release(const char *point);
 void hold_timer(void);
 void timer_fires(void);
 
+/* The main thread executes the request 6, until execution_goes_on; meanwhile the reader thread reads. */
+void hold_execution(void);
+void execution_goes_on(void);
+
+/* The same, and then the main thread stops before it reads. */
+void stop_before_read(void);
+
 /* -- requests; ids and options in the notation, code as it is -- */
 
 void eval(const char *id, const char *code);

@@ -49,13 +49,10 @@ START_TEST(is_granted_items_in_one_write)
     expect_item("1");
     session_expect(session, "{ok,5,nil}");
     /* The same, read by the reader thread. */
-    hold("job_executes");
-    eval("6", "6");
-    reached("job_executes");
+    hold_execution();
     send_together("{stream, 5, '[1]'}", "{next, 5, 2}");
     all_is_read();
-    release("job_executes");
-    session_expect(session, "{ok,6,6}");
+    execution_goes_on();
     expect_item("1");
     session_expect(session, "{ok,5,nil}");
     expect_quiet_end();
@@ -138,13 +135,10 @@ START_TEST(is_cancelled_by_the_reader_thread)
 {
     stream("5", "iter([1])", "");
     session_expect_alive(session);
-    hold("job_executes");
-    eval("6", "6");
-    reached("job_executes");
+    hold_execution();
     session_send(session, "{cancel, 5}");
     all_is_read();
-    release("job_executes");
-    session_expect(session, "{ok,6,6}");
+    execution_goes_on();
     expect_error("5", "cancelled");
     expect_quiet_end();
 }
@@ -155,14 +149,11 @@ START_TEST(is_cancelled_while_the_main_thread_sleeps)
 {
     stream("5", "iter([1])", "");
     session_expect_alive(session);
-    hold("job_executes");
-    eval("6", "6");
-    reached("job_executes");
+    hold_execution();
     hold("abort_comes");
     session_send(session, "{cancel, 5}");
     reached("abort_comes");
-    release("job_executes");
-    session_expect(session, "{ok,6,6}");
+    execution_goes_on();
     release("abort_comes");
     expect_error("5", "cancelled");
     expect_quiet_end();

@@ -15,6 +15,13 @@ static void expect_items(const char *value, int count)
         session_expect(session, "{yield,5,%s}", value);
 }
 
+/* The thread is out of the stream. */
+static void expect_thread_waits(void)
+{
+    eval_within("{1, nil}", "7", "on_main()", "");
+    session_expect(session, "{ok,7,false}");
+}
+
 /* The thread that waits for {1,nil} gets its answer, and ends. */
 static void expect_thread_ends(void)
 {
@@ -109,10 +116,11 @@ END_TEST
 START_TEST(begins_as_the_main_thread_is_about_to_read)
 {
     start_calling_thread();
-    hold("main_before_read");
+    hold_execution();
     hold("stream_begins");
     send_together("{within, {1, nil}, {stream, 5, '(on_main() for _ in range(2))'}}", "{next, 5, 9}");
-    reached("main_before_read");
+    all_is_read();
+    stop_before_read();
     reached("stream_begins");
     hold_timer();
     release("stream_begins");
@@ -150,7 +158,7 @@ START_TEST(moves_to_the_main_thread_when_that_is_back)
     stream_within("{1, nil}", "5", goes_on);
     grant(1);
     expect_both("{yield,5,false}", "{ok,2,true}");
-    session_expect_alive(session);
+    expect_thread_waits();
     grant(2);
     expect_items("true", 2);
     session_send(session, "{cancel, 5}");
@@ -171,7 +179,7 @@ START_TEST(is_left_alone_by_the_main_thread_while_another_steps_it)
     grant(1);
     session_expect(session, "{ok,2,true}");
     expect_both("{ok,3,nil}", "{yield,5,false}");
-    session_expect_alive(session);
+    expect_thread_waits();
     grant(1);
     expect_items("true", 1);
     grant(1);
@@ -198,13 +206,10 @@ START_TEST(is_cancelled_while_the_thread_does_other_things)
     eval_within("{1, nil}", "6", "on_main()", "");
     session_expect(session, "{ok,6,false}");
     answer("{1, nil}", "done");
-    hold("job_executes");
-    eval("6", "6");
-    reached("job_executes");
+    hold_execution();
     session_send(session, "{cancel, 5}");
     all_is_read();
-    release("job_executes");
-    session_expect(session, "{ok,6,6}");
+    execution_goes_on();
     expect_error("5", "cancelled");
     session_expect_value(session, "finish.set()\nwhile len(log) == 0: time.sleep(0.001)\nlog", "['finished']");
     expect_quiet_end();

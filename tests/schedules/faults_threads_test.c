@@ -28,13 +28,8 @@ START_TEST(times_out_as_the_main_thread_is_about_to_read)
     hold_timer();
     run_on_thread(endless, "timeout => 1000");
     expect_running();
-    hold("job_executes");
-    eval("6", "6");
-    reached("job_executes");
-    hold("main_before_read");
-    release("job_executes");
-    session_expect(session, "{ok,6,6}");
-    reached("main_before_read");
+    hold_execution();
+    stop_before_read();
     timer_fires();
     release("main_before_read");
     expect_error("r1", "timeout");
@@ -67,14 +62,11 @@ START_TEST(is_cancelled_while_the_main_thread_sleeps)
 {
     run_on_thread(endless, "");
     expect_running();
-    hold("job_executes");
-    eval("6", "6");
-    reached("job_executes");
+    hold_execution();
     hold("abort_comes");
     session_send(session, "{cancel, r1}");
     reached("abort_comes");
-    release("job_executes");
-    session_expect(session, "{ok,6,6}");
+    execution_goes_on();
     release("abort_comes");
     expect_error("r1", "cancelled");
     expect_thread_ends();
@@ -86,12 +78,9 @@ START_TEST(is_cancelled_as_the_main_thread_looks_for_work)
 {
     run_on_thread(endless, "");
     expect_running();
-    hold("job_executes");
-    eval("6", "6");
-    reached("job_executes");
+    hold_execution();
     hold("main_looks");
-    release("job_executes");
-    session_expect(session, "{ok,6,6}");
+    execution_goes_on();
     reached("main_looks");
     session_send(session, "{cancel, r1}");
     all_is_read();
