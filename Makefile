@@ -177,8 +177,10 @@ SCHEDULE_SECONDS ?= 60
 SCHEDULE_SEED ?=
 COMMA := ,
 SCHEDULE_FLAGS = -Itests/port -Itests/schedules -Wno-format-nonliteral
-MIXED_LOAD := $(patsubst tests/schedules/%.c,$(BUILD)/obj/schedules/%.o,$(filter-out %/schedule_test.c \
-	%/schedule_control.c,$(sort $(wildcard tests/schedules/*.c))))
+FAULTS := $(patsubst tests/schedules/%.c,$(BUILD)/obj/schedules/%.o,$(sort $(wildcard tests/schedules/faults*.c) \
+	tests/schedules/driven.c tests/schedules/schedule_control.c))
+MIXED_LOAD := $(filter-out $(FAULTS) %/schedule_test.o,$(patsubst tests/schedules/%.c,$(BUILD)/obj/schedules/%.o,\
+	$(sort $(wildcard tests/schedules/*.c))))
 
 $(BUILD)/obj/schedules/%.o: tests/schedules/%.c $(CONFIG)
 	@mkdir -p $(@D)
@@ -190,21 +192,25 @@ $(BUILD)/schedule_test: $(BUILD)/obj/schedules/schedule_test.o $(BUILD)/obj/sche
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) -o $@ $^ $(shell pkg-config --libs check)
 
+$(BUILD)/faults: $(FAULTS) $(addprefix $(BUILD)/obj/tests/,session_driver.o terms.o pythons.o) $(COMMON)
+	@echo '  LD $@'
+	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(shell pkg-config --libs check)
+
 # Not Check itself: where terms.c finds a fault, mixed_load has its own way to report it.
 $(BUILD)/mixed_load: $(MIXED_LOAD) $(BUILD)/obj/tests/terms.o $(COMMON)
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei
 
 .PHONY: run-schedules
-run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/mixed_load
+run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/faults $(BUILD)/mixed_load
 	$(BUILD)/schedule_test
+	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS=$(PYTHON) $(BUILD)/faults
 	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) \
 		$(if $(filter thread,$(SANITIZE)),--without spin$(COMMA)context$(COMMA)fork$(COMMA)fork_stream) --schedule $(PROGRAM)
 
 .PHONY: schedules
 # SANITIZE=address,undefined or SANITIZE=thread gives a build of its own. ThreadSanitizer delays signals until a call of
-# the C library, which code that spins never makes, and a child
-# that is forked beside its threads may hang.
+# the C library, which code that spins never makes, and a child that is forked beside its threads may hang.
 schedules: export ASAN_OPTIONS ?= detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 schedules: ## drive interleavings, then mixed load at random for SCHEDULE_SECONDS
 	@$(MAKE) --no-print-directory BUILD=build/schedules$(if $(SANITIZE),_$(firstword $(subst $(COMMA), ,$(SANITIZE)))) \

@@ -21,26 +21,33 @@
 
 /* All points: their names in commands, too. */
 #define SCHEDULE_POINTS(POINT)                                                                                         \
+    POINT(main_looks)                                                                                                  \
     POINT(main_before_read)                                                                                            \
     POINT(main_has_work)                                                                                               \
     POINT(reader_has_input)                                                                                            \
     POINT(reader_queued)                                                                                               \
+    POINT(reader_wakes)                                                                                                \
     POINT(reader_writes)                                                                                               \
     POINT(timer_fired)                                                                                                 \
+    POINT(timer_done)                                                                                                  \
     POINT(job_executes)                                                                                                \
     POINT(job_before_reply)                                                                                            \
     POINT(job_after_reply)                                                                                             \
+    POINT(stream_begins)                                                                                               \
     POINT(stream_steps)                                                                                                \
     POINT(stream_has_item)                                                                                             \
+    POINT(stream_leaves)                                                                                               \
     POINT(stream_ends)                                                                                                 \
     POINT(abort_comes)                                                                                                 \
     POINT(abort_delivered)                                                                                             \
     POINT(invoke_sent)                                                                                                 \
     POINT(invoke_over)                                                                                                 \
     POINT(nested_given)                                                                                                \
+    POINT(job_becomes_task)                                                                                            \
     POINT(task_done)                                                                                                   \
     POINT(loop_woken)                                                                                                  \
-    POINT(child_leaves)
+    POINT(child_leaves)                                                                                                \
+    POINT(threads_end)
 
 enum schedule_point {
 #define SCHEDULE_NUMBER(name) SCHEDULE_##name,

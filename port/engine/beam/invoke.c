@@ -11,14 +11,12 @@
 #include "queue/session.h"
 #include "session/scheduler.h"
 
-/* While the job waits its thread looks for its abort by itself: no exception is on its way to it that what runs within
- * the call could meet. */
-static void set_waits(struct job *job, bool waits)
+/* While the job waits, from before its call is sent, its thread looks for its abort by itself: no exception is on its
+ * way to it that what runs within the call could meet, or that it would not notice while it waits. */
+static void stop_waiting(struct job *job)
 {
-    if (job == NULL)
-        return;
     session_lock();
-    job->waits = waits;
+    job->waits = false;
     session_unlock();
 }
 
@@ -44,12 +42,13 @@ static int run_until_answered(struct invocation *invocation)
 
 static int wait_on_thread(struct invocation *invocation)
 {
+    struct job *job = invocation->job;
     int failed = run_until_answered(invocation);
-    set_waits(invocation->job, false);
+    if (job == NULL)
+        return failed;
+    stop_waiting(job);
     /* It may have come since. */
-    if (!failed && invocation->job != NULL)
-        failed = interrupt_raise(invocation->job);
-    return failed;
+    return failed ? failed : interrupt_raise(job);
 }
 
 /* Waits, and takes the invocation out. 0 once it is answered, -1 with an error set. */
@@ -74,11 +73,13 @@ static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
     if (beam_events_refuse_in_child() < 0)
         return NULL;
     invoke_table_add(&invocation);
-    set_waits(invocation.job, true);
     int failed = beam_events_invoke(invocation.number, target, arguments);
     if (failed) {
-        set_waits(invocation.job, false);
         invoke_table_remove(&invocation);
+        if (invocation.job != NULL) {
+            stop_waiting(invocation.job);
+            (void)interrupt_raise(invocation.job);
+        }
         return NULL;
     }
     SCHEDULE_POINT(invoke_sent);

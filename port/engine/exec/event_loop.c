@@ -198,6 +198,7 @@ bool event_loop_begin(struct context *context, PyObject *value)
     context->abortable = false;
     bool begun = begin_task(context, value);
     context->abortable = true;
+    SCHEDULE_POINT(job_becomes_task);
     if (begun)
         move_to_task(context->job);
     return begun;

@@ -15,6 +15,8 @@ void invoke_table_add(struct invocation *invocation)
     invocation->next = session.invocations.first;
     session.invocations.first = invocation;
     session.invocations.count++;
+    if (invocation->job != NULL)
+        invocation->job->waits = true;
     if (invocation->waiter == WAITER_MAIN) {
         invocation->below = session.invocations.main_wait;
         session.invocations.main_wait = invocation;

@@ -124,7 +124,11 @@ static bool build_message(struct context *context, PyObject *value, struct messa
 static void finish_job(struct job *job)
 {
     session_lock();
+    session.jobs.replying += job->thread != 0;
     job_finish(job);
+    /* It may wait for the last thread at the end of the input. */
+    if (job->thread != 0)
+        handoff_wake_main();
     session_unlock();
 }
 
@@ -166,11 +170,15 @@ static void write_timing(const struct job *job)
 void reply_write(struct job *job, const struct message *reply)
 {
     SCHEDULE_POINT(job_before_reply);
-    if (!job->replies)
-        return;
-    if (job->timing)
+    if (job->replies && job->timing)
         write_timing(job);
-    writer_send(session.writer, reply);
+    if (job->replies)
+        writer_send(session.writer, reply);
+    if (job->thread != 0) {
+        session_lock();
+        session.jobs.replying--;
+        session_unlock();
+    }
     SCHEDULE_POINT(job_after_reply);
 }
 

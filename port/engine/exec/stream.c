@@ -213,6 +213,7 @@ bool stream_begin(struct context *context, PyObject *value)
     }
     Py_DECREF(value);
     interrupt_leave_thread(job);
+    SCHEDULE_POINT(stream_begins);
     /* At once, for from here on the main thread may step it. */
     session_lock();
     job_pop(job);
@@ -378,7 +379,9 @@ void stream_step(struct stream *stream)
 {
     SCHEDULE_POINT(stream_steps);
     struct context *before = context_switch(stream->context);
-    if (go_on(stream))
+    bool goes_on = go_on(stream);
+    SCHEDULE_POINT(stream_leaves);
+    if (goes_on)
         leave_stream(stream);
     else
         end(stream);

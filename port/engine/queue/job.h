@@ -86,6 +86,7 @@ struct jobs {
     size_t queued_bytes;
     size_t exclusive;              /* tasks that other jobs wait for, unless they are concurrent */
     size_t foreign;                /* foreign jobs on the main thread's stack */
+    size_t replying;               /* ended on other threads, and their reply is still to be written */
     unsigned long long next_event; /* no deadline or retry is earlier; 0: there is none */
     struct job_totals {
         unsigned long long begun, ended, errors;

@@ -145,6 +145,7 @@ static bool has_room(void)
 
 static void read_while_busy(void)
 {
+    SCHEDULE_POINT(reader_wakes);
     session_lock();
     bool taken = handoff_take_for_reader();
     session_unlock();

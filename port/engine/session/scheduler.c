@@ -148,7 +148,11 @@ static struct work choose(enum where where)
 static struct work wait_for_work(enum where where, unsigned long long until_us)
 {
     struct work work = {.kind = WORK_NONE};
-    if (!handoff_take_input()) {
+    bool ended = atomic_load(&session.ended);
+    /* The reader thread notices the end as well, and sees to it that this does not last. */
+    if (ended)
+        handoff_busy();
+    if (ended || !handoff_take_input()) {
         handoff_sleep(until_us);
         return work;
     }
@@ -178,10 +182,20 @@ static bool is_cut_short(void)
     return broken || session.stopping;
 }
 
+/* Whether jobs run on other threads, which may still end after the input. One that waits for the BEAM cannot. */
+static bool threads_run(void)
+{
+    const struct job *job = session.jobs.active.first;
+    while (job != NULL && (job->thread == 0 || job->waits))
+        job = job->next;
+    return job != NULL;
+}
+
 /* What the idle main thread does next. */
 static struct work next_while_idle(void)
 {
     struct work work = {.kind = WORK_NONE};
+    SCHEDULE_POINT(main_looks);
     session_lock();
     bool waits = false;
     for (;; waits = true) {
@@ -191,7 +205,7 @@ static struct work next_while_idle(void)
             work = choose(WHERE_IDLE);
         if (work.kind == WORK_NONE && handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
-        if (work.kind == WORK_NONE && atomic_load(&session.ended))
+        if (work.kind == WORK_NONE && atomic_load(&session.ended) && !threads_run())
             work.kind = WORK_END;
         if (work.kind != WORK_NONE)
             break;
@@ -217,6 +231,7 @@ static unsigned long long wait_until(unsigned long long foreign_from_us)
 static struct work next_while_waiting(const struct invocation *invocation)
 {
     struct work work = {.kind = WORK_NONE};
+    SCHEDULE_POINT(main_looks);
     session_lock();
     handoff_idle();
     while (work.kind == WORK_NONE) {
@@ -299,13 +314,14 @@ static void work_in_loop(void)
         event_loop_leave();
 }
 
-/* Has the jobs on other threads end with the session. Returns whether any is left. */
+/* Has the jobs on other threads, and the streams that these step, end with the session. Returns whether any is left, or
+ * is still to be replied to. */
 static bool stop_threads(void)
 {
-    bool any = false;
     session_lock();
+    bool any = session.jobs.replying > 0;
     for (struct job *job = session.jobs.active.first; job != NULL; job = job->next) {
-        if (job->state != JOB_ON_THREAD)
+        if (job->thread == 0)
             continue;
         any = true;
         if (job->abort != JOB_ABORT_STOPPED)
@@ -321,6 +337,7 @@ static void end_under_way(void)
 {
     unsigned long long until = clock_us() + THREADS_MAX_US;
     while (stop_threads() && clock_us() < until) {
+        SCHEDULE_POINT(threads_end);
         interrupt_run_handlers();
         PyThreadState *thread = PyEval_SaveThread();
         usleep(THREADS_LOOK_US);
@@ -416,6 +433,7 @@ static void on_timer(unsigned long long now_us)
     timer_at(next);
     timer_at(session.jobs.next_event);
     session_unlock();
+    SCHEDULE_POINT(timer_done);
 }
 
 void scheduler_start(scheduler_resolve *resolve)
