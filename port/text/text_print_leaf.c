@@ -31,6 +31,9 @@ enum text_print_status text_print_of(enum term_status status)
         return TEXT_PRINT_COMPRESSED;
     case TERM_UNKNOWN:
         return TEXT_PRINT_UNKNOWN;
+    case TERM_SAME_KEY:
+    case TERM_TOO_DEEP:
+    case TERM_NO_MEMORY:
     case TERM_MALFORMED:
         return TEXT_PRINT_MALFORMED;
     }

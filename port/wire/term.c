@@ -1,37 +1,7 @@
-/* Heads of External Term Format terms, checked against the span that holds them. */
+/* Reads heads of External Term Format terms, checked against the span that holds them. */
 #include "wire/term.h"
 
-/* Tags of the external term format, named as its documentation names them. */
-enum {
-    NEW_FLOAT_EXT = 70,
-    BIT_BINARY_EXT = 77,
-    NEW_PID_EXT = 88,
-    NEW_PORT_EXT = 89,
-    NEWER_REFERENCE_EXT = 90,
-    SMALL_INTEGER_EXT = 97,
-    INTEGER_EXT = 98,
-    FLOAT_EXT = 99,
-    ATOM_EXT = 100,
-    REFERENCE_EXT = 101,
-    PORT_EXT = 102,
-    PID_EXT = 103,
-    SMALL_TUPLE_EXT = 104,
-    LARGE_TUPLE_EXT = 105,
-    NIL_EXT = 106,
-    STRING_EXT = 107,
-    LIST_EXT = 108,
-    BINARY_EXT = 109,
-    SMALL_BIG_EXT = 110,
-    LARGE_BIG_EXT = 111,
-    NEW_FUN_EXT = 112,
-    EXPORT_EXT = 113,
-    NEW_REFERENCE_EXT = 114,
-    SMALL_ATOM_EXT = 115,
-    MAP_EXT = 116,
-    ATOM_UTF8_EXT = 118,
-    SMALL_ATOM_UTF8_EXT = 119,
-    V4_PORT_EXT = 120,
-};
+#include "wire/term_tags.h"
 
 /* A float as text, FLOAT_EXT, always takes this many bytes. */
 #define FLOAT_EXT_LENGTH 31
@@ -77,8 +47,7 @@ static enum term_status big(struct span *span, struct term_head *head, uint32_t 
     head->kind = TERM_INTEGER;
     if (!span_take_u8(span, &head->detail))
         return TERM_TRUNCATED;
-    if (head->detail > 1)
-        return TERM_MALFORMED;
+    head->detail = head->detail != 0;
     return leaf(span, head, TERM_INTEGER, digits);
 }
 
@@ -269,6 +238,12 @@ const char *term_status_text(enum term_status status)
         return "unknown tag of the external term format";
     case TERM_MALFORMED:
         return "malformed term";
+    case TERM_SAME_KEY:
+        return "a map with the same key twice";
+    case TERM_TOO_DEEP:
+        return "nested too deeply";
+    case TERM_NO_MEMORY:
+        return "there is no memory to check the term";
     }
     return "malformed term";
 }

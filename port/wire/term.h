@@ -51,7 +51,14 @@ enum term_status {
     TERM_COMPRESSED,
     TERM_UNKNOWN,   /* a tag that this version does not read */
     TERM_MALFORMED, /* sizes fit, contents cannot be */
+    /* of term_check alone: */
+    TERM_SAME_KEY,
+    TERM_TOO_DEEP,
+    TERM_NO_MEMORY,
 };
+
+/* Levels of tuples, lists, maps and funs in each other that term_check accepts. */
+#define TERM_DEPTH_MAX 10000
 
 /* Reads the head of the term at the span's position and moves past it: past the whole term for a leaf, to the
  * first child for a tuple, list or map. On failure the position is that of the offending tag. */
@@ -59,6 +66,10 @@ enum term_status term_read_head(struct span *span, struct term_head *head);
 
 /* Moves past one whole term, however deep, without recursion. On failure as term_read_head. */
 enum term_status term_skip(struct span *span);
+
+/* Moves past one whole term that every BEAM reads, as term_skip does, and refuses any other: for what is sent back
+ * verbatim. On failure the position is that of the offending term's tag. */
+enum term_status term_check(struct span *span);
 
 /* "expected…, came…" in words, for messages; never NULL. */
 const char *term_status_text(enum term_status status);

@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *term_suite(void);
+Suite *term_check_suite(void);
 Suite *frame_suite(void);
 Suite *message_suite(void);
 Suite *request_suite(void);
