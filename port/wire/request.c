@@ -55,11 +55,21 @@ static bool find_operation(const struct term_head *name, enum operation *operati
     return false;
 }
 
-/* The id is kept as the bytes that came: it goes back as it is. */
+/* The bytes of the id at the span's position if it is a small integer, as most are; else 0. */
+static size_t small_id_size(const struct span *span)
+{
+    size_t left = span_left(span);
+    if (left >= 2 && *span_here(span) == TERM_TAG_SMALL_INTEGER)
+        return 2;
+    return left >= 5 && *span_here(span) == TERM_TAG_INTEGER ? 5 : 0;
+}
+
+/* The id is kept as the bytes that came: it goes back verbatim, so it must be a term that a BEAM reads. */
 static enum term_status take_id(struct span *span, struct span *id)
 {
-    size_t start = span->position;
-    enum term_status status = term_skip(span);
+    size_t start = span->position, small = small_id_size(span);
+    span->position += small;
+    enum term_status status = small > 0 ? TERM_OK : term_check(span);
     if (status == TERM_OK)
         *id = span_of(span->bytes + start, span->position - start);
     return status;

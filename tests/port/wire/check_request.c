@@ -151,6 +151,12 @@ static const struct bad_bytes {
     {BYTES("\x83\x68\x03\x77\x04"
            "eval\x58\x58\x58\x58"),
      "none", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\4stop\x63zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"), "none", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\4"
+           "evil\x63zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"),
+     "none", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\3\x77\6within\x46\x7f\xf0\0\0\0\0\0\0\x68\2\x77\4stop\x61\5"), "none",
+     "byte 11 of the frame: malformed term"},
 };
 
 START_TEST(refuses_bytes)
