@@ -1,5 +1,6 @@
-/* Frames out of whatever pieces read(2) gives. Small frames are copied out of a buffer that one read may fill
- * with many; the body of a large one is read straight into the buffer that its receiver will own. */
+/* Makes frames of the pieces that read(2) gives. Small frames are copied out of a buffer that one read may fill with
+ * many; the body of a large one is read straight into the buffer that its receiver will own. What cannot be allocated
+ * lies in a reserve, which was allocated with the reader. */
 #include "wire/frame.h"
 
 #include <errno.h>
@@ -10,9 +11,6 @@
 #include "os/platform.h"
 
 #define READ_AHEAD ((size_t)64 * 1024)
-/* Of a refused frame this much is kept, so that its request id can be answered. */
-#define REFUSED_KEPT ((size_t)4096)
-
 struct frame_reader {
     int fd;
     size_t limit;
@@ -20,6 +18,8 @@ struct frame_reader {
     /* bytes read ahead: ahead[start..end) */
     unsigned char *ahead;
     size_t start, end;
+    /* for a small frame without memory of its own, and for the beginning of a refused one */
+    unsigned char reserve[FRAME_RESERVE];
     /* the frame under way, when `open` */
     int open;
     int refused;
@@ -51,6 +51,18 @@ void frame_reader_free(struct frame_reader *reader)
     frame_free(&reader->frame);
     free(reader->ahead);
     free(reader);
+}
+
+bool frame_own(struct frame *frame)
+{
+    if (frame->allocation != NULL || frame->bytes == NULL)
+        return true;
+    unsigned char *copy = malloc(frame->length + 1);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, frame->bytes, frame->length);
+    frame->allocation = frame->bytes = copy;
+    return true;
 }
 
 void frame_free(struct frame *frame)
@@ -108,8 +120,8 @@ static void open_frame(struct frame_reader *reader)
     if (!reader->refused)
         allocate(reader, length);
     if (reader->frame.bytes == NULL) {
-        reader->refused = 1;
-        reader->frame.allocation = reader->frame.bytes = malloc(REFUSED_KEPT);
+        reader->refused |= length > FRAME_RESERVE;
+        reader->frame.bytes = reader->reserve;
     }
     reader->frame.length = 0;
 }
@@ -119,9 +131,7 @@ static size_t capacity(const struct frame_reader *reader)
 {
     if (!reader->refused)
         return reader->announced;
-    if (reader->frame.bytes == NULL)
-        return 0;
-    return reader->announced < REFUSED_KEPT ? reader->announced : REFUSED_KEPT;
+    return reader->announced < FRAME_RESERVE ? reader->announced : FRAME_RESERVE;
 }
 
 static void fill_from_ahead(struct frame_reader *reader)

@@ -3,6 +3,7 @@
 #ifndef PYTHONX_FRAME_H
 #define PYTHONX_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,15 +11,19 @@
 #define FRAME_LENGTH_MAX UINT32_MAX
 
 struct frame {
-    unsigned char *bytes; /* whoever holds the frame frees it with frame_free */
+    unsigned char *bytes; /* its holder frees the frame with frame_free */
     size_t length;
-    void *allocation; /* what malloc gave; bytes lie in it */
+    void *allocation; /* what malloc gave; bytes lie in it. NULL: they lie in the reader's reserve (frame_own) */
 };
+
+/* A frame of this length is read even if there is no memory for it. */
+#define FRAME_RESERVE ((size_t)4096)
 
 enum frame_status {
     FRAME_READY,   /* *frame is whole, and the caller's */
     FRAME_WAIT,    /* what came does not end a frame yet: read again when the descriptor is readable */
-    FRAME_REFUSED, /* over the limit, or no memory for it: it was read past; *frame holds its first bytes */
+    FRAME_REFUSED, /* over the limit, or no memory for it: it was read past; *frame holds its first FRAME_RESERVE
+                      bytes, in the reader's reserve */
     FRAME_END,     /* end of input between two frames */
     FRAME_CUT,     /* end of input inside a frame */
     FRAME_FAILED,  /* read(2) failed: errno tells */
@@ -49,6 +54,10 @@ int frame_reader_has_frame(const struct frame_reader *reader);
 size_t frame_reader_announced(const struct frame_reader *reader);
 
 void frame_free(struct frame *frame);
+
+/* Gives the frame memory of its own. A frame in the reader's reserve is valid up to the next frame_reader_next: one
+ * that is kept for longer must be owned. Returns false, and changes nothing, if memory is short. */
+bool frame_own(struct frame *frame);
 
 /* Writes the length in front of a payload, big-endian. */
 static inline void frame_put_length(unsigned char header[FRAME_HEADER], size_t length)

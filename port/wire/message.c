@@ -25,14 +25,21 @@ enum {
     MAP = 116
 };
 
+/* Never to nothing: an error reply must fit where there is no memory for a new buffer. */
+static void shrink(struct message *message)
+{
+    unsigned char *bytes = realloc(message->bytes, INITIAL_CAPACITY);
+    if (bytes == NULL)
+        return;
+    message->bytes = bytes;
+    message->capacity = INITIAL_CAPACITY;
+}
+
 void message_begin(struct message *message)
 {
     message_release_pins(message);
-    if (message->capacity > KEPT_CAPACITY) {
-        free(message->bytes);
-        message->bytes = NULL;
-        message->capacity = 0;
-    }
+    if (message->capacity > KEPT_CAPACITY)
+        shrink(message);
     message->length = 0;
     message->failed = false;
     message->share_from = 0;

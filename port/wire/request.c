@@ -7,6 +7,10 @@
 
 #include "wire/term.h"
 
+/* An error's text is cut to so many bytes, and its whole message, without the id, fits a buffer on the stack. */
+#define ERROR_TEXT 512
+#define ERROR_ROOM (ERROR_TEXT + 128)
+
 enum id { NONE, OWN, OTHER };
 
 static const struct {
@@ -20,11 +24,6 @@ static const struct {
 };
 
 #define OPERATION_COUNT (sizeof operations / sizeof *operations)
-
-const char *request_operation_name(enum operation operation)
-{
-    return operations[operation].name;
-}
 
 __attribute__((format(printf, 3, 4))) static bool refuse(struct request_refusal *refusal, const char *kind,
                                                          const char *format, ...)
@@ -256,6 +255,49 @@ void request_free(struct request *request)
     *request = (struct request){0};
 }
 
+static void move_span(struct span *span, const unsigned char *from, const unsigned char *to)
+{
+    if (span->bytes != NULL)
+        span->bytes = to + (span->bytes - from);
+}
+
+bool request_own(struct request *request)
+{
+    const unsigned char *from = request->frame.bytes;
+    if (!frame_own(&request->frame))
+        return false;
+    const unsigned char *to = request->frame.bytes;
+    move_span(&request->id, from, to);
+    move_span(&request->other, from, to);
+    move_span(&request->within, from, to);
+    move_span(&request->arguments, from, to);
+    move_span(&request->options, from, to);
+    return true;
+}
+
+bool request_is_brief(const struct request *request)
+{
+    switch (request->operation) {
+    case OPERATION_next:
+    case OPERATION_cancel:
+    case OPERATION_info:
+    case OPERATION_segment:
+    case OPERATION_give_back:
+        return true;
+    case OPERATION_eval:
+    case OPERATION_exec:
+    case OPERATION_call:
+    case OPERATION_stream:
+    case OPERATION_release:
+    case OPERATION_reply:
+    case OPERATION_stop:
+        break;
+    }
+    return false;
+}
+
+/* -- replies ------------------------------------------------------------------------------------------------------- */
+
 void request_put_id(struct message *message, struct span id)
 {
     if (id.length > 0)
@@ -274,4 +316,40 @@ void request_put_error(struct message *message, struct span id, const char *kind
     message_put_atom_text(message, kind);
     message_put_atom_text(message, "message");
     message_put_text(message, text);
+}
+
+static void keep_owner(void *owner)
+{
+    (void)owner; /* the id's bytes are the caller's */
+}
+
+/* The message is built on the stack, and the id goes from where it lies. */
+bool request_send_error(struct writer *writer, struct span id, const char *kind, const char *text)
+{
+    unsigned char room[ERROR_ROOM];
+    struct message message = {.bytes = room, .capacity = sizeof room};
+    struct message_pin pin = {.bytes = id.bytes, .length = id.length, .release = keep_owner};
+    message_begin(&message);
+    message_put_tuple(&message, 3);
+    message_put_atom_text(&message, PROTOCOL_ERROR);
+    if (id.length == 0)
+        message_put_atom_text(&message, "nil");
+    pin.offset = message.length;
+    message_put_map(&message, 2);
+    message_put_atom_text(&message, "kind");
+    message_put_atom_text(&message, kind);
+    message_put_atom_text(&message, "message");
+    message_put_binary(&message, text, strnlen(text, ERROR_TEXT));
+    message.pins = id.length > 0 ? &pin : NULL;
+    message.pin_count = id.length > 0;
+    return message_finish(&message) == MESSAGE_OK && writer_send(writer, &message);
+}
+
+bool request_send_reply(struct writer *writer, struct message *message, struct span id)
+{
+    bool sent = message_finish(message) == MESSAGE_OK
+                    ? writer_send(writer, message)
+                    : request_send_error(writer, id, PROTOCOL_EXCEPTION, "there is no memory for the reply");
+    message_free(message);
+    return sent;
 }

@@ -9,6 +9,7 @@
 #include "wire/message.h"
 #include "wire/protocol.h"
 #include "wire/span.h"
+#include "wire/writer.h"
 
 enum operation {
 #define OPERATION(name, fewest, most, id) OPERATION_##name,
@@ -49,8 +50,19 @@ bool request_read(struct frame *frame, struct request *request, struct request_r
 
 void request_free(struct request *request);
 
-/* The name of an operation, as it is on the wire. */
-const char *request_operation_name(enum operation operation);
+/* Gives the request's frame memory of its own (frame_own). */
+bool request_own(struct request *request);
+
+/* Returns whether the request is served at once and then forgotten: its frame may lie in the reader's reserve. */
+bool request_is_brief(const struct request *request);
+
+/* Sends `{error, Id, #{kind => Kind, message => Text}}`, with nil for an empty id, without allocating memory: an error
+ * can always be sent. A long text is cut. Returns as writer_send does. */
+bool request_send_error(struct writer *writer, struct span id, const char *kind, const char *text);
+
+/* Finishes a message without pins that is the reply to `id`, sends it, and frees it; sends an error in its place if
+ * there was no memory for it. */
+bool request_send_reply(struct writer *writer, struct message *message, struct span id);
 
 /* Writes `{error, Id, #{kind => Kind, message => Message}}`, with nil for an empty id. */
 void request_put_error(struct message *message, struct span id, const char *kind, const char *text);
