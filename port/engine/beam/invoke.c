@@ -94,7 +94,7 @@ static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
         loop_unblock();
     invoke_table_remove(&call);
     if (!failed)
-        return invoke_result_take(&call.answer);
+        return invoke_result_take(&call);
     beam_events_abandon(call.number);
     /* It may have come after all. */
     request_free(&call.answer);

@@ -50,7 +50,7 @@ PyObject *invoke_async_abandon_function(PyObject *self, PyObject *future)
 static void resolve(struct invocation *call)
 {
     PyObject *future = Py_NewRef(call->future), *done = NULL;
-    PyObject *value = invoke_result_take(&call->answer);
+    PyObject *value = invoke_result_take(call);
     PyObject *error = value == NULL ? errors_take() : NULL;
     free_call(call);
     PyObject *over = PyObject_CallMethod(future, "done", NULL);

@@ -1,5 +1,7 @@
 #include "exec/invoke_table.h"
 
+#include <stdio.h>
+
 #include "exec/event_loop.h"
 #include "exec/stream.h"
 #include "wire/term.h"
@@ -81,6 +83,21 @@ bool invoke_table_answer(struct request *request)
     }
     pthread_mutex_unlock(&lock);
     return taken;
+}
+
+bool invoke_table_refuse(struct span id, const char *text)
+{
+    pthread_mutex_lock(&lock);
+    struct invocation *call = find(id);
+    bool waits = call != NULL && !call->answered;
+    if (waits) {
+        snprintf(call->refused, sizeof call->refused, "%s", text);
+        call->answered = true;
+        pthread_cond_signal(&call->arrived);
+        wake(call);
+    }
+    pthread_mutex_unlock(&lock);
+    return waits;
 }
 
 bool invoke_table_give(struct job *job)

@@ -18,6 +18,7 @@ struct invocation {
     unsigned long long since_us;
     bool answered;
     struct request answer;  /* owned once it is answered */
+    char refused[160];      /* why the answer was refused, in which case it is answered without an answer; else empty */
     struct job *given;      /* requests made within it, chained by `following` */
     pthread_cond_t arrived; /* for WAITER_THREAD */
     PyObject *future;       /* for WAITER_TASK, owned */
@@ -48,6 +49,10 @@ struct invocation *invoke_table_find_answered_task(void);
 /* The answer to a call; takes over what the request owns. False, and it stays the caller's, where nobody waits for it.
  */
 bool invoke_table_answer(struct request *request);
+
+/* The answer to the call of that id was refused: ends the call with an error of that text. False if nothing waits for
+ * it. Allocates nothing. */
+bool invoke_table_refuse(struct span id, const char *text);
 
 /* A request that was made within a call: begins, to run where that waits. False, and it stays the caller's, where none
  * does. */
