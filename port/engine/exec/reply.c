@@ -59,8 +59,15 @@ static void send_timing(const struct job *job)
 
 void reply_send(struct reply *reply)
 {
-    if (reply->job == NULL || !reply->replies)
+    if (reply->job == NULL)
         return;
+    if (!reply->replies) {
+        /* A release that was understood is not answered; any other has no reply because there is no memory for it. */
+        if (reply->job->request.id.length > 0)
+            request_send_error(reply_writer, reply->job->request.id, PROTOCOL_EXCEPTION,
+                               "there is no memory for the reply");
+        return;
+    }
     if (reply->timing)
         send_timing(reply->job);
     writer_send(reply_writer, &reply->message);
@@ -103,7 +110,6 @@ void reply_end(struct run *run, PyObject *value)
 
 void reply_verdict(struct job *job)
 {
-    struct message message = {0};
     char text[96];
     bool late = job->verdict == JOB_TIMED_OUT;
     job->failed = true;
@@ -111,9 +117,7 @@ void reply_verdict(struct job *job)
     if (late)
         snprintf(text, sizeof text, "the request waited longer than its timeout of %llu ms, and did not run",
                  job->request.timeout_ms);
-    message_begin(&message);
-    request_put_error(&message, job->request.id, late ? PROTOCOL_TIMEOUT : PROTOCOL_CANCELLED,
-                      late ? text : "the request was cancelled before it ran");
-    writer_send_and_free(reply_writer, &message);
+    request_send_error(reply_writer, job->request.id, late ? PROTOCOL_TIMEOUT : PROTOCOL_CANCELLED,
+                       late ? text : "the request was cancelled before it ran");
     job_free(job);
 }

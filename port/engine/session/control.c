@@ -5,6 +5,7 @@
 #include "exec/reply.h"
 #include "python/interrupt.h"
 #include "queue/job.h"
+#include "session/refuse.h"
 #include "shm/segment_request.h"
 #include "wire/protocol.h"
 #include "wire/term.h"
@@ -12,10 +13,7 @@
 /* For those without a reply of their own the id is nil: that of another request would be taken for its reply. */
 static void refuse(struct writer *writer, const char *text)
 {
-    struct message message = {0};
-    message_begin(&message);
-    request_put_error(&message, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
-    writer_send_and_free(writer, &message);
+    request_send_error(writer, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
 }
 
 static void answer_info(struct writer *writer, const struct request *request, const struct info *info)
@@ -26,15 +24,16 @@ static void answer_info(struct writer *writer, const struct request *request, co
     message_put_atom_text(&message, PROTOCOL_OK);
     request_put_id(&message, request->id);
     info_put(&message, info);
-    writer_send_and_free(writer, &message);
+    request_send_reply(writer, &message, request->id);
 }
 
 static void answer_segment(struct writer *writer, const struct request *request)
 {
     struct message message = {0};
     message_begin(&message);
-    segment_request_lease(&message, request);
-    writer_send_and_free(writer, &message);
+    if (!message.failed)
+        segment_request_lease(&message, request);
+    request_send_reply(writer, &message, request->id);
 }
 
 void control_interrupt(void)
@@ -100,7 +99,8 @@ bool control_serve(struct request *request, struct writer *writer, const struct 
         return true;
     case OPERATION_reply:
         if (!answer(request))
-            refuse(writer, "reply takes the id of a call, and {ok, Value} or {error, Reason}");
+            refuse_request(writer, request, PROTOCOL_BAD_REQUEST,
+                           "reply takes the id of a call, and {ok, Value} or {error, Reason}");
         return true;
     case OPERATION_eval:
     case OPERATION_exec:

@@ -23,6 +23,7 @@
 #include "queue/timer.h"
 #include "session/control.h"
 #include "session/info.h"
+#include "session/refuse.h"
 #include "wire/frame.h"
 #include "wire/protocol.h"
 #include "wire/term.h"
@@ -54,14 +55,6 @@ static void report_line(const char *line)
     fprintf(stderr, "pythonx_port: %s\n", line);
 }
 
-static void answer_error(struct input *input, struct span id, const char *kind, const char *text)
-{
-    struct message message = {0};
-    message_begin(&message);
-    request_put_error(&message, id, kind, text);
-    writer_send_and_free(input->writer, &message);
-}
-
 /* -- frames to requests -------------------------------------------------------------------------------------------- */
 
 /* The request of a frame that is to run, in no list yet; NULL where there is none. Everything else is answered here. */
@@ -71,20 +64,25 @@ static struct job *accept_frame(struct input *input, struct frame *frame)
     struct request_refusal refusal;
     unsigned long long bytes_in = atomic_fetch_add(&input->bytes_in, FRAME_HEADER + frame->length);
     if (!request_read(frame, &request, &refusal)) {
-        answer_error(input, refusal.id, refusal.kind, refusal.message);
+        request_send_error(input->writer, refusal.id, refusal.kind, refusal.message);
         frame_free(frame);
         return NULL;
     }
     const struct info info = {.max_frame = input->options.max_frame,
                               .bytes_in = bytes_in + FRAME_HEADER + request.frame.length,
                               .bytes_out = writer_bytes(input->writer)};
+    if (!request_own(&request) && !request_is_brief(&request)) {
+        refuse_request(input->writer, &request, PROTOCOL_EXCEPTION, "there is no memory for the request");
+        request_free(&request);
+        return NULL;
+    }
     if (control_serve(&request, input->writer, &info)) {
         request_free(&request);
         return NULL;
     }
     struct job *job = job_new(&request);
     if (job == NULL) {
-        answer_error(input, request.id, PROTOCOL_EXCEPTION, "there is no memory for the request");
+        refuse_request(input->writer, &request, PROTOCOL_EXCEPTION, "there is no memory for the request");
         request_free(&request);
         return NULL;
     }
@@ -93,29 +91,6 @@ static struct job *accept_frame(struct input *input, struct frame *frame)
     if (given)
         timer_at(job_next_deadline());
     return given ? NULL : job;
-}
-
-/* Of a refused frame the first bytes are there: enough to answer under its own id where that came early. */
-static void refuse_frame(struct input *input, struct frame *frame)
-{
-    struct request request;
-    struct request_refusal refusal;
-    struct span id = {0};
-    char text[160];
-    size_t announced = frame_reader_announced(input->frames);
-    if (announced > input->options.max_frame)
-        snprintf(text, sizeof text, "a frame of %zu bytes is over the limit of %zu (--max-frame)", announced,
-                 input->options.max_frame);
-    else
-        snprintf(text, sizeof text, "there is no memory for a frame of %zu bytes", announced);
-    if (request_read(frame, &request, &refusal)) {
-        answer_error(input, request.id, PROTOCOL_BAD_REQUEST, text);
-        request_free(&request);
-        return;
-    }
-    id = refusal.id;
-    answer_error(input, id, PROTOCOL_BAD_REQUEST, text);
-    frame_free(frame);
 }
 
 static void note_end(struct input *input, enum frame_status status)
@@ -139,7 +114,7 @@ static struct job *read_request(struct input *input)
     case FRAME_READY:
         return accept_frame(input, &frame);
     case FRAME_REFUSED:
-        refuse_frame(input, &frame);
+        refuse_frame(input->writer, &frame, frame_reader_announced(input->frames), input->options.max_frame);
         return NULL;
     case FRAME_WAIT:
         return NULL;
@@ -155,7 +130,7 @@ static struct job *read_request(struct input *input)
 static void refuse_flight(struct input *input, struct job *job, const char *text)
 {
     if (job->request.id.length > 0)
-        answer_error(input, job->request.id, PROTOCOL_SHUTDOWN, text);
+        request_send_error(input->writer, job->request.id, PROTOCOL_SHUTDOWN, text);
     job_end(job);
     job_free(job);
 }
