@@ -20,6 +20,7 @@ Suite *segment_suite(void);
 Suite *poller_suite(void);
 Suite *tensor_suite(void);
 Suite *session_suite(void);
+Suite *session_memory_suite(void);
 Suite *session_bulk_suite(void);
 Suite *session_control_suite(void);
 Suite *session_input_suite(void);
