@@ -54,14 +54,6 @@ struct writer *writer_new(int fd)
     return writer;
 }
 
-void writer_free(struct writer *writer)
-{
-    if (writer == NULL)
-        return;
-    pthread_mutex_destroy(&writer->lock);
-    free(writer);
-}
-
 bool writer_is_broken(const struct writer *writer)
 {
     return atomic_load(&writer->broken);

@@ -8,9 +8,8 @@
 
 struct writer;
 
-/* Writes to `fd`, which stays the caller's. NULL where memory is short. */
+/* Returns a writer to `fd`, which stays the caller's, or NULL if memory is short. It lives as long as the process. */
 struct writer *writer_new(int fd);
-void writer_free(struct writer *writer);
 
 /* Writes a finished message; blocks while the other side is slow, so call it without the GIL. False where the other
  * end is gone; from then on every call returns false at once. Pins are not released here. */

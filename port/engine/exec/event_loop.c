@@ -147,7 +147,7 @@ bool loop_begin(struct run *run, PyObject *value)
     return true;
 }
 
-bool loop_has_tasks(void)
+static bool has_tasks(void)
 {
     return atomic_load(&task_count) > 0;
 }
@@ -174,10 +174,10 @@ static bool run_once(void)
 
 void loop_run(void)
 {
-    if (!loop_has_tasks() || !interrupt_on_main() || atomic_exchange(&running, true))
+    if (!has_tasks() || !interrupt_on_main() || atomic_exchange(&running, true))
         return;
     struct context *before = context_switch(NULL);
-    while (loop_has_tasks() && run_once())
+    while (has_tasks() && run_once())
         ;
     atomic_store(&running, false);
     context_restore(before);

@@ -25,9 +25,8 @@ bool loop_takes(const struct run *run, PyObject *value);
  */
 bool loop_begin(struct run *run, PyObject *value);
 
-/* Whether there are tasks; whether the request may begin while there are, or while Python waits for the BEAM: as long
- * as one that is not concurrent is awaited, only those may that are, and the end of the session waits for all. */
-bool loop_has_tasks(void);
+/* Returns whether the request may begin while there are tasks, or while Python waits for the BEAM: as long as a request
+ * that is not concurrent is awaited, only concurrent ones may, and the end of the session waits for all. */
 bool loop_may_begin(const struct job *job);
 
 /* Runs until there are no tasks; nothing happens where it runs already. */

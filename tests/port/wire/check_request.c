@@ -279,7 +279,6 @@ static void expect_error(struct span id, const char *text, const char *expected)
     char *shown = terms_show(span_of(bytes + FRAME_HEADER + 1, (size_t)length - FRAME_HEADER - 1));
     ck_assert_str_eq(shown, expected);
     free(shown);
-    free(writer);
     close(ends[0]);
     close(ends[1]);
 }
