@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "launcher/doctor.h"
+#include "launcher/guard.h"
 #include "launcher/interpreter.h"
 #include "launcher/loader.h"
 #include "launcher/lock.h"
@@ -79,9 +80,9 @@ int main(int argc, char **argv)
     struct options options;
     /* What follows these is no option of ours. */
     if (argc == 3 && strcmp(argv[1], "lock") == 0)
-        return hold_lock(argv[2]);
+        return lock_hold(argv[2]);
     if (argc >= 3 && strcmp(argv[1], "guard") == 0)
-        return hold_guard(argv + 2);
+        return guard_run(argv + 2);
     if (!options_read(argc, argv, &options))
         return EXIT_STATUS_USAGE;
     switch (options.command) {
