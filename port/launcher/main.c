@@ -1,4 +1,4 @@
-/* The port program: finds Python, loads it and the engine, and hands over. */
+/* Starts the port program: finds Python, loads it and the engine, and hands over. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static int fail(const char *what)
     return EXIT_STATUS_FAILURE;
 }
 
-/* Somebody typed the name to see what it does: frames are not for typing. */
+/* A person typed the name to see what it does: frames are not for typing. */
 static bool is_at_terminal(const struct options *options)
 {
     return isatty(options->engine.input_fd) || isatty(options->engine.output_fd);

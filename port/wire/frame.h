@@ -1,5 +1,5 @@
-/* Frames: 4 bytes of length, big-endian, then that many bytes ({packet, 4}).
- * A frame_reader turns whatever pieces a descriptor gives into whole frames. */
+/* Reads frames, 4 bytes of length, big-endian, then that many bytes ({packet, 4}), out of the pieces that a descriptor
+ * gives. */
 #ifndef PYTHONX_FRAME_H
 #define PYTHONX_FRAME_H
 
@@ -26,28 +26,28 @@ enum frame_status {
                       bytes, in the reader's reserve */
     FRAME_END,     /* end of input between two frames */
     FRAME_CUT,     /* end of input inside a frame */
-    FRAME_FAILED,  /* read(2) failed: errno tells */
+    FRAME_FAILED,  /* read(2) failed, with errno */
 };
 
 struct frame_reader;
 
-/* Looks at the beginning of a large frame and says at which offset of it bytes begin that are to lie at an address
- * fit for numbers of any type; 0: at none. */
+/* Looks at the beginning of a large frame. Returns the offset in it at which bytes begin that must lie at an address
+ * fit for numbers of any type, or 0 if there are none. */
 typedef size_t frame_find_bulk(const unsigned char *start, size_t length);
 #define FRAME_ALIGNMENT 64
 
-/* Frames of this length and more are asked about. */
+/* It is called for frames of this length and more. */
 #define FRAME_BULK ((size_t)64 * 1024)
 
-/* NULL where memory is short. `limit` is the longest frame that is accepted; `find_bulk` may be NULL. */
+/* Returns NULL if memory is short. `limit` is the longest frame that is accepted; `find_bulk` may be NULL. */
 struct frame_reader *frame_reader_new(int fd, size_t limit, frame_find_bulk *find_bulk);
 void frame_reader_free(struct frame_reader *reader);
 
-/* Returns a frame that was read ahead, else reads once from the descriptor (blocking where the descriptor
- * does) and looks again. */
+/* Takes a frame that was read ahead, else reads once from the descriptor (blocking if the descriptor does) and looks
+ * again. */
 enum frame_status frame_reader_next(struct frame_reader *reader, struct frame *frame);
 
-/* True where a whole frame was read ahead, so that the next call takes it without a read. */
+/* Returns whether a whole frame was read ahead, so that the next call takes it without a read. */
 int frame_reader_has_frame(const struct frame_reader *reader);
 
 /* The length that the last refused or cut frame announced, for messages. */

@@ -1,4 +1,4 @@
-/* Building frames; ei writes the atoms, whose forms it knows best. */
+/* Builds frames; ei writes the atoms, whose forms it knows best. */
 #include "wire/message.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Only the head of a request is read here, and those options that count before it runs: arguments are checked where
- * they are decoded. */
+/* Reads the head of a request, and the options that count before it runs. Arguments are checked by what decodes them.
+ */
 #include "wire/request.h"
 
 #include <stdarg.h>
@@ -109,9 +109,9 @@ static bool read_tuple(struct span *span, struct term_head *tuple, struct term_h
     return status == TERM_OK || refuse_term(refusal, status, span);
 }
 
-/* {within, CallId, Request}: the request is read as if it came by itself. */
-static bool unwrap(struct span *span, struct term_head *tuple, struct term_head *name, struct request *request,
-                   struct request_refusal *refusal)
+/* {within, CallId, Request}: the request is read as if it came alone. */
+static bool read_within(struct span *span, struct term_head *tuple, struct term_head *name, struct request *request,
+                        struct request_refusal *refusal)
 {
     if (!term_is_atom(name, PROTOCOL_WITHIN))
         return true;
@@ -153,7 +153,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
     struct span span = span_of(frame->bytes, frame->length);
     struct term_head tuple = {0}, name = {0};
     if (!read_version(&span, refusal) || !read_tuple(&span, &tuple, &name, refusal) ||
-        !unwrap(&span, &tuple, &name, request, refusal))
+        !read_within(&span, &tuple, &name, request, refusal))
         return false;
     bool known = name.kind == TERM_ATOM && find_operation(&name, &request->operation);
     if (!known && name.children > 0)
@@ -166,7 +166,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
         return false;
     request->arguments = span;
     request->argument_count = tuple.children - (operations[request->operation].id == NONE ? 1 : 2);
-    /* Behind arguments, whoever decodes them looks. */
+    /* What decodes the arguments looks behind them. */
     if (request->argument_count == 0 && span_left(&span) > 0)
         return refuse(refusal, PROTOCOL_UNDECODABLE, "%zu bytes are left behind the request's term", span_left(&span));
     return true;
@@ -174,7 +174,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
 
 /* -- options that count before the request runs -------------------------------------------------------------------- */
 
-/* How many arguments stand before the options; false where there are none. */
+/* Counts the arguments before the options. Returns false if there are no options. */
 static bool has_options(const struct request *request, size_t *before)
 {
     switch (request->operation) {
@@ -213,8 +213,8 @@ static void read_option(struct request *request, const struct term_head *key, st
     request->timeout_ms = (unsigned long long)number;
 }
 
-/* Whatever is wrong is left to whoever reads all of the options. */
-static void read_ahead(struct request *request)
+/* What is wrong is left to exec/request_options, which reads all of the options. */
+static void read_early_options(struct request *request)
 {
     struct span span = request->arguments;
     struct term_head map, key;
@@ -243,7 +243,7 @@ bool request_read(struct frame *frame, struct request *request, struct request_r
     *refusal = (struct request_refusal){0};
     if (!read_head(frame, request, refusal))
         return false;
-    read_ahead(request);
+    read_early_options(request);
     request->frame = *frame;
     *frame = (struct frame){0};
     return true;

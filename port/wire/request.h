@@ -1,4 +1,4 @@
-/* From a frame to a request: which operation, for which id, and where its arguments lie. No Python in here. */
+/* Reads a frame as a request: its operation, its id, and where its arguments lie. No Python in here. */
 #ifndef PYTHONX_REQUEST_H
 #define PYTHONX_REQUEST_H
 
@@ -25,14 +25,14 @@ struct request {
     struct frame frame; /* owned; the spans below point into it */
     void *keeper;       /* the Python object that owns the frame's bytes instead, since arrays look at them; a reference
                            that its holder drops, with the GIL, before request_free */
-    struct span id;     /* the id's term as it came; empty where the operation has none of its own */
+    struct span id;     /* the id's term as it came; empty if the operation has none of its own */
     struct span other;  /* the same, of the request or call that this is about: of `next`, `cancel`, `reply` */
     struct span within; /* the call that the request came within; else empty */
     struct span arguments; /* the whole frame, at the first element behind the id */
     size_t argument_count;
-    /* Options that count before the request runs, where they are there and make sense; request_options.h says what is
+    /* Options that count before the request runs, if they exist and make sense; exec/request_options.h reports what is
      * wrong with the others. */
-    struct span options; /* where the option map begins; empty where there is none, or what stands before is wrong */
+    struct span options; /* where the option map begins; empty if there is none, or what stands before is wrong */
     bool has_timeout, concurrent;
     unsigned long long timeout_ms;
 };
@@ -40,12 +40,12 @@ struct request {
 /* What is wrong with a frame that is no request. */
 struct request_refusal {
     const char *kind; /* of the error map */
-    struct span id;   /* empty where none could be read; points into the frame */
+    struct span id;   /* empty if none could be read; points into the frame */
     char message[256];
 };
 
-/* Reads the frame's head. True: *request is filled in and owns the frame (*frame is emptied). False: *refusal says
- * why, and the frame stays the caller's until the refusal was answered. */
+/* Reads the frame's head. Returns true if *request is filled in and owns the frame (*frame is emptied); false if
+ * *refusal is, and the frame stays the caller's, who frees it after answering. */
 bool request_read(struct frame *frame, struct request *request, struct request_refusal *refusal);
 
 void request_free(struct request *request);

@@ -1,4 +1,4 @@
-/* Checks the leaves of terms: what a BEAM says of each was found out with one (tests/port/wire/check_term_check.c). */
+/* Checks the leaves of terms. tests/port/wire/check_term_check.c compares it with a BEAM. */
 #include "wire/term_leaf.h"
 
 #include <math.h>
@@ -50,7 +50,7 @@ static size_t count_digits(const char *text)
     return strspn(text, "0123456789");
 }
 
-/* Exponents beyond any float's are all the same. */
+/* An exponent beyond any float's is cut: one is as large as another. */
 static long read_exponent(const char *text)
 {
     long exponent = 0;

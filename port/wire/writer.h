@@ -1,4 +1,4 @@
-/* Frames out, from any thread, whole and one after the other. */
+/* Writes frames, from any thread, whole and one after the other. */
 #ifndef PYTHONX_WRITER_H
 #define PYTHONX_WRITER_H
 
@@ -11,14 +11,14 @@ struct writer;
 /* Returns a writer to `fd`, which stays the caller's, or NULL if memory is short. It lives as long as the process. */
 struct writer *writer_new(int fd);
 
-/* Writes a finished message; blocks while the other side is slow, so call it without the GIL. False where the other
+/* Writes a finished message. Blocks while the reader is slow, so call it without the GIL. Returns false if the other
  * end is gone; from then on every call returns false at once. Pins are not released here. */
 bool writer_send(struct writer *writer, const struct message *message);
 
-/* Finishes a message without pins, sends it, and frees it; the same for the result. */
+/* Finishes a message without pins, sends it, and frees it. Returns as writer_send does. */
 bool writer_send_and_free(struct writer *writer, struct message *message);
 
-/* True where a write failed because nobody reads any more. */
+/* Returns whether a write failed because the other end is gone. */
 bool writer_is_broken(const struct writer *writer);
 
 /* Bytes written so far. */
