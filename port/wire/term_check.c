@@ -77,7 +77,7 @@ static int compare_keys(const void *left, const void *right)
 static bool has_same_keys(struct check *check, size_t from)
 {
     size_t count = check->key_count - from;
-    if (count < 2)
+    if (count < 2 || check->keys == NULL)
         return false;
     qsort(check->keys + from, count, sizeof *check->keys, compare_keys);
     for (size_t i = from + 1; i < check->key_count; i++)
@@ -207,15 +207,14 @@ static enum term_status check_next(struct check *check)
 enum term_status term_check(struct span *span)
 {
     struct check check;
-    enum term_status status;
     check.span = span;
     check.levels = check.first;
     check.room = FIRST_LEVELS;
     check.keys = NULL;
     check.depth = check.key_count = check.key_room = check.hashing = 0;
-    do
+    enum term_status status = check_next(&check);
+    while (status == TERM_OK && check.depth > 0)
         status = check_next(&check);
-    while (status == TERM_OK && check.depth > 0);
     if (check.levels != check.first)
         free(check.levels);
     free(check.keys);
