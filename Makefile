@@ -132,7 +132,12 @@ $(BUILD)/obj/tests/%.o: tests/port/%.c $(CONFIG)
 	@echo '  CC $<'
 	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Itests/port -Wno-format-nonliteral -c -o $@ $<
 
-$(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
+# What tests preload into sessions.
+$(BUILD)/fail_malloc.so: tests/preload/fail_malloc.c $(CONFIG)
+	@echo '  LD $@'
+	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -shared -o $@ $<
+
+$(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER)) | $(BUILD)/fail_malloc.so
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(shell pkg-config --libs check) $(DLOPEN)
 
