@@ -210,8 +210,8 @@ void handoff_interrupt_main(void)
 {
     if (handoff->place == MAIN_WORKS || handoff->place == MAIN_LOOPS)
         kick();
-    else
-        handoff->handlers_due = true;
+    /* Also if it works: it may be past its last bytecode, on its way to sleep. */
+    handoff->handlers_due = true;
     handoff_wake_main();
 }
 
