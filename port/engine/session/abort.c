@@ -10,8 +10,10 @@ void abort_deliver(struct job *job)
 {
     switch (job->state) {
     case JOB_ON_MAIN:
-        /* What others run on top of has to wait for them. */
-        if (!job_is_covered(job))
+        /* What others run on top of has to wait for them, but the event loop is left. */
+        if (job_is_covered(job))
+            handoff_wake_main();
+        else
             handoff_interrupt_main();
         break;
     case JOB_ON_THREAD:
