@@ -9,16 +9,22 @@
 #include "python/context.h"
 #include "python/interrupt.h"
 #include "queue/session.h"
+#include "queue/timer.h"
 #include "session/scheduler.h"
 
 /* While the job waits its thread looks for its abort by itself: no exception is on its way to it that what runs within
- * the call could meet. */
+ * the call could meet. That holds from before the invoke event is written, which gives the GIL up. */
 static void set_waits(struct job *job, bool waits)
 {
     if (job == NULL)
         return;
     session_lock();
     job->waits = waits;
+    /* If nothing takes it meanwhile. */
+    if (!waits && job_abort_is_due(job)) {
+        job_retry_abort(job);
+        timer_at(job->retry_us);
+    }
     session_unlock();
 }
 
@@ -45,7 +51,6 @@ static int run_until_answered(struct invocation *invocation)
 static int wait_on_thread(struct invocation *invocation)
 {
     struct job *job = invocation->job;
-    set_waits(job, true);
     int failed = run_until_answered(invocation);
     set_waits(job, false);
     /* It may have come since. */
@@ -75,9 +80,11 @@ static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
     /* A child of a fork has none of the session's threads. */
     if (beam_events_refuse_in_child() < 0)
         return NULL;
+    set_waits(invocation.job, true);
     invoke_table_add(&invocation);
     int failed = beam_events_invoke(invocation.number, target, arguments);
     if (failed) {
+        set_waits(invocation.job, false);
         invoke_table_remove(&invocation);
         return NULL;
     }
