@@ -107,9 +107,12 @@ static struct job *choose_job(enum where where)
     return job;
 }
 
-/* What waits below and could go on is not kept waiting for streams, but for those that an answer may depend on. */
-static struct stream *choose_stream(void)
+/* What waits and could go on is not kept waiting for streams; what waits further below, only for those that another
+ * answer may depend on. */
+static struct stream *choose_stream(enum where where)
 {
+    if (where == WHERE_WAIT && session.invocations.main_wait->answered)
+        return NULL;
     return stream_next_ready(invoke_table_main_is_answered() ? STREAM_WITHIN_ANY : 0);
 }
 
@@ -125,11 +128,11 @@ static struct work choose(enum where where)
 {
     struct work work = {.kind = WORK_NONE};
     if (session.streams.turn)
-        work.stream = choose_stream();
+        work.stream = choose_stream(where);
     if (work.stream == NULL)
         work.job = choose_job(where);
     if (work.stream == NULL && work.job == NULL)
-        work.stream = choose_stream();
+        work.stream = choose_stream(where);
     session.streams.turn = work.job != NULL;
     if (work.job != NULL) {
         job_start(work.job, 0);
