@@ -221,6 +221,8 @@ static struct work next_while_waiting(const struct invocation *invocation)
     session_lock();
     handoff_idle();
     while (work.kind == WORK_NONE) {
+        /* By a clock that is not later than that of choose(). */
+        unsigned long long until_us = foreign_from(invocation);
         work = choose(WHERE_WAIT);
         if (work.kind != WORK_NONE)
             break;
@@ -231,7 +233,7 @@ static struct work next_while_waiting(const struct invocation *invocation)
         else if (abort_is_due(invocation) || handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
         else
-            work = wait_for_work(WHERE_WAIT, foreign_from(invocation));
+            work = wait_for_work(WHERE_WAIT, until_us);
     }
     handoff_busy();
     session_unlock();
