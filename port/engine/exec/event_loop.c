@@ -43,6 +43,8 @@ static bool load(void)
     PyObject *loaded = embedded_load("event_loop");
     if (context != NULL)
         context->abortable = abortable;
+    if (abortable && context->job != NULL)
+        interrupt_retry(context->job);
     Py_XDECREF((PyObject *)context);
     tasks = loaded == NULL ? NULL : PyObject_GetAttrString(loaded, "tasks");
     CancelledError = tasks == NULL ? NULL : PyObject_GetAttrString(loaded, "CancelledError");

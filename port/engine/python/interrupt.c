@@ -124,11 +124,13 @@ static bool is_due(struct job *job)
     return due;
 }
 
-static void retry(struct job *job)
+void interrupt_retry(struct job *job)
 {
     session_lock();
-    job_retry_abort(job);
-    timer_at(job->retry_us);
+    if (job_abort_is_due(job)) {
+        job_retry_abort(job);
+        timer_at(job->retry_us);
+    }
     session_unlock();
 }
 
@@ -224,7 +226,7 @@ static int interrupt_job(struct job *job, PyObject *frame)
         return 0;
     if (may_raise_in(job, frame))
         return interrupt_raise(job);
-    retry(job);
+    interrupt_retry(job);
     return 0;
 }
 

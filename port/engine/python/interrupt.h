@@ -17,6 +17,9 @@ int interrupt_start(PyObject *module);
 /* Raises the job's abort, if it has one that is due. -1 then, with the error set. */
 int interrupt_raise(struct job *job);
 
+/* Delivers the job's abort a little later, if it has one that is due: one that came while the job was not abortable. */
+void interrupt_retry(struct job *job);
+
 /* Whether the calling thread is Python's main one, which signals reach. */
 bool interrupt_on_main(void);
 
