@@ -329,7 +329,7 @@ inline choose(where) {
     fi;
     if
 #ifndef FAULT_ANSWER_STARVES
-    :: next_job == JOBS && where == IN_WAIT && job[w].answered
+    :: where == IN_WAIT && job[w].answered
 #endif
     :: else -> choose_stream(next_stream)
     fi

@@ -32,6 +32,7 @@ bool arrived;       /* the condition of the invocation */
 bool answered, nested;
 bool async_exc;     /* PyThreadState_SetAsyncExc: an exception is on its way to the thread */
 byte top;           /* what the thread runs */
+bool forever;       /* its code ends only if it is aborted */
 
 inline kick() {
     tripped = true;
@@ -109,21 +110,6 @@ inline run_code(j) {
     atomic { job[j].state = ENDED; job[j].waits = false }
 }
 
-bool forever;
-
-/* set_waits(true). What is on its way is for this job: it is taken back, and raised here. */
-inline begin_wait() {
-    atomic {
-        job[0].waits = true;
-#ifndef FAULT_WRONG_VICTIM
-        if
-        :: async_exc -> async_exc = false; job[0].delivered = false
-        :: else
-        fi
-#endif
-    }
-}
-
 active proctype thread() {
     if
     :: forever = true
@@ -141,10 +127,13 @@ active proctype thread() {
     :: job[0].raised -> goto over
     :: else
     fi;
-    /* call_and_wait: the invoke event is written without the GIL. */
+    /* call_and_wait: set_waits, then the invoke event is written without the GIL. */
+#ifndef FAULT_WRONG_VICTIM
+    atomic { job[0].waits = true };
+#endif
     give_gil;
     take_gil;
-    begin_wait();
+    atomic { job[0].waits = true };
     look(0);
     do
     :: job[0].raised -> break
