@@ -11,7 +11,7 @@
  *   reader        reader_thread: read_while_busy, write_what_is_due
  *   timer         on_timer: job_expire, handoff_on_timer
  *   client        a BEAM: sends requests, cancels, answers and grants in any order
- *   observer      checks what must hold once nobody can go on
+ *   observer      checks what must hold once no process can go on
  *
  * Inlines bear the names of the functions that they stand for. Time: whatever may happen after a while may happen at any
  * moment. Left out: the end of the input, stop, batches, how long the queue is, threads (threads.pml), locks (locks.pml).
@@ -802,7 +802,7 @@ active proctype client() {
 
 /* -- what must hold -- */
 
-/* Nobody can go on. Then nothing is due, which a lost wake-up would have left: no job may begin, no stream is ready, no
+/* No process can go on. Then nothing is due, which a lost wake-up would have left: no job may begin, no stream is ready, no
  * answer has come, no abort waits but for what runs on top of its job. Once all jobs are cancelled, each has its reply. */
 active proctype observer() {
     timeout;

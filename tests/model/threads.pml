@@ -7,7 +7,7 @@
  *   main_thread   do_work, next_while_idle, interrupt_threads (python/interrupt)
  *   reader        abort_cancel, abort_deliver (session/abort)
  *   timer         on_timer: poke_again, job_expire
- *   observer      checks what must hold once nobody can go on
+ *   observer      checks what must hold once no process can go on
  *
  * Left out: who has the input, streams on a thread, jobs that run on the main thread. */
 
@@ -260,7 +260,7 @@ active proctype timer() {
     od
 }
 
-/* Nobody can go on: no abort is left but that of a job which another one runs on top of, and no exception that was
+/* No process can go on: no abort is left but that of a job which another one runs on top of, and no exception that was
  * raised for a job that has ended. */
 active proctype observer() {
     timeout;
