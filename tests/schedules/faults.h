@@ -7,6 +7,7 @@
 Suite *aborts_suite(void);
 Suite *streams_suite(void);
 Suite *threads_suite(void);
+Suite *waits_suite(void);
 Suite *thread_streams_suite(void);
 
 #endif
