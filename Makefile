@@ -66,27 +66,33 @@ LINK_FLAGS = $(CFLAGS) $(SANITIZE_FLAGS) $(LDFLAGS) -pthread
 # What launcher and engine share, by the rooms of port/README.md.
 COMMON := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/os/*.c port/wire/*.c)))
 ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/engine/*.c port/engine/*/*.c)))
-LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/launcher/*.c port/text/*.c)))
+LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/launcher/*.c)))
 PROGRAM := $(BUILD)/pythonx_port
 ENGINE_SO := $(BUILD)/pythonx_engine.so
+# What `encode` and `decode` run.
+SCRIPT := $(BUILD)/pythonx_terms.escript
 
 .PHONY: all
-all: $(PROGRAM) $(ENGINE_SO) ## build the port program and its engine
+all: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## build the port program and its engine
 	@mkdir -p '$(PRIV)' && for file in $^; do \
-		place='$(PRIV)'/$$(basename $$file); new=$$place.$$$$; \
-		cp $$file "$$new" && $(STRIP) "$$new" || exit 1; \
+		place='$(PRIV)'/$$(basename $$file); new=$$place.$$$$; cp $$file "$$new" || exit 1; \
+		case $$file in *.escript) ;; *) $(STRIP) "$$new" || exit 1 ;; esac; \
 		if cmp -s "$$new" "$$place"; then rm "$$new"; else mv -f "$$new" "$$place"; fi || exit 1; done
 
 $(CONFIG): port/scripts/configure.sh $(BUILD)/given
 	@sh port/scripts/configure.sh > $@.new && mv $@.new $@ || { rm -f $@.new; exit 1; }
 
-$(PROGRAM): $(LAUNCHER) $(COMMON)
+$(PROGRAM): $(LAUNCHER)
 	@echo '  LD $@'
-	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(DLOPEN)
+	@$(CC) $(LINK_FLAGS) -o $@ $^ $(DLOPEN)
 
 $(ENGINE_SO): $(ENGINE) $(COMMON)
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) $(ENGINE_LINK) -o $@ $^ -L$(EI_LIBDIR) -lei
+
+$(SCRIPT): port/scripts/pythonx_terms.escript
+	@mkdir -p $(@D)
+	@cp $< $@
 
 $(BUILD)/obj/os/%.o: port/os/%.c $(CONFIG)
 	@mkdir -p $(@D)
@@ -101,12 +107,7 @@ $(BUILD)/obj/wire/%.o: port/wire/%.c $(CONFIG)
 $(BUILD)/obj/launcher/%.o: port/launcher/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -Iport/text -Iport/wire -Iport/os -c -o $@ $<
-
-$(BUILD)/obj/text/%.o: port/text/%.c $(CONFIG)
-	@mkdir -p $(@D)
-	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) -Iport/text -Iport/wire -Iport/os -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -c -o $@ $<
 
 $(BUILD)/obj/engine/%.o: port/engine/%.c $(CONFIG) | $(BUILD)/generated/embedded_files.h
 	@mkdir -p $(@D)
@@ -129,14 +130,14 @@ CHECK_PORT := $(BUILD)/check_port
 $(BUILD)/obj/tests/%.o: tests/port/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
-	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Iport/text -Iport/wire -Iport/os -Itests/port -Wno-format-nonliteral -c -o $@ $<
+	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) -Itests/port -Wno-format-nonliteral -c -o $@ $<
 
 $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER))
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(shell pkg-config --libs check) $(DLOPEN)
 
 .PHONY: test-port
-test-port: $(PROGRAM) $(ENGINE_SO) $(CHECK_PORT) ## run the Check tests of port/
+test-port: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) $(CHECK_PORT) ## run the Check tests of port/
 	PYTHONX_PORT=$(abspath $(PROGRAM)) sh tests/scripts/run_port_tests.sh $(CHECK_PORT) $(PYTHON)
 
 # The library's tests and the demo run the port program that was just built, under a Python that has NumPy; the tests
@@ -204,10 +205,12 @@ $(BUILD)/mixed_load: $(MIXED_LOAD) $(BUILD)/obj/tests/terms.o $(COMMON)
 run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/faults $(BUILD)/mixed_load
 	$(BUILD)/schedule_test
 	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS=$(PYTHON) $(BUILD)/faults
-	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) --schedule $(PROGRAM)
+	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) \
+		$(if $(filter thread,$(SANITIZE)),--without spin$(COMMA)context$(COMMA)fork$(COMMA)fork_stream) --schedule $(PROGRAM)
 
 .PHONY: schedules
-# SANITIZE=address,undefined or SANITIZE=thread gives a build of its own.
+# SANITIZE=address,undefined or SANITIZE=thread gives a build of its own. ThreadSanitizer delays signals until a call of
+# the C library, which code that spins never makes, and a child that is forked beside its threads may hang.
 schedules: export ASAN_OPTIONS ?= detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 schedules: ## drive interleavings, then mixed load at random for SCHEDULE_SECONDS
 	@$(MAKE) --no-print-directory BUILD=build/schedules$(if $(SANITIZE),_$(firstword $(subst $(COMMA), ,$(SANITIZE)))) \
@@ -260,10 +263,10 @@ check: all ## check formats and includes, and read the code with clang-tidy and 
 	@mix format --check-formatted
 	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c port/*/*/*.c) -- -std=c11 -D_GNU_SOURCE \
 		-DPYTHONX_PORT_VERSION='"$(VERSION)"' -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' \
-		-Iport -Iport/engine -Iport/text -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
+		-Iport -Iport/engine -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
 		2>&1 | { ! grep -v 'warnings generated'; }
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
-		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 '-DPy_RETURN_NONE=return Py_None' -Iport -Iport/engine -Iport/text \
+		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 '-DPy_RETURN_NONE=return Py_None' -Iport -Iport/engine \
 		-I$(BUILD)/generated port
 
 .PHONY: format
@@ -278,10 +281,11 @@ INSTALL ?= install
 ROOT = $(DESTDIR)$(PREFIX)
 
 .PHONY: install
-install: $(PROGRAM) $(ENGINE_SO) ## install below $(DESTDIR)$(PREFIX)
+install: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d '$(ROOT)/bin' '$(ROOT)/lib/pythonx_port' '$(ROOT)/share/man/man1'
 	$(INSTALL) -m 755 $(PROGRAM) '$(ROOT)/bin/pythonx_port'
 	$(INSTALL) -m 755 $(ENGINE_SO) '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
+	$(INSTALL) -m 644 $(SCRIPT) '$(ROOT)/lib/pythonx_port/pythonx_terms.escript'
 	$(STRIP) '$(ROOT)/bin/pythonx_port' '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
 	$(INSTALL) -m 644 port/pythonx_port.1 '$(ROOT)/share/man/man1/pythonx_port.1'
 

@@ -39,7 +39,7 @@ static char *own_path(void)
 #endif
 }
 
-char *loader_engine_path(void)
+char *loader_file_path(const char *name)
 {
     static const char *const places[] = {"", "../lib/pythonx_port/"};
     char *self = own_path(), *path = NULL;
@@ -47,7 +47,7 @@ char *loader_engine_path(void)
     if (slash != NULL)
         slash[1] = '\0';
     for (size_t i = 0; slash != NULL && i < sizeof places / sizeof *places; i++) {
-        if (asprintf(&path, "%s%s%s", self, places[i], ENGINE_FILE) < 0)
+        if (asprintf(&path, "%s%s%s", self, places[i], name) < 0)
             path = NULL;
         if (path != NULL && access(path, R_OK) == 0)
             break;
@@ -56,6 +56,11 @@ char *loader_engine_path(void)
     }
     free(self);
     return path;
+}
+
+char *loader_engine_path(void)
+{
+    return loader_file_path(ENGINE_FILE);
 }
 
 static void *complain(const char *what)

@@ -10,8 +10,8 @@
 #include "launcher/loader.h"
 #include "launcher/lock.h"
 #include "launcher/options.h"
+#include "launcher/terms.h"
 #include "os/exit_status.h"
-#include "text.h"
 
 static int fail(const char *what)
 {
@@ -88,9 +88,9 @@ int main(int argc, char **argv)
     case COMMAND_SERVE:
         return serve(&options);
     case COMMAND_ENCODE:
-        return text_encode(stdin, STDOUT_FILENO);
+        return terms_run("encode");
     case COMMAND_DECODE:
-        return text_decode(STDIN_FILENO, stdout);
+        return terms_run("decode");
     case COMMAND_DOCTOR:
         return doctor_run(&options, stdout);
     case COMMAND_HELP:

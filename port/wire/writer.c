@@ -10,8 +10,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "os/lock.h"
 #include "os/platform.h"
+#include "os/ranked_lock.h"
 
 #if defined(PLATFORM_IS_LINUX) && defined(F_GETPIPE_SZ)
 #    define CAN_SPLICE
@@ -24,7 +24,7 @@
 struct writer {
     int fd;
     size_t pipe_size; /* of the pipe that fd is; 0: it is none, or pages cannot be lent to it */
-    struct lock lock;
+    struct ranked_lock lock;
     atomic_bool broken;
     atomic_ullong bytes;
 };
@@ -47,7 +47,7 @@ struct writer *writer_new(int fd)
     int pipe_size = fcntl(fd, F_GETPIPE_SZ);
     writer->pipe_size = pipe_size > 0 ? (size_t)pipe_size : 0;
 #endif
-    writer->lock = (struct lock)LOCK_INITIALIZER(LOCK_WRITER, "writer");
+    writer->lock = (struct ranked_lock)RANKED_LOCK_INITIALIZER(LOCK_WRITER, "writer");
     return writer;
 }
 
@@ -189,9 +189,9 @@ bool writer_send(struct writer *writer, const struct message *message)
 {
     if (writer_is_broken(writer))
         return false;
-    lock_acquire(&writer->lock);
+    ranked_lock_acquire(&writer->lock);
     bool whole = write_all(writer, message);
-    lock_release(&writer->lock);
+    ranked_lock_release(&writer->lock);
     if (!whole)
         atomic_store(&writer->broken, true);
     return whole;

@@ -16,6 +16,7 @@ defmodule PythonxPort.InstallTest do
     assert files(scratch) == [
              "a root/opt/py/bin/pythonx_port",
              "a root/opt/py/lib/pythonx_port/pythonx_engine.so",
+             "a root/opt/py/lib/pythonx_port/pythonx_terms.escript",
              "a root/opt/py/share/man/man1/pythonx_port.1"
            ]
 

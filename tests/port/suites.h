@@ -25,6 +25,6 @@ Suite *session_control_suite(void);
 Suite *session_input_suite(void);
 Suite *session_ends_suite(void);
 Suite *program_suite(void);
-Suite *text_suite(void);
+Suite *terms_suite(void);
 
 #endif

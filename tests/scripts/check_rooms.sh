@@ -9,9 +9,9 @@ root=${1:-port}
 # From the lowest room to the highest; what stands in engine/ itself is above all of them.
 rooms="os wire engine/queue engine/python engine/shm engine/numpy engine/codec engine/exec engine/session engine/beam engine"
 
-# "FILE:LINE INCLUDED" for each include of ours. text/ is about to go.
+# "FILE:LINE INCLUDED" for each include of ours.
 list_includes() {
-    find "$root" -path "$root/text" -prune -o -name '*.[ch]' -exec grep -n '^ *# *include *"' /dev/null {} + |
+    find "$root" -name '*.[ch]' -exec grep -n '^ *# *include *"' /dev/null {} + |
         sed 's/^\([^:]*:[0-9]*\):[^"]*"\([^"]*\)".*/\1 \2/' | sort
 }
 

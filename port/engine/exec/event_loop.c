@@ -60,16 +60,17 @@ static bool load(void)
 static void name_abort(const struct job *job)
 {
     PyObject *cancelled = errors_take();
-    PyObject *abort = job->abort == JOB_ABORT_NONE ? NULL : interrupt_exception(job);
+    PyObject *abort = interrupt_exception(job);
     PyErr_Clear();
-    if (abort != NULL && cancelled != NULL) {
+    if (abort != NULL && !Py_IsNone(abort) && cancelled != NULL) {
         PyObject *traceback = PyException_GetTraceback(cancelled);
         if (traceback != NULL)
             (void)PyException_SetTraceback(abort, traceback);
         Py_XDECREF(traceback);
         PyException_SetCause(abort, NULL);
-        Py_SETREF(cancelled, abort);
+        Py_SETREF(cancelled, Py_NewRef(abort));
     }
+    Py_XDECREF(abort);
     if (cancelled != NULL)
         errors_set(cancelled);
     else

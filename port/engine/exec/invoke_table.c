@@ -144,7 +144,7 @@ struct nested_work invoke_table_wait(struct invocation *invocation, unsigned lon
             stream_enter(stream, thread);
             break;
         }
-        lock_wait(&session.lock, &invocation->arrived, until_us);
+        ranked_lock_wait(&session.lock, &invocation->arrived, until_us);
     }
     if (work.job != NULL)
         job_start(work.job, thread);

@@ -148,7 +148,7 @@ static int read_value(struct span *span, enum option option, struct request_opti
 int request_options_read(struct span *span, struct request_options *options)
 {
     struct term_head map, key;
-    enum option option;
+    enum option option = OPTION_bindings;
     enum term_status status = term_read_head(span, &map);
     if (status != TERM_OK)
         return bad_term(span, status);

@@ -40,7 +40,7 @@ struct stream {
     struct stream *next;
 };
 
-static struct lock sending = LOCK_INITIALIZER(LOCK_SENDING, "sending");
+static struct ranked_lock sending = RANKED_LOCK_INITIALIZER(LOCK_SENDING, "sending");
 
 /* -- items out ----------------------------------------------------------------------------------------------------- */
 
@@ -64,11 +64,11 @@ static void send_batch(struct stream *stream)
 static void flush(struct stream *stream)
 {
     PyThreadState *thread = PyEval_SaveThread();
-    lock_acquire(&sending);
+    ranked_lock_acquire(&sending);
     session_lock();
     send_batch(stream);
     session_unlock();
-    lock_release(&sending);
+    ranked_lock_release(&sending);
     PyEval_RestoreThread(thread);
 }
 
@@ -186,12 +186,12 @@ static void take_out(struct stream *stream)
 {
     flush(stream);
     PyThreadState *thread = PyEval_SaveThread();
-    lock_acquire(&sending);
+    ranked_lock_acquire(&sending);
     session_lock();
     unlink_stream(stream);
     session.streams.count--;
     session_unlock();
-    lock_release(&sending);
+    ranked_lock_release(&sending);
     PyEval_RestoreThread(thread);
     message_free(&stream->batch);
     message_free(&stream->outgoing);
@@ -478,7 +478,7 @@ unsigned long long stream_next_due(void)
 
 void stream_send_due(unsigned long long now_us)
 {
-    lock_acquire(&sending);
+    ranked_lock_acquire(&sending);
     session_lock();
     /* While one is sent others may begin, but `sending` keeps all in the list. */
     for (struct stream *stream = session.streams.first; stream != NULL; stream = stream->next)
@@ -486,5 +486,5 @@ void stream_send_due(unsigned long long now_us)
             send_batch(stream);
     timer_at(stream_next_due());
     session_unlock();
-    lock_release(&sending);
+    ranked_lock_release(&sending);
 }

@@ -33,9 +33,17 @@ static PyObject *exception_of(enum job_abort abort)
     return Cancelled;
 }
 
-static PyObject *text_of(const struct job *job)
+static enum job_abort abort_of(const struct job *job)
 {
-    switch (job->abort) {
+    session_lock();
+    enum job_abort abort = job->abort;
+    session_unlock();
+    return abort;
+}
+
+static PyObject *text_of(const struct job *job, enum job_abort abort)
+{
+    switch (abort) {
     case JOB_ABORT_TIMED_OUT:
         return PyUnicode_FromFormat("the request took longer than its timeout of %llu ms", job->request.timeout_ms);
     case JOB_ABORT_STOPPED:
@@ -49,17 +57,19 @@ static PyObject *text_of(const struct job *job)
 
 PyObject *interrupt_exception(const struct job *job)
 {
-    if (job->abort == JOB_ABORT_NONE)
+    enum job_abort abort = abort_of(job);
+    if (abort == JOB_ABORT_NONE)
         return Py_NewRef(Py_None);
-    PyObject *text = text_of(job);
-    PyObject *exception = text == NULL ? NULL : PyObject_CallFunctionObjArgs(exception_of(job->abort), text, NULL);
+    PyObject *text = text_of(job, abort);
+    PyObject *exception = text == NULL ? NULL : PyObject_CallFunctionObjArgs(exception_of(abort), text, NULL);
     Py_XDECREF(text);
     return exception;
 }
 
 void interrupt_name_abort(const struct job *job)
 {
-    if (job->abort == JOB_ABORT_NONE || !PyErr_ExceptionMatches(exception_of(job->abort)))
+    enum job_abort abort = abort_of(job);
+    if (abort == JOB_ABORT_NONE || !PyErr_ExceptionMatches(exception_of(abort)))
         return;
     PyObject *exception = errors_take();
     PyObject *arguments = exception == NULL ? NULL : PyObject_GetAttrString(exception, "args");
@@ -169,14 +179,14 @@ static PyObject *frame_of(unsigned long thread)
 }
 
 /* Takes the abort of the job, if it still runs on that thread; JOB_ABORT_NONE if not. */
-static enum job_abort take_abort_on_thread(const struct job *wanted, unsigned long thread, bool at_once)
+static enum job_abort take_abort_on_thread(const struct job *wanted, unsigned long thread, bool may_raise)
 {
     enum job_abort abort = JOB_ABORT_NONE;
     session_lock();
     struct job *job = session.jobs.active.first;
     while (job != NULL && (job != wanted || job->thread != thread || !wants_exception(job)))
         job = job->next;
-    if (job != NULL && at_once)
+    if (job != NULL && may_raise && job->context != NULL && job->context->abortable)
         abort = job_take_abort(job);
     else if (job != NULL)
         job_retry_abort(job);
@@ -194,7 +204,8 @@ static void interrupt_threads(void)
         PyObject *frame = frame_of(thread);
         enum code_place place = code_place_of(frame);
         Py_XDECREF(frame);
-        enum job_abort abort = take_abort_on_thread(job, thread, place == CODE_OF_USER || place == CODE_OF_SELECT);
+        bool may_raise = place == CODE_OF_USER || place == CODE_OF_SELECT;
+        enum job_abort abort = take_abort_on_thread(job, thread, may_raise);
         if (abort == JOB_ABORT_NONE)
             n++;
         else
@@ -220,9 +231,9 @@ static bool may_raise_in(const struct job *job, PyObject *frame)
 
 static int interrupt_job(struct job *job, PyObject *frame)
 {
-    if (job == NULL || job_is_covered(job) || job->context == NULL || !job->context->abortable || !is_due(job))
+    if (job == NULL || job_is_covered(job) || job->context == NULL || !is_due(job))
         return 0;
-    if (may_raise_in(job, frame))
+    if (job->context->abortable && may_raise_in(job, frame))
         return interrupt_raise(job);
     retry(job);
     return 0;

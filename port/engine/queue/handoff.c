@@ -142,7 +142,7 @@ enum handoff_place handoff_enter(enum handoff_place place)
 void handoff_sleep(unsigned long long until_us)
 {
     enum handoff_place before = handoff_enter(MAIN_SLEEPS);
-    lock_wait(&session.lock, &handoff->main_wake, until_us);
+    ranked_lock_wait(&session.lock, &handoff->main_wake, until_us);
     handoff_enter(before);
 }
 
@@ -208,11 +208,10 @@ void handoff_wake_main(void)
 
 void handoff_interrupt_main(void)
 {
+    /* It may have run its last bytecode before it goes to sleep. */
+    handoff->handlers_due = true;
     if (handoff->place == MAIN_WORKS || handoff->place == MAIN_LOOPS)
         kick();
-    /* It may have run its last bytecode, and be about to look for what else there is to do. */
-    if (handoff->place != MAIN_LOOPS)
-        handoff->handlers_due = true;
     handoff_wake_main();
 }
 

@@ -92,7 +92,7 @@ static const unsigned arrows[] = {
 
 static void check_arrow(const struct job *job, enum job_state state)
 {
-    lock_assert_held(&session.lock);
+    ranked_lock_assert_held(&session.lock);
     if (arrows[job->state] & TO(state))
         return;
     fprintf(stderr, "pythonx_port: a job moved from %s to %s\n", state_names[job->state], state_names[state]);

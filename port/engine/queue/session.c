@@ -2,7 +2,7 @@
 
 #include "os/thread.h"
 
-struct session session = {.lock = LOCK_INITIALIZER(LOCK_SESSION, "session")};
+struct session session = {.lock = RANKED_LOCK_INITIALIZER(LOCK_SESSION, "session")};
 
 /* A thread that forks holds the lock meanwhile, so that the child does not find it taken by a thread that it lacks. */
 static void before_fork(void)

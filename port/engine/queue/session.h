@@ -8,11 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "os/lock.h"
+#include "os/ranked_lock.h"
 #include "queue/handoff.h"
 #include "queue/job.h"
 #include "wire/writer.h"
 
+struct frame_reader;
 struct stream;
 
 struct session {
@@ -25,15 +26,17 @@ struct session {
     const char *python_version;
     struct writer *writer; /* has a lock of its own; never freed, as other threads may hold it until the end */
     pthread_t main_thread;
+    struct frame_reader *frames; /* of the thread that has the input (handoff) */
 
     /* Any thread may read and set these without a lock. */
+    atomic_bool ready;         /* the ready event was sent */
     atomic_bool signals_ready; /* the main thread has Python's handler for HANDOFF_SIGNAL */
     atomic_bool shutting_down; /* what runs is to end with an erlang.Shutdown */
     atomic_bool ended;         /* the input has ended */
     atomic_int exit_status;
     atomic_ullong bytes_in;
 
-    struct lock lock; /* guards all that follows */
+    struct ranked_lock lock; /* guards all that follows */
     struct jobs jobs;
     struct handoff handoff;
     pthread_cond_t room; /* the queue may have room again */
@@ -66,12 +69,12 @@ void session_init(void);
 
 static inline void session_lock(void)
 {
-    lock_acquire(&session.lock);
+    ranked_lock_acquire(&session.lock);
 }
 
 static inline void session_unlock(void)
 {
-    lock_release(&session.lock);
+    ranked_lock_release(&session.lock);
 }
 
 #endif

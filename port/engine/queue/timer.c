@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "os/clock.h"
-#include "os/lock.h"
+#include "os/ranked_lock.h"
 #include "os/thread.h"
 
-static struct lock lock = LOCK_INITIALIZER(LOCK_TIMER, "timer"); /* guards what follows */
+static struct ranked_lock lock = RANKED_LOCK_INITIALIZER(LOCK_TIMER, "timer"); /* guards what follows */
 static pthread_cond_t earlier;
 static timer_expired *on_expired;
 static bool started;
@@ -20,17 +20,17 @@ static unsigned long long set_to; /* 0: not set */
 
 static void *timer_thread(void *unused)
 {
-    lock_acquire(&lock);
+    ranked_lock_acquire(&lock);
     for (;;) {
         unsigned long long now = clock_us();
         if (set_to == 0 || set_to > now) {
-            lock_wait(&lock, &earlier, set_to);
+            ranked_lock_wait(&lock, &earlier, set_to);
             continue;
         }
         set_to = 0;
-        lock_release(&lock);
+        ranked_lock_release(&lock);
         on_expired(now);
-        lock_acquire(&lock);
+        ranked_lock_acquire(&lock);
     }
     return unused;
 }
@@ -53,12 +53,12 @@ void timer_at(unsigned long long us)
 {
     if (us == 0)
         return;
-    lock_acquire(&lock);
+    ranked_lock_acquire(&lock);
     if (!started && on_expired != NULL)
         start_thread();
     if (set_to == 0 || us < set_to) {
         set_to = us;
         pthread_cond_signal(&earlier);
     }
-    lock_release(&lock);
+    ranked_lock_release(&lock);
 }

@@ -10,9 +10,11 @@ void abort_deliver(struct job *job)
 {
     switch (job->state) {
     case JOB_ON_MAIN:
-        /* What others run on top of has to wait for them. */
+        /* What others run on top of has to wait for them; the event loop is left for it. */
         if (!job_is_covered(job))
             handoff_interrupt_main();
+        else if (session.loop.running && session.loop.base == job)
+            handoff_wake_main();
         break;
     case JOB_ON_THREAD:
         /* If it waits for the BEAM it looks by itself; else the main thread sets the exception in it. */

@@ -54,8 +54,9 @@ static void put_count(struct message *message, const char *key, unsigned long lo
 static void put_running(struct message *message)
 {
     const struct job *running = session.jobs.main_top;
+    const struct span none = {0};
     message_put_atom_text(message, "running");
-    request_put_id(message, running == NULL ? (struct span){0} : running->request.id);
+    request_put_id(message, running == NULL ? none : running->request.id);
     put_count(message, "running_us", running == NULL ? 0 : clock_us() - running->started_us);
 }
 

@@ -25,9 +25,6 @@
 /* And one that waits for Python to start, in milliseconds. */
 #define START_MS 50
 
-static struct frame_reader *frames; /* of the thread that has the input */
-static atomic_bool ready;
-
 /* -- reading, by the thread that has the input -----------------------------------------------------------------------
  */
 
@@ -47,12 +44,12 @@ static void note_end(enum frame_status status)
 static struct job *read_job(bool *interrupted)
 {
     struct frame frame = {0};
-    enum frame_status status = frame_reader_next(frames, &frame);
+    enum frame_status status = frame_reader_next(session.frames, &frame);
     switch (status) {
     case FRAME_READY:
         return intake_accept(&frame);
     case FRAME_REFUSED:
-        intake_refuse(&frame, frame_reader_announced(frames));
+        intake_refuse(&frame, frame_reader_announced(session.frames));
         return NULL;
     case FRAME_WAIT:
         return NULL;
@@ -73,7 +70,7 @@ static struct job *read_job(bool *interrupted)
 static void queue_read_ahead(void)
 {
     bool interrupted;
-    while (frame_reader_has_frame(frames)) {
+    while (frame_reader_has_frame(session.frames)) {
         struct job *job = read_job(&interrupted);
         if (job != NULL)
             intake_enqueue(job);
@@ -102,9 +99,9 @@ static bool wait_readable(unsigned long long until_us, bool *interrupted)
 struct job *reader_read(unsigned long long until_us, bool direct, bool *interrupted)
 {
     *interrupted = false;
-    if (session.spin_us > 0 && until_us == 0 && !frame_reader_has_frame(frames))
+    if (session.spin_us > 0 && until_us == 0 && !frame_reader_has_frame(session.frames))
         spin();
-    if (until_us != 0 && !frame_reader_has_frame(frames) && !wait_readable(until_us, interrupted))
+    if (until_us != 0 && !frame_reader_has_frame(session.frames) && !wait_readable(until_us, interrupted))
         return NULL;
     struct job *job = read_job(interrupted);
     if (job != NULL && direct) {
@@ -139,7 +136,7 @@ static bool has_room(void)
     session_lock();
     bool has = job_has_room() || session.invocations.count > 0;
     if (!has)
-        lock_wait(&session.lock, &session.room, clock_us() + FULL_QUEUE_US);
+        ranked_lock_wait(&session.lock, &session.room, clock_us() + FULL_QUEUE_US);
     session_unlock();
     if (!has && fd_peer_gone(session.output_fd, 0))
         atomic_store(&session.ended, true);
@@ -172,9 +169,9 @@ static void read_while_busy(void)
 /* Python's start may take forever: a module that is imported at each start may hang. */
 static void wait_until_ready(void)
 {
-    while (!atomic_load(&ready)) {
+    while (!atomic_load(&session.ready)) {
         /* It may have become ready meanwhile. */
-        if (fd_peer_gone(session.output_fd, START_MS) && !atomic_load(&ready)) {
+        if (fd_peer_gone(session.output_fd, START_MS) && !atomic_load(&session.ready)) {
             shutdown_give_up();
             atomic_store(&session.ended, true);
             shutdown_run(write_what_is_due);
@@ -184,7 +181,7 @@ static void wait_until_ready(void)
 
 void reader_ready(void)
 {
-    atomic_store(&ready, true);
+    atomic_store(&session.ready, true);
 }
 
 static void *reader_thread(void *unused)
@@ -218,8 +215,8 @@ static size_t find_bulk(const unsigned char *start, size_t length)
 
 bool reader_start(void)
 {
-    frames = frame_reader_new(session.input_fd, session.max_frame, find_bulk);
-    if (frames == NULL) {
+    session.frames = frame_reader_new(session.input_fd, session.max_frame, find_bulk);
+    if (session.frames == NULL) {
         errno = ENOMEM;
         return false;
     }

@@ -194,12 +194,15 @@ static bool threads_run(void)
 /* What the idle main thread does next. */
 static struct work next_while_idle(void)
 {
-    struct work work;
+    struct work work = {.kind = WORK_NONE};
     SCHEDULE_POINT(main_looks);
     session_lock();
     bool waits = false;
     for (;; waits = true) {
-        work = is_cut_short() ? (struct work){.kind = WORK_END} : choose(WHERE_IDLE);
+        if (is_cut_short())
+            work.kind = WORK_END;
+        else
+            work = choose(WHERE_IDLE);
         if (work.kind == WORK_NONE && handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
         if (work.kind == WORK_NONE && atomic_load(&session.ended) && !threads_run())
@@ -217,12 +220,11 @@ static struct work next_while_idle(void)
     return work;
 }
 
-/* Until when the main thread waits for the BEAM without running anything foreign; 0: without an end. */
-static unsigned long long foreign_from(const struct invocation *invocation)
+/* Until when the main thread waits for the BEAM, unless something comes; 0: without an end. */
+static unsigned long long wait_until(unsigned long long foreign_from_us)
 {
-    unsigned long long from = invocation->since_us + INVOKE_TABLE_PATIENCE_US;
-    bool waits = job_first() != NULL || session.jobs.nested.first != NULL;
-    return waits && clock_us() < from ? from : 0;
+    bool jobs_wait = job_first() != NULL || session.jobs.nested.first != NULL;
+    return jobs_wait ? foreign_from_us : 0;
 }
 
 /* What the main thread does next while it waits for the BEAM. */
@@ -233,17 +235,20 @@ static struct work next_while_waiting(const struct invocation *invocation)
     session_lock();
     handoff_idle();
     while (work.kind == WORK_NONE) {
-        work = choose(WHERE_WAIT);
+        /* Before it chooses, lest the time passes in between. */
+        unsigned long long foreign_from_us = has_waited_long() ? 0 : invocation->since_us + INVOKE_TABLE_PATIENCE_US;
+        if (invocation->answered && job_first_nested(invocation) == NULL)
+            work.kind = WORK_ANSWER;
+        else
+            work = choose(WHERE_WAIT);
         if (work.kind != WORK_NONE)
             break;
-        if (invocation->answered)
-            work.kind = WORK_ANSWER;
-        else if (is_cut_short() || atomic_load(&session.ended))
+        if (is_cut_short() || atomic_load(&session.ended))
             work.kind = WORK_END;
         else if (abort_is_due(invocation) || handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
         else
-            work = wait_for_work(WHERE_WAIT, foreign_from(invocation));
+            work = wait_for_work(WHERE_WAIT, wait_until(foreign_from_us));
     }
     handoff_busy();
     session_unlock();
@@ -286,7 +291,7 @@ int scheduler_wait_for_answer(struct invocation *invocation)
 /* What the main thread does from inside the event loop, each time that something woke it. */
 static void work_in_loop(void)
 {
-    struct work work;
+    struct work work = {.kind = WORK_NONE};
     resolve_answers();
     do {
         session_lock();

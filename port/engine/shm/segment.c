@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "os/memfd.h"
+#include "os/ranked_lock.h"
 
 /* Descriptors are few (RLIMIT_NOFILE), and segments are for large data. */
 #define COUNT_MAX 256
@@ -27,7 +28,7 @@ struct segment {
     unsigned pins;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ranked_lock lock = RANKED_LOCK_INITIALIZER(LOCK_SEGMENTS, "segments"); /* guards what follows */
 static struct segment *segments[COUNT_MAX];
 static unsigned count;
 static size_t limit_bytes, total_bytes;
@@ -166,7 +167,7 @@ bool segment_lease_files(size_t size, unsigned files, struct segment_lease *leas
     size = (size + grain - 1) / grain * grain;
     if (size == 0)
         size = grain;
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     struct segment *segment = find_free(size, files);
     if (segment == NULL && make_room(size))
         segment = make(size, files);
@@ -175,7 +176,7 @@ bool segment_lease_files(size_t size, unsigned files, struct segment_lease *leas
         segment->number = ++last_number;
         *lease = lease_of(segment);
     }
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
     return segment != NULL;
 }
 
@@ -194,18 +195,18 @@ static struct segment *find_leased(unsigned long long number)
 
 void segment_release(unsigned long long number)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     struct segment *segment = find_leased(number);
     if (segment != NULL) {
         segment->leased = false;
         settle(segment);
     }
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
 }
 
 struct segment *segment_pin(unsigned long long number, size_t offset, size_t length, unsigned char **bytes)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     struct segment *segment = find_leased(number);
     if (segment != NULL && (offset > segment->memfd.size || length > segment->memfd.size - offset))
         segment = NULL;
@@ -213,16 +214,16 @@ struct segment *segment_pin(unsigned long long number, size_t offset, size_t len
         segment->pins++;
         *bytes = segment->memfd.bytes + offset;
     }
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
     return segment;
 }
 
 void segment_unpin(struct segment *segment)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     segment->pins--;
     settle(segment);
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
 }
 
 /* -- memory of Python's own ---------------------------------------------------------------------------------------- */
@@ -243,7 +244,7 @@ static bool may_allocate(size_t size)
 
 void *segment_allocate(size_t size)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     struct segment *segment = count == 0 ? NULL : find_free(size, 1);
     if (segment != NULL && !may_allocate(segment->memfd.size))
         segment = NULL;
@@ -252,7 +253,7 @@ void *segment_allocate(size_t size)
         segment->number = ++last_number;
         segment->pins++;
     }
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
     return segment == NULL ? NULL : segment->memfd.bytes;
 }
 
@@ -270,16 +271,16 @@ static struct segment *find_allocated(const void *bytes, size_t length)
 
 size_t segment_allocated(const void *bytes)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     const struct segment *segment = find_allocated(bytes, 1);
     size_t size = segment != NULL && segment->memfd.bytes == bytes ? segment->memfd.size : 0;
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
     return size;
 }
 
 bool segment_free(const void *bytes)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     struct segment *segment = find_allocated(bytes, 1);
     bool ours = segment != NULL && segment->memfd.bytes == bytes;
     if (ours) {
@@ -287,13 +288,13 @@ bool segment_free(const void *bytes)
         segment->pins--;
         settle(segment);
     }
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
     return ours;
 }
 
 bool segment_lease_allocated(const void *bytes, size_t length, struct segment_lease *lease)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     struct segment *segment = find_allocated(bytes, length);
     bool leased = segment != NULL && !segment->leased && !segment->detached;
     if (leased) {
@@ -301,7 +302,7 @@ bool segment_lease_allocated(const void *bytes, size_t length, struct segment_le
         segment->number = ++last_number;
         *lease = lease_of(segment);
     }
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
     return leased;
 }
 
@@ -314,11 +315,11 @@ static void detach(struct segment *segment)
 
 void segment_detach(unsigned long long number)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     struct segment *segment = find_leased(number);
     if (segment != NULL && segment->pins > 0)
         detach(segment);
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
 }
 
 /* -- fork(2) ------------------------------------------------------------------------------------------------------- */
@@ -326,7 +327,7 @@ void segment_detach(unsigned long long number)
 /* Pinned memory becomes copy-on-write, as Python's other memory is, in parent and child. */
 static void before_fork(void)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     for (unsigned at = 0; at < count; at++)
         if (segments[at]->pins > 0)
             detach(segments[at]);
@@ -334,7 +335,7 @@ static void before_fork(void)
 
 static void after_fork(void)
 {
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
 }
 
 /* All others are the parent's alone, and so are the files: a child may close descriptors that it does not know, and
@@ -355,16 +356,16 @@ static void after_fork_in_child(void)
         }
     }
     count = kept;
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
 }
 
 void segment_totals(size_t *total, size_t *used)
 {
-    pthread_mutex_lock(&lock);
+    ranked_lock_acquire(&lock);
     *total = total_bytes;
     *used = 0;
     for (unsigned at = 0; at < count; at++)
         if (!is_free(segments[at]))
             *used += segments[at]->memfd.size;
-    pthread_mutex_unlock(&lock);
+    ranked_lock_release(&lock);
 }

@@ -351,7 +351,7 @@ static void *enqueue_numbers(void *argument)
     for (size_t i = 0; i < PASSED; i++) {
         session_lock();
         while (!job_has_room())
-            lock_wait(&session.lock, &session.room, 0);
+            ranked_lock_wait(&session.lock, &session.room, 0);
         job_enqueue(numbered(i));
         session_unlock();
     }

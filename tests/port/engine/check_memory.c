@@ -146,7 +146,7 @@ END_TEST
 
 static PyObject *compile_in(const char *file, long line, const char *format, int number)
 {
-    struct compile_place place = {.file = file == NULL ? NULL : PyUnicode_FromString(file), .line = line};
+    struct source_place place = {.file = file == NULL ? NULL : PyUnicode_FromString(file), .line = line};
     PyObject *form = python_eval(format);
     PyObject *text = PyUnicode_FromFormat("%U\nn = %d\nn", form, number);
     PyObject *block = compile_code(text, &place, 1);
@@ -324,7 +324,7 @@ Suite *memory_suite(void)
 {
     Suite *suite = suite_create("memory");
     TCase *inside = tcase_create("inside");
-    tcase_add_unchecked_fixture(inside, python_start, NULL);
+    tcase_add_unchecked_fixture(inside, python_fixture_start, NULL);
     tcase_add_loop_test(inside, frees_types_that_were_encoded, 0, sizeof makers / sizeof *makers);
     tcase_add_test(inside, knows_types_apart_that_lie_in_the_same_place);
     tcase_add_test(inside, finds_encoders_of_types_of_c_code_and_of_others);

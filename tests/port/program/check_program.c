@@ -3,49 +3,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "folder.h"
 #include "pythons.h"
+#include "shell.h"
 #include "suites.h"
-
-/* Both of its outputs, and its status. */
-struct run {
-    char text[20000];
-    int status;
-};
-
-/* Runs a line of sh, in which $PORT is the program and $PYTHON the interpreter of this round. */
-static struct run run(const char *line)
-{
-    struct run run = {.status = -1};
-    char command[4096];
-    snprintf(command, sizeof command, "{ %s\n} 2>&1", line);
-    FILE *out = popen(command, "re");
-    ck_assert_ptr_nonnull(out);
-    run.text[fread(run.text, 1, sizeof run.text - 1, out)] = '\0';
-    int status = pclose(out);
-    if (WIFEXITED(status))
-        run.status = WEXITSTATUS(status);
-    return run;
-}
-
-static void expect(const char *line, int status, const char *part)
-{
-    struct run got = run(line);
-    ck_assert_msg(got.status == status, "%s: status %d: %s", line, got.status, got.text);
-    ck_assert_msg(strstr(got.text, part) != NULL, "%s: expected '%s' in '%s'", line, part, got.text);
-}
 
 static void set_up(void)
 {
-    folder_make();
-    ck_assert_ptr_nonnull(getenv("PYTHONX_PORT"));
-    setenv("PORT", getenv("PYTHONX_PORT"), 1);
-    setenv("FOLDER", folder_path(""), 1);
+    shell_set_up();
     unsetenv("PYTHONX_PYTHON");
     unsetenv("VIRTUAL_ENV");
 }

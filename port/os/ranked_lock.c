@@ -1,4 +1,4 @@
-#include "os/lock.h"
+#include "os/ranked_lock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +10,18 @@
 /* How many locks a thread can hold: one of each rank. */
 #    define HELD_MAX 8
 
-static _Thread_local const struct lock *held[HELD_MAX];
+static _Thread_local const struct ranked_lock *held[HELD_MAX];
 static _Thread_local unsigned held_count;
 
-__attribute__((noreturn)) static void fail(const char *what, const struct lock *lock, const struct lock *other)
+__attribute__((noreturn)) static void fail(const char *what, const struct ranked_lock *lock,
+                                           const struct ranked_lock *other)
 {
     fprintf(stderr, "pythonx_port: %s: %s%s%s\n", what, lock->name,
             other == NULL ? "" : ", held: ", other == NULL ? "" : other->name);
     abort();
 }
 
-void lock_acquire(struct lock *lock)
+void ranked_lock_acquire(struct ranked_lock *lock)
 {
     if (held_count > 0 && held[held_count - 1]->rank >= lock->rank)
         fail("a lock was taken out of order", lock, held[held_count - 1]);
@@ -28,7 +29,7 @@ void lock_acquire(struct lock *lock)
     held[held_count++] = lock;
 }
 
-void lock_release(struct lock *lock)
+void ranked_lock_release(struct ranked_lock *lock)
 {
     unsigned at = held_count;
     while (at > 0 && held[at - 1] != lock)
@@ -40,7 +41,7 @@ void lock_release(struct lock *lock)
     pthread_mutex_unlock(&lock->mutex);
 }
 
-void lock_assert_held(const struct lock *lock)
+void ranked_lock_assert_held(const struct ranked_lock *lock)
 {
     for (unsigned i = 0; i < held_count; i++)
         if (held[i] == lock)
@@ -50,8 +51,8 @@ void lock_assert_held(const struct lock *lock)
 
 #endif
 
-void lock_wait(struct lock *lock, pthread_cond_t *condition, unsigned long long until_us)
+void ranked_lock_wait(struct ranked_lock *lock, pthread_cond_t *condition, unsigned long long until_us)
 {
-    lock_assert_held(lock);
+    ranked_lock_assert_held(lock);
     thread_condition_wait(condition, &lock->mutex, until_us);
 }
