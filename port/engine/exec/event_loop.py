@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import sys
 from asyncio import CancelledError
 
@@ -210,10 +211,13 @@ def stop():
 def run(wake_fd):
     asyncio.set_event_loop(get_loop())
     loop.add_reader(wake_fd, work)
+    process = os.getpid()
     try:
         loop.run_forever()
     finally:
-        loop.remove_reader(wake_fd)
+        # A child shares the selector's epoll(7) instance with the session, which still needs the descriptor.
+        if os.getpid() == process:
+            loop.remove_reader(wake_fd)
 
 
 def close(seconds):
