@@ -38,13 +38,13 @@ static void map_files(const struct memfd *memfd, int flags)
 }
 
 #ifdef HAS_MEMFD
-/* The descriptor of a file that is mapped at `bytes`; -1 if none is available. */
+/* Returns the descriptor of a new file that is mapped at `bytes`, or -1 if the system has no more. */
 static int make_file(unsigned char *bytes, size_t size)
 {
     int fd = memfd_create("pythonx_port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -1;
-    /* Sealed: a client that shrinks the file, as an open for writing alone does, would take the pages from under us. */
+    /* Sealed: a client that shrinks the file, as opening it for writing may do, would take the pages from under us. */
     if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0 ||
         mmap(bytes, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
         close(fd);
