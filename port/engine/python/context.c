@@ -1,4 +1,4 @@
-/* The context variable lies in a module of the interpreter: the stable ABI has no functions for it. */
+/* Keeps the context variable in a module of the interpreter: the stable ABI has no functions for it. */
 #include "python/context.h"
 
 #include <stdint.h>
@@ -85,10 +85,10 @@ int context_enter(struct context *context)
     return token == NULL ? -1 : 0;
 }
 
-/* New reference to what the variable holds, if that is a context; else NULL. */
+/* Returns a new reference to the variable's value if that is a context; else NULL. */
 static struct context *held_context(void)
 {
-    /* Before the variable there was no request. */
+    /* There was no request before the variable existed. */
     PyObject *value = variable_get == NULL ? NULL : PyObject_CallFunctionObjArgs(variable_get, Py_None, NULL);
     if (value != NULL && (PyObject *)Py_TYPE(value) == context_type)
         return (struct context *)value;
