@@ -1,5 +1,5 @@
-/* Builds arrays, and encodes those that are C-contiguous and native-endian, which most are; tensor.py turns others into
- * such. */
+/* Builds arrays, and encodes those that are C-contiguous and native-endian, as most are; tensor.py converts the
+ * others. */
 #include "numpy/tensor.h"
 
 #include <stdlib.h>
@@ -21,9 +21,9 @@ static PyObject *load(void)
     return module;
 }
 
-/* -- from Elixir --------------------------------------------------------------------------------------------------- */
+/* -- from Elixir -------------------------------------------------------------------------------------------------- */
 
-/* Types that came up, with their dtypes. */
+/* The types that were used so far, with their dtypes. */
 static struct {
     char kind[8];
     long bits;
@@ -31,7 +31,7 @@ static struct {
 } dtypes[16];
 #define DTYPE_COUNT (sizeof dtypes / sizeof *dtypes)
 
-/* Borrowed. */
+/* Returns a borrowed reference to the dtype. */
 static PyObject *dtype_of(const char *kind, long bits)
 {
     size_t at = 0;
@@ -39,7 +39,7 @@ static PyObject *dtype_of(const char *kind, long bits)
         if (dtypes[at].bits == bits && strcmp(dtypes[at].kind, kind) == 0)
             return dtypes[at].dtype;
     PyObject *dtype = load() == NULL ? NULL : PyObject_CallMethod(module, "dtype_of", "sl", kind, bits);
-    /* Types that NumPy has are fewer than the places. */
+    /* NumPy has fewer types than there are places. */
     if (dtype != NULL && at < DTYPE_COUNT) {
         memcpy(dtypes[at].kind, kind, strlen(kind) + 1);
         dtypes[at].bits = bits;
@@ -54,7 +54,7 @@ static int fail(const char *what)
     return -1;
 }
 
-/* How many bytes a shape of this type takes; -1 with a ValueError if no memory could hold them. */
+/* Computes how many bytes a shape of this type takes. Returns -1 with a ValueError if no memory could hold them. */
 static int expected_length(const struct tensor_fields *fields, size_t *length)
 {
     *length = (size_t)fields->bits / 8;
@@ -102,7 +102,7 @@ PyObject *tensor_build(const struct tensor_fields *fields)
     return array;
 }
 
-/* -- to Elixir ----------------------------------------------------------------------------------------------------- */
+/* -- to Elixir ---------------------------------------------------------------------------------------------------- */
 
 bool tensor_is_array(PyObject *object)
 {
@@ -118,7 +118,7 @@ bool tensor_is_array(PyObject *object)
     return array_type != NULL && (PyObject *)Py_TYPE(object) == array_type;
 }
 
-/* The Nx kind for a format of the buffer protocol (PEP 3118) in native byte order; NULL if there is none. */
+/* Returns the Nx kind for a format of the buffer protocol (PEP 3118) in native byte order; NULL if there is none. */
 static const char *kind_of_format(const char *format)
 {
     if (format == NULL)
@@ -136,7 +136,7 @@ static const char *kind_of_format(const char *format)
     return strchr("efd", *format) != NULL ? "f" : NULL;
 }
 
-/* Takes the view over. */
+/* Appends the tensor, and takes the view over. */
 static int put_tensor(struct message *message, Py_buffer *view, const char *kind, long bits, bool temporary)
 {
     message_put_map(message, 4);
@@ -154,13 +154,13 @@ static int put_tensor(struct message *message, Py_buffer *view, const char *kind
     return temporary ? large_binary_put_temporary(message, view) : large_binary_put_view(message, view);
 }
 
-/* A view of the array if it can be sent as it lies, else NULL with no error set. */
+/* Returns a view of the array if it can be sent as it lies, else NULL with no error set. */
 static Py_buffer *plain_view(PyObject *array)
 {
     Py_buffer *view = malloc(sizeof *view);
     if (view == NULL)
         return NULL;
-    /* Refused for strided arrays, and for types outside of the protocol. */
+    /* Fails for strided arrays, and for types outside the protocol. */
     if (PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) == 0) {
         if (kind_of_format(view->format) != NULL)
             return view;
