@@ -5,10 +5,10 @@
 #include "python/lossy_text.h"
 #include "python/type_name.h"
 
-/* So many characters of an object's repr go along with a reference to it. */
+/* How many characters of an object's repr are sent with a reference to it. */
 #define REPR_SHOWN 200
 
-/* Never fails: without its repr the reference is still of use. */
+/* Never fails: a reference is useful without its repr. */
 static PyObject *short_repr(PyObject *object)
 {
     PyObject *whole = PyObject_Repr(object);

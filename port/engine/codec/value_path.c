@@ -8,7 +8,7 @@
 
 #define KEY_SHOWN 48
 
-/* Cuts at the start of a UTF-8 character. */
+/* Shortens a text, at the start of a UTF-8 character. */
 static void cut(char *text, size_t length)
 {
     if (strlen(text) <= length)
