@@ -1,4 +1,4 @@
-/* Decodes what a request says, and runs it. What begins here ends in reply.c, event_loop.c or stream.c. */
+/* Decodes the arguments of a request, and runs it. reply.c, event_loop.c or stream.c ends it. */
 #include "exec/execute.h"
 
 #include "codec/decode.h"
@@ -27,7 +27,7 @@ int execute_start(void)
     return 0;
 }
 
-/* -- arguments ----------------------------------------------------------------------------------------------------- */
+/* -- arguments ---------------------------------------------------------------------------------------------------- */
 
 static PyObject *bad_request(const char *what)
 {
@@ -35,7 +35,7 @@ static PyObject *bad_request(const char *what)
     return NULL;
 }
 
-/* A map whose keys are names. */
+/* Decodes a map whose keys are names. */
 static PyObject *decode_named(const struct context *context, struct span *span, const char *name)
 {
     struct decoder decoder = decoder_of(*span, context->options.bytes);
@@ -92,7 +92,7 @@ static int check_name(PyObject *name)
 
 static int bind(PyObject *name, PyObject *value)
 {
-    /* Names are plain strings, also where they came as atoms. */
+    /* Names become plain strings, also if they came as atoms. */
     PyObject *plain = PyUnicode_FromObject(name);
     int failed = plain == NULL ? -1 : PyDict_SetItem(globals, plain, value);
     Py_XDECREF(plain);
@@ -113,7 +113,7 @@ static int assign_bindings(struct context *context)
         bad_request("options: bindings is a map");
         failed = -1;
     }
-    /* All of them or none. */
+    /* Binds all of them or none. */
     while (!failed && PyDict_Next(bindings, &position, &name, NULL))
         failed = check_name(name);
     position = 0;
@@ -123,7 +123,7 @@ static int assign_bindings(struct context *context)
     return failed;
 }
 
-/* From here on the request's own code runs, which a cancel may end. */
+/* Notes that from here on the request's own code runs, which an abort may end. */
 static int enter_code(struct context *context)
 {
     context->stage = STAGE_CODE;
@@ -131,7 +131,7 @@ static int enter_code(struct context *context)
     return interrupt_raise(context->job);
 }
 
-/* -- the operations ------------------------------------------------------------------------------------------------ */
+/* -- the operations ----------------------------------------------------------------------------------------------- */
 
 static PyObject *execute_code(struct context *context, int keep_value)
 {
@@ -149,7 +149,7 @@ done:
     return value;
 }
 
-/* Keyword names come as binaries or atoms; what is called sees plain strings. */
+/* Keyword names come as binaries or atoms; the function gets plain strings. */
 static PyObject *plain_keywords(PyObject *keywords)
 {
     PyObject *plain = PyDict_New(), *name, *value;
@@ -185,11 +185,11 @@ static PyObject *decode_keywords(struct context *context)
     return keywords;
 }
 
-/* The options stand last but say how to decode what stands before them. */
+/* Reads the options first: they come last, but decide how the arguments before them are decoded. */
 static int read_options_ahead(struct context *context)
 {
     struct span arguments = context->arguments;
-    /* Where what stands before them is wrong, decoding it tells what. */
+    /* If the arguments before the options are wrong, decoding them reports what is wrong. */
     if (context->job->request.options.length == 0)
         return 0;
     context->arguments = context->job->request.options;
@@ -259,15 +259,16 @@ static PyObject *execute(struct context *context)
     case OPERATION_reply:
     case OPERATION_segment:
     case OPERATION_give_back:
-        break; /* answered as it was read */
+        break; /* handled by session/control */
     }
     PyErr_SetString(PyExc_SystemError, "an operation that does not run");
     return NULL;
 }
 
-/* -- from a job to its reply --------------------------------------------------------------------------------------- */
+/* -- from a job to its reply -------------------------------------------------------------------------------------- */
 
-/* True if the value is for the event loop or for a stream, which end the job: the value and the context are theirs. */
+/* Returns true if the value is for the event loop or for a stream, which then owns the value and the context, and ends
+ * the job. */
 static bool hand_over(struct context *context, PyObject *value)
 {
     if (event_loop_takes(context, value))
@@ -275,7 +276,7 @@ static bool hand_over(struct context *context, PyObject *value)
     return context->job->request.operation == OPERATION_stream && stream_begin(context, value);
 }
 
-/* Takes the reference to the context over. */
+/* Executes the job in its context, and takes the reference to that over. */
 static bool execute_in(struct context *context, struct message *reply)
 {
     PyObject *value = execute(context);
@@ -295,7 +296,7 @@ bool execute_job(struct job *job, struct message *reply)
     bool ended = true;
     if (context != NULL && context_enter(context) == 0) {
         ended = execute_in(context, reply);
-        /* What others carry on has not ended, but nothing of it runs here now. */
+        /* A job that became a task or a stream has not ended, but none of its code runs here now. */
         if (!ended)
             (void)context_enter(NULL);
     } else {

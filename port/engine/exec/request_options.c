@@ -1,5 +1,5 @@
-/* The map is read in one pass; the bindings are only passed over, as `binaries`, which tells how to decode them, may
- * stand behind them. */
+/* Reads the map in one pass; the bindings are only skipped, as `binaries`, which decides how they are decoded, may come
+ * after them. */
 #include "exec/request_options.h"
 
 #include <limits.h>
@@ -87,7 +87,7 @@ static int read_number(const struct term_head *value, long long least, long long
     return 0;
 }
 
-/* Looked at when the request was read (request.h). */
+/* Checks the form alone: the value was used when the request was read (request.h). */
 static int check_timeout(const struct term_head *value)
 {
     size_t milliseconds;
@@ -109,7 +109,7 @@ static int read_value(struct span *span, enum option option, struct request_opti
     struct term_head value;
     enum term_status status = term_read_head(&start, &value);
     size_t position = span->position;
-    bool concurrent; /* like the timeout, it was looked at before */
+    bool concurrent; /* like the timeout, it was used before */
     if (status == TERM_OK)
         status = term_skip(span);
     if (status != TERM_OK)

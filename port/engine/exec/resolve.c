@@ -1,4 +1,4 @@
-/* Looked up each time: a session may bind its names anew. */
+/* Resolves targets at each call, without a cache: a session may bind its names again. */
 #include "exec/resolve.h"
 
 #include "python/errors.h"
@@ -16,7 +16,7 @@ static PyObject *first_part(PyObject *name, PyObject *globals)
     return Py_XNewRef(found);
 }
 
-/* A submodule that nobody imported yet is no attribute of its package. */
+/* A submodule that was not imported yet is no attribute of its package. */
 static PyObject *import_part(PyObject *whole_name, PyObject *original)
 {
     PyObject *module = PyImport_Import(whole_name);
@@ -26,7 +26,7 @@ static PyObject *import_part(PyObject *whole_name, PyObject *original)
         return NULL;
     }
     Py_XDECREF(module);
-    /* PyImport_Import gives the module that the last part names only by way of sys.modules. */
+    /* PyImport_Import returns the first module of a dotted name; the last one is in sys.modules. */
     return module == NULL ? NULL : PyImport_GetModule(whole_name);
 }
 

@@ -9,7 +9,8 @@
 #include "wire/protocol.h"
 #include "wire/term.h"
 
-/* For those without a reply of their own the id is nil: that of another request would be taken for its reply. */
+/* Refuses a request without a reply of its own. The id is nil: that of another request would make it the reply to
+ * that. */
 static void refuse(const char *text)
 {
     request_send_error(session.writer, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
@@ -52,7 +53,7 @@ static bool grant(const struct request *request)
     return true;
 }
 
-/* An answer that is waited for no more is ignored. */
+/* An answer to a call that does not wait any more is ignored. */
 static bool answer(struct request *request)
 {
     struct span span = request->arguments;

@@ -10,7 +10,7 @@
 #include "os/platform.h"
 #include "queue/session.h"
 
-/* The most that ever were resident, for want of better. */
+/* Returns the most bytes that were ever resident, on systems that do not report the current number. */
 static unsigned long long most_resident_bytes(void)
 {
 #ifdef __APPLE__
@@ -22,7 +22,7 @@ static unsigned long long most_resident_bytes(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (unsigned long long)usage.ru_maxrss * unit : 0;
 }
 
-/* Resident bytes, as proc(5) tells. */
+/* Returns the resident bytes, as in proc(5). */
 #ifdef PLATFORM_IS_LINUX
 static unsigned long long resident_bytes(void)
 {
@@ -50,7 +50,7 @@ static void put_count(struct message *message, const char *key, unsigned long lo
     message_put_unsigned(message, value);
 }
 
-/* The innermost job of the main thread, which may end as soon as the lock is given up. */
+/* Appends the innermost job of the main thread, which may end as soon as the lock is released. */
 static void put_running(struct message *message)
 {
     const struct job *running = session.jobs.main_top;

@@ -12,7 +12,7 @@
 
 static const char stopped[] = "the session was stopped before this request was run";
 
-/* True if it was made within a call that waits, and is left with that. */
+/* Returns true if the job was made within a call that waits, which then owns it. */
 static bool nest(struct job *job)
 {
     session_lock();
