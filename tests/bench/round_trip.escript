@@ -35,7 +35,7 @@ requests() ->
     [{"eval 1+1", {eval, 1, <<"1+1">>}, {ok, 1, 2}},
      {"call add(1, 2)", {call, 2, <<"add">>, [1, 2]}, {ok, 2, 3}}].
 
-%% -- ports ------------------------------------------------------------------------------------------------------------
+%% -- ports -----------------------------------------------------------------------------------------------------------
 
 open(Cpu, Program, Arguments) ->
     open_port({spawn_executable, os:find_executable("taskset")},
@@ -54,7 +54,7 @@ next_term(Port) ->
     after ?PATIENCE_MS -> error(no_answer)
     end.
 
-%% One after the other, each reply held against what it has to be.
+%% One after the other; each reply must be the expected one.
 trips(_, _, _, 0) ->
     ok;
 trips(Port, Request, Reply, Count) ->
@@ -64,7 +64,7 @@ trips(Port, Request, Reply, Count) ->
         Other -> error({unexpected, Other})
     end.
 
-%% -- time -------------------------------------------------------------------------------------------------------------
+%% -- time ------------------------------------------------------------------------------------------------------------
 
 measure_round(Label, Port, EchoPort, Request, Reply) ->
     Ours = trip_time(Port, Request, Reply),
@@ -82,9 +82,9 @@ spin_label(Spin) -> [", --spin ", Spin].
 tell(Label, Ours, Baseline) ->
     io:format("~s\t~.9f\t~.9f~n", [Label, Ours, Baseline]).
 
-%% -- CPU time ---------------------------------------------------------------------------------------------------------
+%% -- CPU time --------------------------------------------------------------------------------------------------------
 
-%% Of requests that come apart from each other, since spinning costs most where no next request is near; then of none.
+%% Requests that come apart from each other, since spinning costs most if no next request is near; then none.
 tell_cpu([{_, Plain} | Spinning]) ->
     [tell(["CPU of an eval", spin_label(Spin)], eval_cpu(Port), eval_cpu(Plain))
      || _ <- lists:seq(1, ?CPU_ROUNDS), {Spin, Port} <- Spinning],

@@ -1,4 +1,5 @@
-/* A listening socket, one connection, and the lines that came while another one was waited for. */
+/* Controls points by a listening socket, one connection, and the lines that came while the test waited for another
+ * one. */
 #include "schedule_control.h"
 
 #include <poll.h>
@@ -87,7 +88,7 @@ static void read_line(struct schedule_control *control, char line[LINE_LENGTH], 
     ck_assert_msg(strncmp(line, "error", 5) != 0, "schedule: %s", line);
 }
 
-/* Takes the line out of those that came early, and moves up what follows it. */
+/* Removes the line from those that came early. */
 static bool take_early(struct schedule_control *control, const char *expected)
 {
     size_t at = 0;

@@ -1,4 +1,4 @@
-/* Objects to terms, in a table of Python expressions and of the bytes that they become. */
+/* Tests objects to terms, by a table of Python expressions and of the bytes that they become. */
 #include <check.h>
 #include <stdio.h>
 
@@ -12,7 +12,7 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-/* Where the first term of a message begins. */
+/* The position of the first term in a message. */
 #define BODY (FRAME_HEADER + 1)
 
 static int encode(struct message *message, const char *expression)
@@ -58,7 +58,7 @@ static void expect_failure(const char *expression, const char *message_part)
     message_free(&message);
 }
 
-/* -- plain objects ------------------------------------------------------------------------------------------------- */
+/* -- plain objects ------------------------------------------------------------------------------------------------ */
 
 static const struct plain {
     const char *expression, *bytes;
@@ -130,7 +130,7 @@ START_TEST(encodes_large_forms)
 }
 END_TEST
 
-/* -- objects with a form of their own ------------------------------------------------------------------------------ */
+/* -- objects with a form of their own ----------------------------------------------------------------------------- */
 
 static const char classes[] = "import typing\n"
                               "@dataclass\n"
@@ -301,7 +301,7 @@ START_TEST(encodes_numpy_scalars)
 }
 END_TEST
 
-/* -- failures ------------------------------------------------------------------------------------------------------ */
+/* -- failures ----------------------------------------------------------------------------------------------------- */
 
 static const char odd_classes[] = "class Grown:\n"
                                   "    pass\n"
@@ -401,7 +401,7 @@ START_TEST(encodes_objects_of_some_depth)
 }
 END_TEST
 
-/* -- large binaries ------------------------------------------------------------------------------------------------ */
+/* -- large binaries ----------------------------------------------------------------------------------------------- */
 
 /* Pinned bytes are not in the buffer; their object lives as long as they are needed. */
 START_TEST(pins_large_binaries)
@@ -432,7 +432,7 @@ START_TEST(tells_large_keys_apart)
 }
 END_TEST
 
-/* Pins of a term that failed half-way are let go. */
+/* Pins of a term that failed half-way are released. */
 START_TEST(lets_go_after_a_failure)
 {
     struct message message = {0};
@@ -445,9 +445,9 @@ START_TEST(lets_go_after_a_failure)
 }
 END_TEST
 
-/* -- references, encoders ------------------------------------------------------------------------------------------ */
+/* -- references, encoders ----------------------------------------------------------------------------------------- */
 
-/* `shown` is what comes behind the number. */
+/* `shown` is the text after the number. */
 static void expect_reference(const char *expression, const char *shown)
 {
     struct message message = {0};
@@ -507,7 +507,7 @@ START_TEST(refuses_encoders)
 }
 END_TEST
 
-/* An encoder that comes later than the first object counts from then on. */
+/* An encoder that is registered after the first object was encoded counts from then on. */
 START_TEST(takes_encoders_at_any_time)
 {
     python_exec(classes);
@@ -521,7 +521,7 @@ START_TEST(takes_encoders_at_any_time)
 }
 END_TEST
 
-/* -- what only passes through -------------------------------------------------------------------------------------- */
+/* -- what only passes through ------------------------------------------------------------------------------------- */
 
 #define NODE                                                                                                           \
     "\x77\x03"                                                                                                         \
@@ -561,9 +561,9 @@ START_TEST(gives_opaque_terms_back_as_they_came)
 }
 END_TEST
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------------------------- */
 
-/* Of the failures those that are quick, and fail each time. */
+/* Failures that are quick, and fail each time. */
 static bool is_steady(const struct form *failure)
 {
     return strstr(failure->term, "nested too deeply") == NULL && strstr(failure->term, "changed while") == NULL;
@@ -600,7 +600,7 @@ static void encode_each(PyObject *objects)
     message_free(&message);
 }
 
-/* Caches may still fill a little; a reference lost would be one block more in each round. */
+/* Caches may still grow a little; a lost reference would be one block more in each round. */
 START_TEST(keeps_no_references)
 {
     enum { ROUNDS = 600, NOISE = 500 };

@@ -1,4 +1,4 @@
-/* Shared memory: what is lent, looked at and given back, and the requests about it. */
+/* Tests shared memory: segments that are leased, pinned and released, and the requests about them. */
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -77,7 +77,7 @@ static int count_descriptors(void)
     return count;
 }
 
-/* -- lending ------------------------------------------------------------------------------------------------------- */
+/* -- lending ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(lends_files_that_both_sides_see)
 {
@@ -165,13 +165,13 @@ START_TEST(takes_the_one_that_fits_best)
     ck_assert_int_eq(lease_of(2 * MIB).fd, middle.fd);
     ck_assert_int_eq(lease_of(2 * MIB).fd, other.fd);
     ck_assert_int_eq(lease_of(2 * MIB).fd, large.fd);
-    /* A large one is not given away for next to nothing. */
+    /* A large segment is not leased for a small size. */
     segment_release(lease_of(64 * MIB).number);
     ck_assert_uint_eq(lease_of(1).size, SMALL);
 }
 END_TEST
 
-/* Free ones of the wrong size make room for others. */
+/* Free segments of the wrong size make room for others. */
 START_TEST(drops_free_ones_for_room)
 {
     segment_start(4 * MIB);
@@ -208,7 +208,7 @@ START_TEST(is_bounded_in_count)
 }
 END_TEST
 
-/* -- two files ----------------------------------------------------------------------------------------------------- */
+/* -- two files ---------------------------------------------------------------------------------------------------- */
 
 static struct segment_lease lend_two(size_t size)
 {
@@ -268,7 +268,7 @@ START_TEST(keeps_one_and_two_apart)
 }
 END_TEST
 
-/* The number of the files tells them from others that have their descriptors. */
+/* The generation of the files distinguishes them from others with the same descriptors. */
 START_TEST(numbers_files)
 {
     segment_start(MIB);
@@ -285,7 +285,7 @@ START_TEST(numbers_files)
 }
 END_TEST
 
-/* Neither descriptors nor memory are left of what could not be made. */
+/* A segment that could not be created leaves neither descriptors nor memory behind. */
 START_TEST(refuses_two_files_where_one_is_left)
 {
     struct segment_lease lease;
@@ -309,7 +309,7 @@ START_TEST(refuses_two_files_where_one_is_left)
 }
 END_TEST
 
-/* -- giving back --------------------------------------------------------------------------------------------------- */
+/* -- giving back -------------------------------------------------------------------------------------------------- */
 
 START_TEST(ignores_numbers_that_are_not_lent)
 {
@@ -367,7 +367,7 @@ START_TEST(looks_at_what_is_there_alone)
 }
 END_TEST
 
-/* -- the file ------------------------------------------------------------------------------------------------------ */
+/* -- the file ----------------------------------------------------------------------------------------------------- */
 
 /* Or the next access to the mapping would end the process. */
 START_TEST(cannot_be_cut_by_the_client)
@@ -402,14 +402,14 @@ START_TEST(leaves_nothing_in_a_file_system)
 }
 END_TEST
 
-/* -- threads ------------------------------------------------------------------------------------------------------- */
+/* -- threads ------------------------------------------------------------------------------------------------------ */
 
 #define THREADS 8
 #define TURNS 3000
 
 static atomic_ulong denied;
 
-/* Each turn has a segment of its own, in which nobody else writes as long as it is lent or looked at. */
+/* Each turn has a segment of its own, in which no other thread writes as long as it is leased or pinned. */
 static void *take_turns(void *argument)
 {
     const unsigned char *mark = argument;
@@ -459,9 +459,9 @@ START_TEST(serves_threads)
 }
 END_TEST
 
-/* -- requests ------------------------------------------------------------------------------------------------------ */
+/* -- requests ----------------------------------------------------------------------------------------------------- */
 
-/* A request as it is read off a frame. */
+/* Reads a request off a frame. */
 static struct request request_of(const char *term)
 {
     struct message message = {0};
@@ -586,7 +586,7 @@ START_TEST(takes_strings_of_segments_back)
 }
 END_TEST
 
-/* -- memory of Python's own ---------------------------------------------------------------------------------------- */
+/* -- memory of Python's own --------------------------------------------------------------------------------------- */
 
 static bool file_holds(int fd, const char *text)
 {
@@ -707,7 +707,7 @@ START_TEST(keeps_little_that_is_free)
 }
 END_TEST
 
-/* -- fork ---------------------------------------------------------------------------------------------------------- */
+/* -- fork --------------------------------------------------------------------------------------------------------- */
 
 /* The child's and the parent's turns: a byte each. */
 static void turn_over(int pipe_end)
@@ -726,7 +726,7 @@ struct forked {
     struct segment *look;
 };
 
-/* In the child: 0 where all is as it should be. */
+/* Runs in the child; returns 0 if all is as it should be. */
 static int live_in_child(const struct forked *forked, const int *to_parent, const int *to_child, int unused_fd)
 {
     struct segment_lease lease;
@@ -766,7 +766,7 @@ START_TEST(is_private_in_children)
     ck_assert_str_eq((char *)forked.looked_at, "looked at");
     strcpy((char *)forked.allocated, "parent's");
     segment_unpin(forked.look);
-    memset(lease_of(2 * MIB).bytes, 'x', 2 * MIB); /* not what the child looks at */
+    memset(lease_of(2 * MIB).bytes, 'x', 2 * MIB); /* not the bytes that the child checks */
     expect_totals(6 * MIB, 5 * MIB + MIB);
     turn_over(to_child[1]);
     ck_assert_int_eq(waitpid(child, &status, 0), child);

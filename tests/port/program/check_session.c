@@ -1,4 +1,4 @@
-/* Sessions under each interpreter: what requests do, and what comes back. */
+/* Tests sessions under each interpreter: what requests do, and their replies. */
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
@@ -38,7 +38,7 @@ static void expect_part(const char *text, const char *part)
     ck_assert_msg(strstr(text, part) != NULL, "expected '%s' in '%s'", part, text);
 }
 
-/* -- ready --------------------------------------------------------------------------------------------------------- */
+/* -- ready -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(says_that_it_is_ready)
 {
@@ -56,7 +56,7 @@ START_TEST(says_that_it_is_ready)
 }
 END_TEST
 
-/* -- eval, exec, call ---------------------------------------------------------------------------------------------- */
+/* -- eval, exec, call --------------------------------------------------------------------------------------------- */
 
 START_TEST(evaluates)
 {
@@ -120,7 +120,7 @@ START_TEST(executes_and_calls)
 }
 END_TEST
 
-/* An id is any term, and comes back as it was. */
+/* An id is any term, and is sent back verbatim. */
 START_TEST(answers_under_any_id)
 {
     struct session *session = SESSION();
@@ -131,7 +131,7 @@ START_TEST(answers_under_any_id)
 }
 END_TEST
 
-/* -- errors -------------------------------------------------------------------------------------------------------- */
+/* -- errors ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *request, *kind, *part;
@@ -211,7 +211,7 @@ START_TEST(tells_what_went_wrong)
 }
 END_TEST
 
-/* Code that breaks what the engine itself uses gets an answer all the same, if a shorter one. */
+/* Code that breaks what the engine itself uses still gets an answer, if a shorter one. */
 START_TEST(answers_when_python_is_taken_apart)
 {
     static const char *const breakages[] = {
@@ -261,7 +261,7 @@ START_TEST(tells_what_cannot_be_decoded)
 }
 END_TEST
 
-/* Nothing of a request that is refused has run: not even half of its bindings is there. */
+/* No part of a refused request has run: not even half of its bindings exist. */
 START_TEST(runs_nothing_of_a_refused_request)
 {
     struct session *session = SESSION();
@@ -277,7 +277,7 @@ START_TEST(runs_nothing_of_a_refused_request)
 }
 END_TEST
 
-/* -- options ------------------------------------------------------------------------------------------------------- */
+/* -- options ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(assigns_bindings)
 {
@@ -296,7 +296,7 @@ START_TEST(assigns_bindings)
 }
 END_TEST
 
-/* A traceback names the place where the code stands, and shows its lines even where there is no such file. */
+/* A traceback names the position of the code, and shows its lines even if there is no such file. */
 START_TEST(knows_where_the_code_stands)
 {
     struct session *session = SESSION();
@@ -314,7 +314,7 @@ START_TEST(knows_where_the_code_stands)
 }
 END_TEST
 
-/* -- references ---------------------------------------------------------------------------------------------------- */
+/* -- references --------------------------------------------------------------------------------------------------- */
 
 START_TEST(keeps_objects_by_reference)
 {
@@ -348,7 +348,7 @@ START_TEST(keeps_objects_by_reference)
 }
 END_TEST
 
-/* A reference is of use in its own session alone. */
+/* A reference is valid in its own session alone. */
 START_TEST(keeps_sessions_apart)
 {
     struct session *session = SESSION(), *other = SESSION();
@@ -363,7 +363,7 @@ START_TEST(keeps_sessions_apart)
 }
 END_TEST
 
-/* Each Thing of the session tells when Python drops it. */
+/* Each Thing of the session prints when Python drops it. */
 static void make_things(struct session *session, long long *references, int count)
 {
     session_send(session, "{exec, 1, 'class Thing:\n    def __del__(self): gone.append(self.name)\ngone = []\n"
@@ -377,7 +377,7 @@ static void make_things(struct session *session, long long *references, int coun
     }
 }
 
-/* In each form that a reference has; what is not kept is ignored. */
+/* In each form that a reference has; unknown numbers are ignored. */
 START_TEST(releases_objects)
 {
     long long things[4];
@@ -396,7 +396,7 @@ START_TEST(releases_objects)
 }
 END_TEST
 
-/* Of a release with anything else in it nothing is done, and it is answered. */
+/* A release with anything else in it releases nothing, and gets an error. */
 START_TEST(refuses_releases)
 {
     long long thing;
@@ -413,7 +413,7 @@ START_TEST(refuses_releases)
 }
 END_TEST
 
-/* -- output -------------------------------------------------------------------------------------------------------- */
+/* -- output ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(sends_output_before_the_reply)
 {
@@ -439,7 +439,7 @@ START_TEST(sends_output_before_the_reply)
 }
 END_TEST
 
-/* What is printed while the result is put into words belongs to its request, too. */
+/* Output that is printed while the result is converted belongs to its request, too. */
 START_TEST(sends_output_of_the_result)
 {
     struct session *session = SESSION();
@@ -495,7 +495,7 @@ START_TEST(survives_closed_output)
 }
 END_TEST
 
-/* -- the stream is the protocol's alone ---------------------------------------------------------------------------- */
+/* -- the stream is the protocol's alone --------------------------------------------------------------------------- */
 
 static const char *const intrusions[] = {
     "import os\nos.write(1, b'intruder')",
@@ -565,7 +565,7 @@ START_TEST(serves_on_other_descriptors)
 }
 END_TEST
 
-/* -- info, stop ---------------------------------------------------------------------------------------------------- */
+/* -- info, stop --------------------------------------------------------------------------------------------------- */
 
 START_TEST(tells_about_itself)
 {
@@ -644,9 +644,9 @@ START_TEST(refuses_what_comes_after_stop)
 }
 END_TEST
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------------------------- */
 
-/* One of each kind; those that fail, too. What does not compile is left out: its text is kept for a while. */
+/* One of each kind, also those that fail. Code that does not compile is left out: its text is kept for a while. */
 static const char *const steady[] = {
     "{eval, 1, 'x = [1, 2]\nx'}",
     "{exec, 1, 'x', #{bindings => #{x => [1, #{a => 'b'}]}, file => 'f', line => 3}}",
@@ -692,7 +692,7 @@ START_TEST(keeps_no_memory)
 {
     enum { ROUNDS = 600, NOISE = 500 };
     struct session *session = SESSION();
-    send_steady(session, ROUNDS); /* until what is cached is full */
+    send_steady(session, ROUNDS); /* until the caches are full */
     long before = blocks_of(session);
     send_steady(session, ROUNDS);
     long after = blocks_of(session);
@@ -701,7 +701,7 @@ START_TEST(keeps_no_memory)
 }
 END_TEST
 
-/* -- where it runs ------------------------------------------------------------------------------------------------- */
+/* -- where it runs ------------------------------------------------------------------------------------------------ */
 
 /* A venv's interpreter gives the venv's packages. */
 START_TEST(runs_in_a_venv)

@@ -1,4 +1,5 @@
-/* Sessions under each interpreter: large data, through the pipe and through shared memory, and what memory it takes. */
+/* Tests sessions under each interpreter: large data, through the pipe and through shared memory, and the memory that it
+ * takes. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 /* What segments are multiples of. */
 #define GRAIN (256 * KIB)
 
-/* What one large array may take beyond itself. Sanitizers keep books on memory, of an eighth of its size. */
+/* How much memory one large array may take besides itself. Sanitizers keep records of memory, an eighth of its size. */
 #ifdef __SANITIZE_ADDRESS__
 #    define SLACK_MIB 80
 #else
@@ -29,7 +30,7 @@
 #endif
 #define ARRAY_MIB 256
 
-/* As where the NumPy at run time has another ABI than the engine was built for. */
+/* As if the NumPy at run time had another ABI than the engine was built for. */
 static const char without_numpy_api[] = "import numpy\n"
                                         "try:\n"
                                         "    from numpy._core import _multiarray_umath as numpy_core\n"
@@ -52,13 +53,13 @@ START_TEST(tells_where_arrays_are_skipped)
 }
 END_TEST
 
-/* -- segments as the client sees them ------------------------------------------------------------------------------ */
+/* -- segments as the client sees them ----------------------------------------------------------------------------- */
 
 struct segment_seen {
     unsigned long long number;
     int fd;
     size_t offset, length;
-    size_t size; /* of the whole file, where it was told */
+    size_t size; /* of the whole file, if it was given */
 };
 
 static struct segment_seen read_segment(const char *text)
@@ -119,7 +120,7 @@ static void give_back(struct session *session, unsigned long long number)
     session_send(session, "{give_back, [%d]}", (long long)number);
 }
 
-/* A result of `size` letters through shared memory. */
+/* Expects a result of `size` letters through shared memory. */
 static struct segment_seen ask_for_letters(struct session *session, char letter, size_t size)
 {
     char code[64], expected[128];
@@ -193,7 +194,7 @@ START_TEST(puts_results_in_segments)
     give_back(session, first.number);
     struct segment_seen third = ask_for_letters(session, 'c', 5000);
     ck_assert(third.fd == first.fd && third.number != first.number);
-    /* Less than was asked for, keys, text of errors and references go through the pipe. */
+    /* Results below the requested size, keys, text of errors and references go through the pipe. */
     session_expect_value(session, "'d' * 3", "'ddd'");
     session_send(session, "{eval, 1, 'chr(97) * 9', #{segments => 10}}");
     session_expect(session, "{ok,1,'aaaaaaaaa'}");
@@ -242,7 +243,7 @@ START_TEST(uses_the_pipe_beyond_the_limit)
     give_back(session, first.number);
     ck_assert_int_eq(lend(session, GRAIN).fd, first.fd);
     give_back(session, second.number);
-    /* What was already in segments when a result turned out to have no term is free again. */
+    /* Segments are free again if a result turns out to have no term. */
     for (int i = 0; i < 5; i++) {
         session_send(session, "{eval, 1, '[1000 * chr(97), object()]', #{segments => 1000}}");
         session_expect_error(session, "1", "unencodable", "result[1]: builtins.object");
@@ -252,7 +253,7 @@ START_TEST(uses_the_pipe_beyond_the_limit)
 }
 END_TEST
 
-/* While Python is busy, too; and a give back has no answer. */
+/* Also while Python is busy; a give_back has no answer. */
 START_TEST(lends_at_once)
 {
     struct session *session = SESSION();
@@ -293,7 +294,7 @@ START_TEST(takes_data_out_of_two_files)
 }
 END_TEST
 
-/* A client that cuts the file, as an open for writing alone does, only gets an error for it. */
+/* A client that cuts the file, as opening it for writing may do, only gets an error for it. */
 START_TEST(survives_a_client_that_cuts)
 {
     struct session *session = SESSION();
@@ -309,7 +310,7 @@ START_TEST(survives_a_client_that_cuts)
 }
 END_TEST
 
-/* More requests than answers were read, each with data of its own both ways. */
+/* The client sends more requests than it reads answers, each with data of its own both ways. */
 START_TEST(keeps_requests_apart)
 {
     enum { REQUESTS = 20, SIZE = 100000 };
@@ -338,7 +339,7 @@ START_TEST(keeps_requests_apart)
 }
 END_TEST
 
-/* Nobody gives back what a client had that died; its segments end with the session, and it ends as ever. */
+/* The leases of a client that died are not given back; its segments end with the session, which ends as usual. */
 START_TEST(ends_with_segments_lent)
 {
     struct session *session = SESSION();
@@ -352,7 +353,7 @@ START_TEST(ends_with_segments_lent)
 }
 END_TEST
 
-/* -- arrays -------------------------------------------------------------------------------------------------------- */
+/* -- arrays ------------------------------------------------------------------------------------------------------- */
 
 #define TENSOR "#{__struct__ => Elixir.PythonxPort.Tensor, type => {u, 8}, shape => {%d}, data => %b}"
 
@@ -364,7 +365,7 @@ static const struct {
     {"bool((a == 97).all())", "true"},
 };
 
-/* An array is there after its request, however many come after it, and does not change with them. */
+/* An array lives on after its request, however many come after it, and does not change with them. */
 START_TEST(keeps_arrays_after_the_request)
 {
     struct session *session = SESSION();
@@ -440,9 +441,9 @@ START_TEST(imports_numpy_only_for_arrays)
 }
 END_TEST
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------------------------- */
 
-/* The most that the process has ever taken, in MiB. */
+/* The most memory that the process has ever taken, in MiB. */
 static long peak_of(const struct session *session)
 {
     char path[64], line[256];
@@ -547,7 +548,7 @@ START_TEST(takes_one_buffer_for_an_array_out)
     ck_assert_uint_eq(frame.length, data + ARRAY_MIB * MIB);
     ck_assert_mem_eq(frame.bytes, message.bytes + FRAME_HEADER, start);
     ck_assert_mem_eq(frame.bytes + start, message.bytes + FRAME_HEADER + start, data - start - 4);
-    /* Each number is as the one before it. */
+    /* Each number is the same as the one before it. */
     ck_assert_mem_eq(frame.bytes + data, &one, sizeof one);
     ck_assert(memcmp(frame.bytes + data, frame.bytes + data + sizeof one, ARRAY_MIB * MIB - sizeof one) == 0);
     frame_free(&frame);
@@ -582,7 +583,7 @@ START_TEST(takes_one_buffer_for_an_array_in_a_segment)
 }
 END_TEST
 
-/* -- arrays in segments -------------------------------------------------------------------------------------------- */
+/* -- arrays in segments ------------------------------------------------------------------------------------------- */
 
 /* One free segment of a MiB, and what makes arrays that lie there. */
 static struct session *start_with_warm_memory(int turn)
@@ -621,7 +622,7 @@ START_TEST(lends_the_array_itself)
     session_expect_value(session, "made = [letters(chr(98))]", "nil");
     seen = expect_letters(session, "made.pop()", 'b', MIB);
     ck_assert_int_eq(seen.fd, fd);
-    /* Nothing that Python does reaches it until it is given back. */
+    /* Python's later changes do not reach it until it is given back. */
     session_expect_value(session, "others = [letters(chr(99)) for _ in range(9)]", "nil");
     struct segment_seen other = expect_letters(session, "others.pop()", 'c', MIB);
     ck_assert_int_ne(other.fd, fd);
@@ -653,7 +654,7 @@ START_TEST(copies_what_python_keeps)
 }
 END_TEST
 
-/* The array lies in the warm segment; what is said of it tells whether it goes from there. */
+/* The array lies in the warm segment; the code decides whether it is sent from there. */
 static const struct {
     const char *setup, *code;
     bool itself;
@@ -740,7 +741,7 @@ START_TEST(serves_numpy_as_malloc_does)
 }
 END_TEST
 
-/* A child's memory is its own, whatever becomes of the parent's: both write, the parent drops and uses it again. */
+/* A child's memory is its own, whatever happens to the parent's: both write, the parent drops and uses it again. */
 START_TEST(keeps_children_apart)
 {
     struct session *session = start_with_warm_memory(_i);

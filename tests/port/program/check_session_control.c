@@ -1,4 +1,5 @@
-/* Sessions under each interpreter: requests that are cancelled or run out of time, that await, stream and call back. */
+/* Tests sessions under each interpreter: requests that are cancelled or run out of time, that await, stream and call
+ * back. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static void eval_within(struct session *session, const char *call, const char *i
     free(format);
 }
 
-/* Code says that it has begun, so that what is sent next meets it running. */
+/* Code prints when it has begun, so that the next frame meets it running. */
 static void begin(struct session *session, const char *code, const char *options)
 {
     char *whole;
@@ -55,7 +56,7 @@ static struct session *start(int _i)
     return session;
 }
 
-/* -- cancel -------------------------------------------------------------------------------------------------------- */
+/* -- cancel ------------------------------------------------------------------------------------------------------- */
 
 static const char *const endless[] = {
     "while True: pass",
@@ -113,7 +114,7 @@ START_TEST(lets_finally_run)
 }
 END_TEST
 
-/* Where nobody can hear it, as in a __del__, it comes again. */
+/* An exception that is swallowed, as in a __del__, is delivered again. */
 START_TEST(cancels_in_spite_of_finalizers)
 {
     struct session *session = start(_i);
@@ -163,7 +164,7 @@ START_TEST(cancels_what_waits)
 }
 END_TEST
 
-/* At random moments, before, while and after it runs: one reply each, and never another's. */
+/* At random moments, before, while and after it runs: one reply each, and never another request's. */
 START_TEST(hits_no_wrong_victim)
 {
     struct session *session = start(_i);
@@ -193,7 +194,7 @@ START_TEST(hits_no_wrong_victim)
 }
 END_TEST
 
-/* -- await --------------------------------------------------------------------------------------------------------- */
+/* -- await -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(awaits)
 {
@@ -279,7 +280,7 @@ START_TEST(stops_after_tasks)
 }
 END_TEST
 
-/* -- streams ------------------------------------------------------------------------------------------------------- */
+/* -- streams ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(streams_as_granted)
 {
@@ -414,7 +415,7 @@ START_TEST(tells_what_is_no_stream)
 }
 END_TEST
 
-/* -- calls --------------------------------------------------------------------------------------------------------- */
+/* -- calls -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(calls_the_client)
 {
@@ -454,10 +455,10 @@ START_TEST(runs_what_is_made_within_a_call)
     session_expect(session, "{ok,6,11}");
     session_send(session, "{reply, {1, 5}, {ok, done}}");
     session_expect(session, "{ok,5,done}");
-    /* Where nobody waits it is a request like others. */
+    /* If there is no such call it is a request like others. */
     eval_within(session, "{1, 5}", "6", "6");
     session_expect(session, "{ok,6,6}");
-    /* And so is one that the client did not mark, once the call has waited for long. */
+    /* So is one that the client did not mark, once the call has waited for long. */
     eval(session, "5", "erlang.call(\"a\", \"b\")");
     session_expect(session, "{invoke,{3,5},{'a','b'},[]}");
     eval(session, "6", "6");
@@ -601,7 +602,7 @@ START_TEST(calls_nobody_from_a_child)
 }
 END_TEST
 
-/* -- what is told -------------------------------------------------------------------------------------------------- */
+/* -- what is told ------------------------------------------------------------------------------------------------- */
 
 START_TEST(tells_times_and_counts)
 {

@@ -1,4 +1,4 @@
-/* Frames out of a pipe, in whatever pieces they come. */
+/* Tests frames out of a pipe, in whatever pieces they come. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -175,7 +175,7 @@ static void *send_all(void *argument)
     return NULL;
 }
 
-/* The next frame, however many reads it takes. */
+/* Reads the next frame, however many reads it takes. */
 static enum frame_status wait_for_frame(struct frame_reader *reader, struct frame *frame)
 {
     enum frame_status status;
@@ -299,7 +299,7 @@ START_TEST(waits_where_the_descriptor_does_not_block)
 }
 END_TEST
 
-/* A length of 4 GiB comes without the bytes: nothing may be done about them before they come. */
+/* A length of 4 GiB comes without the bytes: no memory may be allocated for them before they come. */
 START_TEST(waits_for_the_bytes_of_a_huge_frame)
 {
     struct frame_reader *reader = frame_reader_new(ends[0], FRAME_LENGTH_MAX, NULL);
@@ -312,7 +312,7 @@ START_TEST(waits_for_the_bytes_of_a_huge_frame)
 }
 END_TEST
 
-/* -- alignment ----------------------------------------------------------------------------------------------------- */
+/* -- alignment ---------------------------------------------------------------------------------------------------- */
 
 static size_t bulk_offset, asked, asked_about; /* what find_bulk answers, how often it was asked, and about how much */
 static unsigned char asked_first;
@@ -368,7 +368,7 @@ START_TEST(aligns_nothing_else)
 }
 END_TEST
 
-/* The length came alone: there is nothing to look at yet. */
+/* The length came alone: there are no bytes to search yet. */
 START_TEST(asks_about_what_has_come)
 {
     struct sender sender = {calloc(1, FRAME_BULK), FRAME_BULK};

@@ -1,4 +1,4 @@
-/* Frames into a pipe that takes them slowly, or not at all. */
+/* Tests frames into a pipe that takes them slowly, or not at all. */
 #include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -59,7 +59,7 @@ static void read_exactly(unsigned char *bytes, size_t length)
     }
 }
 
-/* One frame that build() made, whichever it was; its fill. */
+/* Reads one frame that build() made, whichever it was; returns its fill. */
 static char read_built(int count, size_t size)
 {
     size_t length = 1 + 5 + (size_t)count * (5 + size) + 1;
