@@ -24,14 +24,14 @@ bool memfd_is_supported(void)
 #endif
 }
 
-static size_t part_size(const struct memfd *memfd)
+static size_t find_part_size(const struct memfd *memfd)
 {
     return memfd->second_fd >= 0 ? memfd->size / 2 : memfd->size;
 }
 
 static void map_files(const struct memfd *memfd, int flags)
 {
-    size_t part = part_size(memfd);
+    size_t part = find_part_size(memfd);
     (void)mmap(memfd->bytes, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd->fd, 0);
     if (memfd->second_fd >= 0)
         (void)mmap(memfd->bytes + part, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd->second_fd, 0);

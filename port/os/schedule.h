@@ -42,7 +42,7 @@
     POINT(abort_delivered)                                                                                             \
     POINT(invoke_sent)                                                                                                 \
     POINT(invoke_over)                                                                                                 \
-    POINT(nested_given)                                                                                                \
+    POINT(nested_taken)                                                                                                \
     POINT(job_becomes_task)                                                                                            \
     POINT(task_done)                                                                                                   \
     POINT(loop_woken)                                                                                                  \

@@ -55,7 +55,7 @@ static bool find_operation(const struct term_head *name, enum operation *operati
 }
 
 /* Returns the size of the id at the span's position if it is a small integer, as most are; else 0. */
-static size_t small_id_size(const struct span *span)
+static size_t peek_small_id(const struct span *span)
 {
     size_t left = span_left(span);
     if (left >= 2 && *span_here(span) == TERM_TAG_SMALL_INTEGER)
@@ -66,7 +66,7 @@ static size_t small_id_size(const struct span *span)
 /* The id is kept as the bytes that came: it goes back verbatim, so it must be a term that a BEAM reads. */
 static enum term_status take_id(struct span *span, struct span *id)
 {
-    size_t start = span->position, small = small_id_size(span);
+    size_t start = span->position, small = peek_small_id(span);
     span->position += small;
     enum term_status status = small > 0 ? TERM_OK : term_check(span);
     if (status == TERM_OK)

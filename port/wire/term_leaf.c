@@ -114,7 +114,7 @@ static bool check_float(const struct term_head *head, uint64_t *hash)
 /* -- atoms -------------------------------------------------------------------------------------------------------- */
 
 /* Returns the size of the UTF-8 character at `at`, of which `left` bytes are left; 0 if it is invalid. */
-static size_t character_size(const unsigned char *at, size_t left)
+static size_t measure_character(const unsigned char *at, size_t left)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t size = at[0] < 0x80 ? 1 : at[0] < 0xC0 ? 0 : at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : at[0] < 0xF8 ? 4 : 0;
@@ -132,7 +132,7 @@ static size_t character_size(const unsigned char *at, size_t left)
 static bool is_utf8_atom(const unsigned char *at, size_t length)
 {
     for (size_t characters = 0; length > 0; characters++) {
-        size_t size = character_size(at, length);
+        size_t size = measure_character(at, length);
         if (size == 0 || characters == ATOM_CHARACTERS_MAX)
             return false;
         at += size;

@@ -1,8 +1,9 @@
-" Turns Elixir's structs into Python objects and back, by one table for each direction.
-"
-" `builders` maps the name of a struct to a function from its fields to an object. `simplifier(type)` finds the function
-" that turns an object of a type into something that the encoder handles: plain values, or a dict with the atoms of a
-" struct. The C side calls it once for each type. Modules such as datetime are imported when a value needs them.
+"""Turns Elixir's structs into Python objects and back, by one table for each direction.
+
+`builders` maps the name of a struct to a function from its fields to an object. `simplifier(type)` finds the function
+that turns an object of a type into something that the encoder handles: plain values, or a dict with the atoms of a
+struct. The C side calls it once for each type. Modules such as datetime are imported when a value needs them.
+"""
 
 from _weakref import ref
 

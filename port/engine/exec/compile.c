@@ -45,7 +45,7 @@ PyObject *compile_tracebacks(void)
     PyObject *loaded = embedded_load("tracebacks");
     PyObject *bound = loaded == NULL ? NULL : PyLong_FromLong(LINES_BYTES);
     if (bound != NULL && PyObject_SetAttrString(loaded, "sources", sources.entries) == 0 &&
-        PyObject_SetAttrString(loaded, "shown_max", bound) == 0)
+        PyObject_SetAttrString(loaded, "cached_max", bound) == 0)
         tracebacks = Py_NewRef(loaded);
     Py_XDECREF(bound);
     Py_XDECREF(loaded);

@@ -29,7 +29,7 @@ int execute_start(void)
 
 /* -- arguments ---------------------------------------------------------------------------------------------------- */
 
-static PyObject *bad_request(const char *what)
+static PyObject *refuse_request(const char *what)
 {
     PyErr_SetString(errors_BadRequest, what);
     return NULL;
@@ -73,7 +73,7 @@ static PyObject *decode_code(struct context *context)
     if (status != TERM_OK)
         return PyErr_Format(errors_DecodeError, "code: %s", term_status_text(status));
     if (head.kind != TERM_BINARY)
-        return bad_request("code is a binary");
+        return refuse_request("code is a binary");
     PyObject *text = PyUnicode_DecodeUTF8((const char *)head.data, (Py_ssize_t)head.length, NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
@@ -110,7 +110,7 @@ static int assign_bindings(struct context *context)
     Py_ssize_t position = 0;
     PyObject *name, *value;
     if (!PyDict_Check(bindings)) {
-        bad_request("options: bindings is a map");
+        refuse_request("options: bindings is a map");
         failed = -1;
     }
     /* Binds all of them or none. */
@@ -150,12 +150,13 @@ done:
 }
 
 /* Keyword names come as binaries or atoms; the function gets plain strings. */
-static PyObject *plain_keywords(PyObject *keywords)
+static PyObject *build_plain_keywords(PyObject *keywords)
 {
     PyObject *plain = PyDict_New(), *name, *value;
     Py_ssize_t position = 0;
     while (plain != NULL && PyDict_Next(keywords, &position, &name, &value)) {
-        PyObject *text = PyUnicode_Check(name) ? PyUnicode_FromObject(name) : bad_request("kwargs: the keys are names");
+        PyObject *text =
+            PyUnicode_Check(name) ? PyUnicode_FromObject(name) : refuse_request("kwargs: the keys are names");
         if (text == NULL || PyDict_SetItem(plain, text, value) < 0)
             Py_CLEAR(plain);
         Py_XDECREF(text);
@@ -168,7 +169,7 @@ static PyObject *decode_arguments(struct context *context)
     PyObject *list = decode_argument(context, "args", context->options.bytes);
     if (list == NULL)
         return NULL;
-    PyObject *arguments = PyList_Check(list) ? PyList_AsTuple(list) : bad_request("args is a list");
+    PyObject *arguments = PyList_Check(list) ? PyList_AsTuple(list) : refuse_request("args is a list");
     Py_DECREF(list);
     return arguments;
 }
@@ -180,7 +181,7 @@ static PyObject *decode_keywords(struct context *context)
     PyObject *map = decode_named(context, &context->arguments, "kwargs");
     if (map == NULL)
         return NULL;
-    PyObject *keywords = PyDict_Check(map) ? plain_keywords(map) : bad_request("kwargs is a map");
+    PyObject *keywords = PyDict_Check(map) ? build_plain_keywords(map) : refuse_request("kwargs is a map");
     Py_DECREF(map);
     return keywords;
 }
@@ -235,7 +236,7 @@ static PyObject *execute_release(struct context *context)
     }
     int failed = refs_release(list);
     Py_DECREF(list);
-    return failed ? bad_request("release takes a list of references") : Py_NewRef(Py_None);
+    return failed ? refuse_request("release takes a list of references") : Py_NewRef(Py_None);
 }
 
 static PyObject *execute(struct context *context)

@@ -45,7 +45,7 @@ static int put_value(struct context *context, struct message *reply, PyObject *v
 
 /* -- the error ---------------------------------------------------------------------------------------------------- */
 
-static const char *error_kind(enum context_stage stage)
+static const char *find_error_kind(enum context_stage stage)
 {
     const char *interrupted = interrupt_kind();
     if (interrupted != NULL)
@@ -70,7 +70,7 @@ static void put_error(struct context *context, struct message *reply)
 {
     struct span id = context->job->request.id;
     interrupt_name_abort(context->job);
-    const char *kind = error_kind(context->stage);
+    const char *kind = find_error_kind(context->stage);
     large_binary_abandon(reply);
     message_begin(reply);
     if (is_refusal(context->stage))

@@ -242,7 +242,7 @@ static void close_iterator(PyObject *iterator)
 
 /* Ends the stream, with an error set, or without one if there are no more items. The job stays on the stack until its
  * reply is built: closing the iterator runs code. */
-static void end(struct stream *stream)
+static void end_stream(struct stream *stream)
 {
     SCHEDULE_POINT(stream_ends);
     struct context *context = stream->context;
@@ -266,7 +266,7 @@ int stream_attach(struct context *context)
     return 0;
 }
 
-static struct stream *find(const struct context *context)
+static struct stream *find_stream(const struct context *context)
 {
     session_lock();
     struct stream *stream = session.streams.first;
@@ -278,7 +278,7 @@ static struct stream *find(const struct context *context)
 
 void stream_detach(struct context *context)
 {
-    struct stream *stream = find(context);
+    struct stream *stream = find_stream(context);
     if (stream != NULL)
         take_out(stream);
 }
@@ -382,7 +382,7 @@ void stream_step(struct stream *stream)
     if (goes_on)
         leave_stream(stream);
     else
-        end(stream);
+        end_stream(stream);
     context_restore(before);
 }
 
@@ -421,7 +421,7 @@ void stream_end_all(void)
         if (stream != NULL) {
             struct context *before = context_switch(stream->context);
             interrupt_set_shutdown(INTERRUPT_STOPPED);
-            end(stream);
+            end_stream(stream);
             context_restore(before);
         } else if (others) {
             let_others_end();
@@ -437,7 +437,7 @@ PyObject *stream_demand_function(PyObject *self, PyObject *context)
 {
     (void)self;
     bool queued;
-    struct stream *stream = find((struct context *)context);
+    struct stream *stream = find_stream((struct context *)context);
     return PyBool_FromLong(stream != NULL && is_granted(stream, &queued));
 }
 
@@ -449,7 +449,7 @@ PyObject *stream_put_function(PyObject *self, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "OO", &context, &item))
         return NULL;
     forked_child_leave();
-    struct stream *stream = find((struct context *)context);
+    struct stream *stream = find_stream((struct context *)context);
     if (stream == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the stream has ended");
         return NULL;

@@ -7,9 +7,9 @@ import traceback
 sources = {}
 
 # The sources whose lines are in linecache, the oldest first, with the bytes of those lines. The engine sets the bound.
-shown = {}
-shown_bytes = 0
-shown_max = 0
+cached = {}
+cached_bytes = 0
+cached_max = 0
 
 
 def show_sources(exception):
@@ -17,9 +17,9 @@ def show_sources(exception):
     exists."""
     for file in files_of(exception):
         source = sources.get(file)
-        if source is None or (file in shown and shown[file][0] is source):
+        if source is None or (file in cached and cached[file][0] is source):
             continue
-        if file in shown or not linecache.getlines(file):
+        if file in cached or not linecache.getlines(file):
             show(file, source)
 
 
@@ -42,24 +42,24 @@ def files_of(exception):
 
 
 def show(file, source):
-    global shown_bytes
+    global cached_bytes
     lines = [line + "\n" for line in source.splitlines()]
     # All empty lines are one object.
     size = lines.__sizeof__() + sum(line.__sizeof__() for line in lines if line != "\n")
     forget(file)
-    if size > shown_max:
+    if size > cached_max:
         return
-    while shown and shown_bytes + size > shown_max:
-        forget(next(iter(shown)))
-    shown[file] = source, size
-    shown_bytes += size
+    while cached and cached_bytes + size > cached_max:
+        forget(next(iter(cached)))
+    cached[file] = source, size
+    cached_bytes += size
     linecache.cache[file] = (len(source), None, lines, file)
 
 
 def forget(file):
-    global shown_bytes
-    if file in shown:
-        shown_bytes -= shown.pop(file)[1]
+    global cached_bytes
+    if file in cached:
+        cached_bytes -= cached.pop(file)[1]
         # Code may have replaced the cache.
         if isinstance(linecache.cache, dict):
             linecache.cache.pop(file, None)

@@ -55,7 +55,7 @@ static int fail(const char *what)
 }
 
 /* Computes how many bytes a shape of this type takes. Returns -1 with a ValueError if no memory could hold them. */
-static int expected_length(const struct tensor_fields *fields, size_t *length)
+static int count_expected_bytes(const struct tensor_fields *fields, size_t *length)
 {
     *length = (size_t)fields->bits / 8;
     bool empty = false;
@@ -70,7 +70,7 @@ static int expected_length(const struct tensor_fields *fields, size_t *length)
     return 0;
 }
 
-static PyObject *shape_tuple(const struct tensor_fields *fields)
+static PyObject *build_shape(const struct tensor_fields *fields)
 {
     PyObject *shape = PyTuple_New(fields->rank);
     for (int i = 0; shape != NULL && i < fields->rank; i++) {
@@ -89,13 +89,13 @@ PyObject *tensor_build(const struct tensor_fields *fields)
         return NULL;
     }
     PyObject *dtype = dtype_of(fields->kind, fields->bits);
-    if (dtype == NULL || expected_length(fields, &expected) < 0)
+    if (dtype == NULL || count_expected_bytes(fields, &expected) < 0)
         return NULL;
     if (expected != fields->length)
         return PyErr_Format(PyExc_ValueError, "data has %zu bytes, type and shape need %zu", fields->length, expected);
     if (numpy_api_load())
         return numpy_api_array(dtype, fields->rank, fields->shape, fields->bytes, fields->buffer);
-    PyObject *shape = shape_tuple(fields);
+    PyObject *shape = build_shape(fields);
     PyObject *array =
         shape == NULL ? NULL : PyObject_CallMethod(module, "from_buffer", "OOO", fields->buffer, dtype, shape);
     Py_XDECREF(shape);
@@ -155,7 +155,7 @@ static int put_tensor(struct message *message, Py_buffer *view, const char *kind
 }
 
 /* Returns a view of the array if it can be sent as it lies, else NULL with no error set. */
-static Py_buffer *plain_view(PyObject *array)
+static Py_buffer *get_plain_view(PyObject *array)
 {
     Py_buffer *view = malloc(sizeof *view);
     if (view == NULL)
@@ -182,7 +182,7 @@ static int put_converted(struct message *message, PyObject *array)
         return -1;
     if (PyArg_ParseTuple(converted, "Osl", &native, &kind, &bits)) {
         bool temporary = numpy_allocator_is_temporary(native, 1); /* the tuple's */
-        Py_buffer *view = plain_view(native);
+        Py_buffer *view = get_plain_view(native);
         if (view != NULL)
             failed = put_tensor(message, view, kind, bits, temporary);
         else
@@ -195,7 +195,7 @@ static int put_converted(struct message *message, PyObject *array)
 int tensor_put(struct message *message, PyObject *array, Py_ssize_t references)
 {
     bool temporary = references > 0 && numpy_allocator_is_temporary(array, references);
-    Py_buffer *view = plain_view(array);
+    Py_buffer *view = get_plain_view(array);
     if (view == NULL)
         return put_converted(message, array);
     return put_tensor(message, view, kind_of_format(view->format), 8 * (long)view->itemsize, temporary);

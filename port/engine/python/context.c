@@ -86,7 +86,7 @@ int context_enter(struct context *context)
 }
 
 /* Returns a new reference to the variable's value if that is a context; else NULL. */
-static struct context *held_context(void)
+static struct context *get_held_context(void)
 {
     /* There was no request before the variable existed. */
     PyObject *value = variable_get == NULL ? NULL : PyObject_CallFunctionObjArgs(variable_get, Py_None, NULL);
@@ -99,7 +99,7 @@ static struct context *held_context(void)
 
 struct context *context_current(void)
 {
-    struct context *context = held_context();
+    struct context *context = get_held_context();
     if (context != NULL && context->job != NULL)
         return context;
     struct job *job = job_top();
@@ -115,7 +115,7 @@ struct context *context_current(void)
 
 struct context *context_switch(struct context *context)
 {
-    struct context *before = held_context();
+    struct context *before = get_held_context();
     (void)context_enter(context);
     PyErr_Clear();
     return before;

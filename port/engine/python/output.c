@@ -56,7 +56,7 @@ static bool hold(struct context_text *text, const unsigned char *bytes, size_t l
     return true;
 }
 
-static bool put(struct context *context, int stream, const unsigned char *bytes, size_t length)
+static bool put_text(struct context *context, int stream, const unsigned char *bytes, size_t length)
 {
     const unsigned char *line_end = platform_find_last(bytes, '\n', length);
     size_t whole = line_end == NULL ? 0 : (size_t)(line_end - bytes) + 1;
@@ -70,7 +70,7 @@ static bool put(struct context *context, int stream, const unsigned char *bytes,
 static bool put_for_this(int stream, const unsigned char *bytes, size_t length)
 {
     struct context *context = context_current();
-    bool done = put(context, stream, bytes, length);
+    bool done = put_text(context, stream, bytes, length);
     Py_XDECREF((PyObject *)context);
     return done;
 }

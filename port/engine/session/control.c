@@ -54,7 +54,7 @@ static bool grant(const struct request *request)
 }
 
 /* An answer to a call that does not wait any more is ignored. */
-static bool answer(struct request *request)
+static bool answer_call(struct request *request)
 {
     struct span span = request->arguments;
     if (term_skip(&span) != TERM_OK || span_left(&span) > 0)
@@ -86,7 +86,7 @@ bool control_serve(struct request *request)
             refuse("next takes the id of a stream and a number of items, at least 1");
         return true;
     case OPERATION_reply:
-        if (!answer(request))
+        if (!answer_call(request))
             refuse_request(request, PROTOCOL_BAD_REQUEST,
                            "reply takes the id of a call, and {ok, Value} or {error, Reason}");
         return true;

@@ -11,7 +11,7 @@
 #include "queue/session.h"
 
 /* Returns the most bytes that were ever resident, on systems that do not report the current number. */
-static unsigned long long most_resident_bytes(void)
+static unsigned long long read_most_resident_bytes(void)
 {
 #ifdef __APPLE__
     const unsigned long long unit = 1;
@@ -24,23 +24,23 @@ static unsigned long long most_resident_bytes(void)
 
 /* Returns the resident bytes, as in proc(5). */
 #ifdef PLATFORM_IS_LINUX
-static unsigned long long resident_bytes(void)
+static unsigned long long read_resident_bytes(void)
 {
     char line[128];
     FILE *statm = fopen("/proc/self/statm", "re");
-    bool told = statm != NULL && fgets(line, sizeof line, statm) != NULL;
+    bool is_read = statm != NULL && fgets(line, sizeof line, statm) != NULL;
     if (statm != NULL)
         fclose(statm);
     char *end_of_total;
-    if (!told)
-        return most_resident_bytes();
+    if (!is_read)
+        return read_most_resident_bytes();
     (void)strtoull(line, &end_of_total, 10);
     return strtoull(end_of_total, NULL, 10) * (unsigned long long)sysconf(_SC_PAGESIZE);
 }
 #else
-static unsigned long long resident_bytes(void)
+static unsigned long long read_resident_bytes(void)
 {
-    return most_resident_bytes();
+    return read_most_resident_bytes();
 }
 #endif
 
@@ -80,7 +80,7 @@ void info_put(struct message *message)
     put_running(message);
     put_counts_of_jobs(message);
     session_unlock();
-    put_count(message, "memory", resident_bytes());
+    put_count(message, "memory", read_resident_bytes());
     put_count(message, "bytes_in", atomic_load(&session.bytes_in));
     put_count(message, "bytes_out", writer_bytes(session.writer));
     put_count(message, "os_pid", (unsigned long long)getpid());

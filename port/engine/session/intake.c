@@ -46,7 +46,7 @@ struct job *intake_accept(struct frame *frame)
     }
     bool nested = job->request.within.length > 0 && nest(job);
     if (nested)
-        SCHEDULE_POINT(nested_given);
+        SCHEDULE_POINT(nested_taken);
     return nested ? NULL : job;
 }
 

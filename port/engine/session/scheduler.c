@@ -55,7 +55,7 @@ static bool may_begin(const struct job *job, enum where where)
 /* Returns whether the innermost wait has lasted so long that it may depend on jobs that were not made within it. */
 static bool has_waited_long(void)
 {
-    return clock_us() - session.invocations.main_wait->since_us >= INVOKE_TABLE_PATIENCE_US;
+    return clock_us() - session.invocations.main_wait->since_us >= INVOKE_TABLE_LONG_WAIT_US;
 }
 
 /* Returns whether a job of unknown origin may run on top of the innermost wait. */
@@ -65,7 +65,7 @@ static bool may_run_foreign(void)
 }
 
 /* Returns the first job that was made within a call that a task awaits. */
-static struct job *first_of_tasks(void)
+static struct job *find_job_of_tasks(void)
 {
     struct job *job = session.jobs.nested.first;
     while (job != NULL && job->invocation->waiter != WAITER_TASK)
@@ -75,7 +75,7 @@ static struct job *first_of_tasks(void)
 
 /* Returns the first job that was made within a call that waits further down on the main thread's stack, or that a task
  * awaits. */
-static struct job *first_of_others(void)
+static struct job *find_job_of_others(void)
 {
     struct job *job = session.jobs.nested.first;
     while (job != NULL && job->invocation->waiter == WAITER_THREAD)
@@ -83,7 +83,7 @@ static struct job *first_of_others(void)
     return job;
 }
 
-static struct job *first_queued(enum where where)
+static struct job *find_queued_job(enum where where)
 {
     struct job *job = job_first();
     return job != NULL && may_begin(job, where) ? job : NULL;
@@ -95,15 +95,15 @@ static struct job *choose_job(enum where where)
     const struct invocation *wait = session.invocations.main_wait;
     struct job *job = wait == NULL ? NULL : job_first_nested(wait);
     if (job == NULL && where != WHERE_WAIT)
-        job = first_of_tasks();
+        job = find_job_of_tasks();
     if (job != NULL)
         return job;
     if (wait == NULL)
-        return first_queued(where);
+        return find_queued_job(where);
     if (!has_waited_long())
         return NULL;
-    job = first_of_others();
-    if (job == NULL && may_run_foreign() && (job = first_queued(WHERE_WAIT)) != NULL)
+    job = find_job_of_others();
+    if (job == NULL && may_run_foreign() && (job = find_queued_job(WHERE_WAIT)) != NULL)
         job->foreign = true;
     return job;
 }
@@ -184,7 +184,7 @@ static bool is_cut_short(void)
 
 /* Returns whether jobs run on other threads, which may still end after the input. One that waits for the BEAM
  * cannot. */
-static bool threads_run(void)
+static bool are_threads_running(void)
 {
     const struct job *job = session.jobs.active.first;
     while (job != NULL && (job->thread == 0 || job->waits))
@@ -206,7 +206,7 @@ static struct work next_while_idle(void)
             work = choose(WHERE_IDLE);
         if (work.kind == WORK_NONE && handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
-        if (work.kind == WORK_NONE && atomic_load(&session.ended) && !threads_run())
+        if (work.kind == WORK_NONE && atomic_load(&session.ended) && !are_threads_running())
             work.kind = WORK_END;
         if (work.kind != WORK_NONE)
             break;
@@ -222,7 +222,7 @@ static struct work next_while_idle(void)
 }
 
 /* Returns until when the main thread sleeps while it waits for the BEAM; 0: without an end. */
-static unsigned long long wait_until(unsigned long long foreign_from_us)
+static unsigned long long find_wait_end(unsigned long long foreign_from_us)
 {
     bool jobs_wait = job_first() != NULL || session.jobs.nested.first != NULL;
     return jobs_wait ? foreign_from_us : 0;
@@ -237,7 +237,7 @@ static struct work next_while_waiting(const struct invocation *invocation)
     handoff_idle();
     while (work.kind == WORK_NONE) {
         /* Read before the choice, or the time could pass in between. */
-        unsigned long long foreign_from_us = has_waited_long() ? 0 : invocation->since_us + INVOKE_TABLE_PATIENCE_US;
+        unsigned long long foreign_from_us = has_waited_long() ? 0 : invocation->since_us + INVOKE_TABLE_LONG_WAIT_US;
         if (invocation->answered && job_first_nested(invocation) == NULL)
             work.kind = WORK_ANSWER;
         else
@@ -249,7 +249,7 @@ static struct work next_while_waiting(const struct invocation *invocation)
         else if (abort_is_due(invocation) || handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
         else
-            work = wait_for_work(WHERE_WAIT, wait_until(foreign_from_us));
+            work = wait_for_work(WHERE_WAIT, find_wait_end(foreign_from_us));
     }
     handoff_busy();
     session_unlock();

@@ -123,7 +123,7 @@ static void settle(const struct segment *segment)
         drop_segment(surplus);
 }
 
-static struct segment *make(size_t size, unsigned files)
+static struct segment *make_segment(size_t size, unsigned files)
 {
     struct segment *segment = calloc(1, sizeof *segment);
     if (segment == NULL || !memfd_make(&segment->memfd, size, files)) {
@@ -169,7 +169,7 @@ bool segment_lease_files(size_t size, unsigned files, struct segment_lease *leas
     ranked_lock_acquire(&lock);
     struct segment *segment = find_free(size, files);
     if (segment == NULL && make_room(size))
-        segment = make(size, files);
+        segment = make_segment(size, files);
     if (segment != NULL) {
         segment->leased = true;
         segment->number = ++last_number;
