@@ -189,8 +189,8 @@ def print_row(name, pairs):
     middle, shown, spread = comparison(name, pairs)
     ours, baseline = (amount(name, statistics.median(side)) for side in zip(*pairs))
     target = TARGETS.get(name)
-    verdict = "" if target is None or middle is None else "reached" if middle <= target else "missed"
-    print(ROW.format(name, ours, baseline, shown, spread, target or "", verdict).rstrip(), flush=True)
+    result = "" if target is None or middle is None else "reached" if middle <= target else "missed"
+    print(ROW.format(name, ours, baseline, shown, spread, target or "", result).rstrip(), flush=True)
 
 
 def print_part(title, samples):

@@ -323,7 +323,7 @@ void session_end(struct session *session, int status)
 {
     session_close_input(session);
     const char *more = session->output < 0 ? NULL : session_next(session);
-    ck_assert_msg(more == NULL, "a frame that nobody asked for: %s", more);
+    ck_assert_msg(more == NULL, "an unexpected frame: %s", more);
     int got = session_wait(session);
     ck_assert_msg(got == status, "ended with %d instead of %d: %s", got, status, session_errors(session));
     session_free(session);

@@ -423,7 +423,7 @@ START_TEST(pins_large_binaries)
 }
 END_TEST
 
-START_TEST(tells_large_keys_apart)
+START_TEST(distinguishes_large_keys)
 {
     struct message message = {0};
     ck_assert_int_eq(encode(&message, "{b'x' * 70000: 1, b'y' * 70000: 2}"), 0);
@@ -433,7 +433,7 @@ START_TEST(tells_large_keys_apart)
 END_TEST
 
 /* Pins of a term that failed half-way are released. */
-START_TEST(lets_go_after_a_failure)
+START_TEST(releases_pins_after_a_failure)
 {
     struct message message = {0};
     python_exec("large = b'b' * 100000\nbefore = sys.getrefcount(large)");
@@ -546,7 +546,7 @@ static const struct opaque {
     {BYTES("\x4d\0\0\0\2\3\xff\xe0")},
 };
 
-START_TEST(gives_opaque_terms_back_as_they_came)
+START_TEST(sends_opaque_terms_back_verbatim)
 {
     struct decoder decoder = decoder_of(span_of(opaques[_i].bytes, opaques[_i].length), false);
     PyObject *object = decode_term(&decoder, "value");
@@ -631,13 +631,13 @@ Suite *encode_suite(void)
     tcase_add_loop_test(tcase, fails_with_the_place, 0, (int)(sizeof failures / sizeof *failures));
     tcase_add_loop_test(tcase, encodes_objects_of_some_depth, 0, 5);
     tcase_add_test(tcase, pins_large_binaries);
-    tcase_add_test(tcase, tells_large_keys_apart);
-    tcase_add_test(tcase, lets_go_after_a_failure);
+    tcase_add_test(tcase, distinguishes_large_keys);
+    tcase_add_test(tcase, releases_pins_after_a_failure);
     tcase_add_test(tcase, encodes_references);
     tcase_add_test(tcase, encodes_references_to_odd_objects);
     tcase_add_loop_test(tcase, refuses_encoders, 0, 7);
     tcase_add_test(tcase, takes_encoders_at_any_time);
-    tcase_add_loop_test(tcase, gives_opaque_terms_back_as_they_came, 0, (int)(sizeof opaques / sizeof *opaques));
+    tcase_add_loop_test(tcase, sends_opaque_terms_back_verbatim, 0, (int)(sizeof opaques / sizeof *opaques));
     tcase_add_test(tcase, keeps_no_references);
     tcase_set_timeout(tcase, 20);
     suite_add_tcase(suite, tcase);

@@ -276,7 +276,7 @@ static struct job *timed(unsigned long long timeout_ms, const char *id)
         .operation = OPERATION_eval, .id = span_of(id, strlen(id)), .has_timeout = true, .timeout_ms = timeout_ms});
 }
 
-START_TEST(expires_what_is_late)
+START_TEST(expires_what_is_overdue)
 {
     struct invocation call = {.number = 1};
     struct job *waits = timed(1000, "w"), *nested = timed(1000, "n"), *works = timed(1000, "x"),
@@ -418,7 +418,7 @@ Suite *job_suite(void)
     tcase_add_test(tcase, ends_what_is_cancelled_before_it_begins);
     tcase_add_test(tcase, delivers_an_abort_once);
     tcase_add_test(tcase, delivers_again_what_could_not_be_delivered);
-    tcase_add_test(tcase, expires_what_is_late);
+    tcase_add_test(tcase, expires_what_is_overdue);
     tcase_add_test(tcase, refuses_all_that_has_not_begun);
     tcase_add_test(tcase, grants_items_before_and_while_a_stream_runs);
     tcase_add_test(tcase, passes_between_threads);

@@ -115,7 +115,7 @@ static void expect_same_term(const char *given, const char *plain)
 }
 
 /* The result for a type must not be used for another type at the same address. */
-START_TEST(knows_types_apart_that_lie_in_the_same_place)
+START_TEST(distinguishes_types_at_the_same_address)
 {
     static const char *const pairs[][2] = {{"data()", "{'x': 1}"}, {"path()", "'<sup'"}, {"items()", "[1]"}};
     python_exec(type_makers);
@@ -326,7 +326,7 @@ Suite *memory_suite(void)
     TCase *inside = tcase_create("inside");
     tcase_add_unchecked_fixture(inside, python_fixture_start, NULL);
     tcase_add_loop_test(inside, frees_types_that_were_encoded, 0, sizeof makers / sizeof *makers);
-    tcase_add_test(inside, knows_types_apart_that_lie_in_the_same_place);
+    tcase_add_test(inside, distinguishes_types_at_the_same_address);
     tcase_add_test(inside, finds_encoders_of_types_of_c_code_and_of_others);
     tcase_add_loop_test(inside, keeps_few_bytes_of_what_was_compiled, 0, sizeof kept_texts / sizeof *kept_texts);
     tcase_add_test(inside, keeps_few_bytes_of_what_stands_in_files);

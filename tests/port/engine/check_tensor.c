@@ -459,7 +459,7 @@ static const char *const large_writings[] = {
 };
 
 /* Works wherever in memory the frame begins, and after the request has ended. */
-START_TEST(looks_at_the_frame)
+START_TEST(uses_the_frame)
 {
     if (!has_numpy)
         return;
@@ -504,7 +504,7 @@ START_TEST(copies_what_is_smaller)
 END_TEST
 
 /* Each is moved to an aligned address, over nothing that is still unread, and lives on its own. */
-START_TEST(looks_at_several_in_one_frame)
+START_TEST(uses_several_places_in_one_frame)
 {
     if (!has_numpy)
         return;
@@ -594,7 +594,7 @@ static size_t used_bytes(void)
     return used;
 }
 
-START_TEST(looks_at_segments)
+START_TEST(uses_segments)
 {
     if (!has_numpy)
         return;
@@ -1102,7 +1102,7 @@ static TCase *segments_tcase(void)
 {
     TCase *tcase = tcase_create("segments");
     tcase_add_unchecked_fixture(tcase, start, NULL);
-    tcase_add_loop_test(tcase, looks_at_segments, 0, 2);
+    tcase_add_loop_test(tcase, uses_segments, 0, 2);
     tcase_add_test(tcase, refuses_what_is_not_in_the_segment);
     tcase_add_test(tcase, reads_texts_in_segments);
     tcase_add_test(tcase, puts_results_in_segments);
@@ -1125,9 +1125,9 @@ Suite *tensor_suite(void)
     tcase_add_test(tcase, survives_nested_backends);
     tcase_add_test(tcase, refuses_what_is_cut);
     tcase_add_test(tcase, says_that_numpy_is_missing);
-    tcase_add_loop_test(tcase, looks_at_the_frame, 0, 2);
+    tcase_add_loop_test(tcase, uses_the_frame, 0, 2);
     tcase_add_test(tcase, copies_what_is_smaller);
-    tcase_add_loop_test(tcase, looks_at_several_in_one_frame, 0, 2 * ALIGNED);
+    tcase_add_loop_test(tcase, uses_several_places_in_one_frame, 0, 2 * ALIGNED);
     tcase_add_test(tcase, refuses_equal_keys_behind_an_array);
     tcase_add_test(tcase, takes_the_last_of_two);
     tcase_add_test(tcase, leaves_other_tuples_alone);

@@ -237,7 +237,7 @@ static const char *make_answer(const char *version, const char *threads, const c
 }
 
 /* Also if the layout has an answer: a shim's is of another interpreter. */
-START_TEST(asks_a_script)
+START_TEST(runs_a_script)
 {
     make_installation();
     folder_write("other/libpython3.13.so.1.0", "");
@@ -349,7 +349,7 @@ Suite *interpreter_suite(void)
     tcase_add_test(tcase, prefers_what_is_closer);
     tcase_add_test(tcase, makes_paths_absolute);
     tcase_add_test(tcase, says_what_is_not_there);
-    tcase_add_test(tcase, asks_a_script);
+    tcase_add_test(tcase, runs_a_script);
     tcase_add_test(tcase, refuses_what_cannot_serve);
     tcase_add_loop_test(tcase, refuses_what_is_no_python, 0, 6);
     tcase_add_test(tcase, refuses_what_does_not_run);

@@ -199,7 +199,7 @@ static const struct {
 
 #define ERRORS (sizeof errors / sizeof *errors)
 
-START_TEST(tells_what_went_wrong)
+START_TEST(reports_what_went_wrong)
 {
     struct session *session = SESSION();
     for (size_t i = 0; i < ERRORS; i++) {
@@ -241,7 +241,7 @@ START_TEST(answers_when_python_is_taken_apart)
 END_TEST
 
 /* What cannot be decoded in bytes that no notation has. */
-START_TEST(tells_what_cannot_be_decoded)
+START_TEST(reports_what_cannot_be_decoded)
 {
     struct session *session = SESSION();
     session_send(session, "{eval, 1, %b}", "\xff", (size_t)1);
@@ -297,7 +297,7 @@ START_TEST(assigns_bindings)
 END_TEST
 
 /* A traceback names the position of the code, and shows its lines even if there is no such file. */
-START_TEST(knows_where_the_code_stands)
+START_TEST(reports_where_the_code_is)
 {
     struct session *session = SESSION();
     session_send(session, "{eval, 1, 'x = 1\nx/0', #{file => 'lib/some.ex', line => 300}}");
@@ -508,7 +508,7 @@ static const char *const intrusions[] = {
     "import os\nos.dup2(2, 1)\nos.write(1, b'intruder')",
 };
 
-START_TEST(lets_nobody_into_its_output)
+START_TEST(keeps_its_output_private)
 {
     struct session *session = SESSION();
     for (size_t i = 0; i < sizeof intrusions / sizeof *intrusions; i++) {
@@ -522,7 +522,7 @@ START_TEST(lets_nobody_into_its_output)
 }
 END_TEST
 
-START_TEST(lets_nobody_into_its_input)
+START_TEST(keeps_its_input_private)
 {
     struct session *session = SESSION();
     session_send(session, "{eval, 1, 'input()'}");
@@ -567,7 +567,7 @@ END_TEST
 
 /* -- info, stop --------------------------------------------------------------------------------------------------- */
 
-START_TEST(tells_about_itself)
+START_TEST(reports_its_state)
 {
     struct session *session = SESSION(.options = {"--max-frame", "100000"});
     session_send(session, "{info, now}");
@@ -582,7 +582,7 @@ START_TEST(tells_about_itself)
 END_TEST
 
 /* Also while Python is busy, even if it holds its lock. */
-START_TEST(tells_about_itself_while_busy)
+START_TEST(reports_its_state_while_busy)
 {
     static const char *const busy[] = {"import time\ntime.sleep(0.3)",
                                        "import ctypes\nctypes.PyDLL(None).usleep(300000)"};
@@ -780,12 +780,12 @@ Suite *session_suite(void)
     tcase_add_loop_test(tcase, evaluates, 0, pythons);
     tcase_add_loop_test(tcase, executes_and_calls, 0, pythons);
     tcase_add_loop_test(tcase, answers_under_any_id, 0, pythons);
-    tcase_add_loop_test(tcase, tells_what_went_wrong, 0, pythons);
+    tcase_add_loop_test(tcase, reports_what_went_wrong, 0, pythons);
     tcase_add_loop_test(tcase, answers_when_python_is_taken_apart, 0, pythons);
-    tcase_add_loop_test(tcase, tells_what_cannot_be_decoded, 0, pythons);
+    tcase_add_loop_test(tcase, reports_what_cannot_be_decoded, 0, pythons);
     tcase_add_loop_test(tcase, runs_nothing_of_a_refused_request, 0, pythons);
     tcase_add_loop_test(tcase, assigns_bindings, 0, pythons);
-    tcase_add_loop_test(tcase, knows_where_the_code_stands, 0, pythons);
+    tcase_add_loop_test(tcase, reports_where_the_code_is, 0, pythons);
     tcase_add_loop_test(tcase, keeps_objects_by_reference, 0, pythons);
     tcase_add_loop_test(tcase, keeps_sessions_apart, 0, pythons);
     tcase_add_loop_test(tcase, releases_objects, 0, pythons);
@@ -794,12 +794,12 @@ Suite *session_suite(void)
     tcase_add_loop_test(tcase, sends_output_of_the_result, 0, pythons);
     tcase_add_loop_test(tcase, sends_output_of_threads, 0, pythons);
     tcase_add_loop_test(tcase, survives_closed_output, 0, pythons);
-    tcase_add_loop_test(tcase, lets_nobody_into_its_output, 0, pythons);
-    tcase_add_loop_test(tcase, lets_nobody_into_its_input, 0, pythons);
+    tcase_add_loop_test(tcase, keeps_its_output_private, 0, pythons);
+    tcase_add_loop_test(tcase, keeps_its_input_private, 0, pythons);
     tcase_add_loop_test(tcase, keeps_its_descriptors_from_children, 0, pythons);
     tcase_add_loop_test(tcase, serves_on_other_descriptors, 0, pythons);
-    tcase_add_loop_test(tcase, tells_about_itself, 0, pythons);
-    tcase_add_loop_test(tcase, tells_about_itself_while_busy, 0, pythons);
+    tcase_add_loop_test(tcase, reports_its_state, 0, pythons);
+    tcase_add_loop_test(tcase, reports_its_state_while_busy, 0, pythons);
     tcase_add_loop_test(tcase, stops, 0, pythons);
     tcase_add_loop_test(tcase, refuses_what_comes_after_stop, 0, pythons);
     tcase_add_loop_test(tcase, keeps_no_memory, 0, pythons);

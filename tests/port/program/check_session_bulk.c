@@ -44,7 +44,7 @@ static bool has_numpy(struct session *session)
     return strcmp(session_next_reply(session), "{ok,numpy,nil}") == 0;
 }
 
-START_TEST(tells_where_arrays_are_skipped)
+START_TEST(reports_if_arrays_are_skipped)
 {
     struct session *session = SESSION();
     if (!has_numpy(session))
@@ -72,7 +72,7 @@ static struct segment_seen read_segment(const char *text)
     return seen;
 }
 
-static struct segment_seen lend(struct session *session, size_t size)
+static struct segment_seen lease_segment(struct session *session, size_t size)
 {
     session_send(session, "{segment, lend, %d}", (long long)size);
     struct segment_seen seen = read_segment(session_next_reply(session));
@@ -162,7 +162,7 @@ END_TEST
 START_TEST(takes_data_out_of_segments)
 {
     struct session *session = SESSION();
-    struct segment_seen seen = lend(session, 1000);
+    struct segment_seen seen = lease_segment(session, 1000);
     write_segment(session, &seen, 0, "some text and \xff", 15);
     session_send(session, "{call, 1, 'str.upper', [{$segment, %d, 5, 4}]}", (long long)seen.number);
     session_expect(session, "{ok,1,'TEXT'}");
@@ -241,7 +241,7 @@ START_TEST(uses_the_pipe_beyond_the_limit)
     session_send(session, "{segment, 1, 1}");
     session_expect(session, "{ok,1,nil}");
     give_back(session, first.number);
-    ck_assert_int_eq(lend(session, GRAIN).fd, first.fd);
+    ck_assert_int_eq(lease_segment(session, GRAIN).fd, first.fd);
     give_back(session, second.number);
     /* Segments are free again if a result turns out to have no term. */
     for (int i = 0; i < 5; i++) {
@@ -254,13 +254,13 @@ START_TEST(uses_the_pipe_beyond_the_limit)
 END_TEST
 
 /* Also while Python is busy; a give_back has no answer. */
-START_TEST(lends_at_once)
+START_TEST(leases_at_once)
 {
     struct session *session = SESSION();
     session_send(session, "{exec, 1, 'import time\ntime.sleep(0.3)'}");
-    struct segment_seen seen = lend(session, 10);
+    struct segment_seen seen = lease_segment(session, 10);
     give_back(session, seen.number);
-    ck_assert_int_eq(lend(session, 10).fd, seen.fd);
+    ck_assert_int_eq(lease_segment(session, 10).fd, seen.fd);
     session_send(session, "{give_back, [12345, -1]}");
     session_send(session, "{give_back, []}");
     session_send(session, "{give_back, [x]}");
@@ -299,7 +299,7 @@ START_TEST(survives_a_client_that_cuts)
 {
     struct session *session = SESSION();
     char path[64];
-    struct segment_seen seen = lend(session, MIB);
+    struct segment_seen seen = lease_segment(session, MIB);
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)session_pid(session), seen.fd);
     ck_assert_int_eq(open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), -1);
     ck_assert_int_eq(errno, EPERM);
@@ -320,7 +320,7 @@ START_TEST(keeps_requests_apart)
         struct segment_seen given[REQUESTS];
         for (int i = 0; i < REQUESTS; i++) {
             memset(letters, 'a' + (i + round) % 26, SIZE);
-            given[i] = lend(session, SIZE);
+            given[i] = lease_segment(session, SIZE);
             write_segment(session, &given[i], 0, letters, SIZE);
         }
         for (int i = 0; i < REQUESTS; i++)
@@ -340,11 +340,11 @@ START_TEST(keeps_requests_apart)
 END_TEST
 
 /* The leases of a client that died are not given back; its segments end with the session, which ends as usual. */
-START_TEST(ends_with_segments_lent)
+START_TEST(ends_with_segments_leased)
 {
     struct session *session = SESSION();
     for (int i = 0; i < 10; i++) {
-        struct segment_seen seen = lend(session, MIB);
+        struct segment_seen seen = lease_segment(session, MIB);
         write_segment(session, &seen, 0, "x", 1);
     }
     ask_for_letters(session, 'a', MIB);
@@ -397,7 +397,7 @@ START_TEST(keeps_segments_as_long_as_arrays)
     if (has_numpy(session)) {
         char *letters = malloc(100000);
         memset(letters, 'a', 100000);
-        struct segment_seen seen = lend(session, 100000);
+        struct segment_seen seen = lease_segment(session, 100000);
         write_segment(session, &seen, 0, letters, 100000);
         session_send(session,
                      "{exec, 1, 'part = a[10:]', #{bindings => #{a => #{__struct__ => Elixir.PythonxPort.Tensor,"
@@ -408,10 +408,10 @@ START_TEST(keeps_segments_as_long_as_arrays)
             session_expect_value(session, same_array[i].code, same_array[i].value);
         give_back(session, seen.number);
         session_expect_value(session, "del a", "nil");
-        ck_assert_int_ne(lend(session, 1000).fd, seen.fd);
+        ck_assert_int_ne(lease_segment(session, 1000).fd, seen.fd);
         session_expect_value(session, "int(part.sum())", "9699030");
         session_expect_value(session, "del part", "nil");
-        struct segment_seen next = lend(session, 1000);
+        struct segment_seen next = lease_segment(session, 1000);
         ck_assert(next.fd == seen.fd && next.number > seen.number);
         free(letters);
     }
@@ -566,7 +566,7 @@ START_TEST(takes_one_buffer_for_an_array_in_a_segment)
     if (session == NULL)
         return;
     long before = peak_of(session);
-    struct segment_seen seen = lend(session, ARRAY_MIB * MIB);
+    struct segment_seen seen = lease_segment(session, ARRAY_MIB * MIB);
     float *ones = malloc(MIB);
     for (size_t i = 0; i < MIB / sizeof *ones; i++)
         ones[i] = 1.0f;
@@ -610,7 +610,7 @@ static struct segment_seen expect_letters(struct session *session, const char *c
     return seen;
 }
 
-START_TEST(lends_the_array_itself)
+START_TEST(leases_the_array_itself)
 {
     struct session *session = start_with_warm_memory(_i);
     if (session == NULL)
@@ -674,7 +674,7 @@ static const struct {
 };
 #define OWNER_COUNT (sizeof owners / sizeof *owners)
 
-START_TEST(tells_who_has_an_array)
+START_TEST(counts_references_to_an_array)
 {
     for (size_t i = 0; i < OWNER_COUNT; i++) {
         struct session *session = start_with_warm_memory(_i);
@@ -691,7 +691,7 @@ START_TEST(tells_who_has_an_array)
 END_TEST
 
 /* By code that runs as the result is encoded, and a weak reference. */
-START_TEST(parts_from_an_array_that_was_found)
+START_TEST(detaches_an_array_that_was_found)
 {
     struct session *session = start_with_warm_memory(_i);
     if (session == NULL)
@@ -749,7 +749,7 @@ START_TEST(keeps_children_apart)
         return;
     struct segment_seen seen = expect_letters(session, "letters(chr(97))", 'a', MIB);
     give_back(session, seen.number);
-    struct segment_seen sent = lend(session, MIB);
+    struct segment_seen sent = lease_segment(session, MIB);
     write_segment(session, &sent, 0, "abc", 3);
     session_expect_value(session, "import os; x = letters(chr(98))", "nil");
     session_send(session,
@@ -790,16 +790,16 @@ static TCase *segments_tcase(int pythons)
     tcase_add_loop_test(tcase, takes_data_out_of_segments, 0, pythons);
     tcase_add_loop_test(tcase, puts_results_in_segments, 0, pythons);
     tcase_add_loop_test(tcase, uses_the_pipe_beyond_the_limit, 0, pythons);
-    tcase_add_loop_test(tcase, lends_at_once, 0, pythons);
+    tcase_add_loop_test(tcase, leases_at_once, 0, pythons);
     tcase_add_loop_test(tcase, takes_data_out_of_two_files, 0, pythons);
     tcase_add_loop_test(tcase, survives_a_client_that_cuts, 0, pythons);
     tcase_add_loop_test(tcase, keeps_requests_apart, 0, pythons);
-    tcase_add_loop_test(tcase, ends_with_segments_lent, 0, pythons);
+    tcase_add_loop_test(tcase, ends_with_segments_leased, 0, pythons);
     tcase_add_loop_test(tcase, keeps_segments_as_long_as_arrays, 0, pythons);
-    tcase_add_loop_test(tcase, lends_the_array_itself, 0, pythons);
+    tcase_add_loop_test(tcase, leases_the_array_itself, 0, pythons);
     tcase_add_loop_test(tcase, copies_what_python_keeps, 0, pythons);
-    tcase_add_loop_test(tcase, tells_who_has_an_array, 0, pythons);
-    tcase_add_loop_test(tcase, parts_from_an_array_that_was_found, 0, pythons);
+    tcase_add_loop_test(tcase, counts_references_to_an_array, 0, pythons);
+    tcase_add_loop_test(tcase, detaches_an_array_that_was_found, 0, pythons);
     tcase_add_loop_test(tcase, serves_numpy_as_malloc_does, 0, pythons);
     tcase_add_loop_test(tcase, keeps_children_apart, 0, pythons);
     tcase_set_timeout(tcase, 30);
@@ -811,7 +811,7 @@ Suite *session_bulk_suite(void)
     Suite *suite = suite_create("session_bulk");
     TCase *tcase = tcase_create("bulk");
     int pythons = pythons_count();
-    tcase_add_loop_test(tcase, tells_where_arrays_are_skipped, 0, pythons);
+    tcase_add_loop_test(tcase, reports_if_arrays_are_skipped, 0, pythons);
     tcase_add_loop_test(tcase, says_whether_it_has_segments, 0, pythons);
     tcase_add_loop_test(tcase, refuses_other_sizes, 0, pythons);
     tcase_add_loop_test(tcase, keeps_arrays_after_the_request, 0, pythons);

@@ -395,7 +395,7 @@ START_TEST(streams_side_by_side)
 }
 END_TEST
 
-START_TEST(tells_what_is_no_stream)
+START_TEST(reports_what_is_no_stream)
 {
     struct session *session = start(_i);
     ask(session, "stream", "5", "5", "");
@@ -588,7 +588,7 @@ START_TEST(sends_messages)
 }
 END_TEST
 
-START_TEST(calls_nobody_from_a_child)
+START_TEST(makes_no_calls_from_a_child)
 {
     struct session *session = start(_i);
     eval(session, "1",
@@ -604,7 +604,7 @@ END_TEST
 
 /* -- what is told ------------------------------------------------------------------------------------------------- */
 
-START_TEST(tells_times_and_counts)
+START_TEST(reports_times_and_counts)
 {
     struct session *session = start(_i);
     ask(session, "eval", "5", "5", "timing => true");
@@ -709,7 +709,7 @@ Suite *session_control_suite(void)
     tcase_add_loop_test(tcase, streams_a_lot, 0, pythons);
     tcase_add_loop_test(tcase, closes_a_stream_that_is_left, 0, pythons);
     tcase_add_loop_test(tcase, streams_side_by_side, 0, pythons);
-    tcase_add_loop_test(tcase, tells_what_is_no_stream, 0, pythons);
+    tcase_add_loop_test(tcase, reports_what_is_no_stream, 0, pythons);
     tcase_add_loop_test(tcase, calls_the_client, 0, pythons);
     tcase_add_loop_test(tcase, runs_what_is_made_within_a_call, 0, pythons);
     tcase_add_loop_test(tcase, stops_after_calls, 0, pythons);
@@ -718,8 +718,8 @@ Suite *session_control_suite(void)
     tcase_add_loop_test(tcase, calls_from_coroutines, 0, pythons);
     tcase_add_loop_test(tcase, gives_calls_up_when_cancelled, 0, pythons);
     tcase_add_loop_test(tcase, sends_messages, 0, pythons);
-    tcase_add_loop_test(tcase, calls_nobody_from_a_child, 0, pythons);
-    tcase_add_loop_test(tcase, tells_times_and_counts, 0, pythons);
+    tcase_add_loop_test(tcase, makes_no_calls_from_a_child, 0, pythons);
+    tcase_add_loop_test(tcase, reports_times_and_counts, 0, pythons);
     tcase_add_loop_test(tcase, attributes_output_of_threads, 0, pythons);
     tcase_add_loop_test(tcase, logs, 0, pythons);
     tcase_set_timeout(tcase, 60);

@@ -334,7 +334,7 @@ START_TEST(is_gone_when_an_idle_client_is)
 END_TEST
 
 /* A client that sends but does not read gets no work done: requests, and frames that are none. */
-START_TEST(ends_when_nobody_reads)
+START_TEST(ends_when_the_client_does_not_read)
 {
     static const char exec_frame[] = "\0\0\0\x10\x83\x68\3\x77\4"
                                      "exec\x61\1\x6d\0\0\0\0";
@@ -424,7 +424,7 @@ Suite *session_ends_suite(void)
     tcase_add_loop_test(tcase, ends_as_python_code_says, 0, pythons);
     tcase_add_loop_test(tcase, ends_without_its_descriptors, 0, pythons);
     tcase_add_loop_test(tcase, ends_at_an_interrupt, 0, pythons);
-    tcase_add_loop_test(tcase, ends_when_nobody_reads, 0, pythons);
+    tcase_add_loop_test(tcase, ends_when_the_client_does_not_read, 0, pythons);
     tcase_add_loop_test(tcase, leaves_a_traceback_in_the_crash_file, 0, pythons);
     tcase_add_loop_test(tcase, leaves_a_traceback_on_stderr, 0, pythons);
     tcase_add_loop_test(tcase, leaves_no_crash_file_without_a_crash, 0, pythons);

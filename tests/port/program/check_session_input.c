@@ -530,7 +530,7 @@ START_TEST(runs_what_came_before_the_end)
 END_TEST
 
 /* In the length, right behind it, in the body, and in a frame over the limit. */
-START_TEST(tells_a_frame_that_was_cut)
+START_TEST(reports_a_frame_that_was_cut)
 {
     static const struct {
         const char *bytes;
@@ -552,7 +552,7 @@ START_TEST(tells_a_frame_that_was_cut)
 }
 END_TEST
 
-START_TEST(tells_a_frame_that_was_cut_while_busy)
+START_TEST(reports_a_frame_that_was_cut_while_busy)
 {
     struct session *session = SESSION();
     session_send(session, "{exec, 1, 'import time\ntime.sleep(0.3)'}");
@@ -613,8 +613,8 @@ Suite *session_input_suite(void)
     tcase_add_loop_test(tcase, passes_large_binaries, 0, pythons);
     tcase_add_loop_test(tcase, ends_when_the_input_ends, 0, pythons);
     tcase_add_loop_test(tcase, runs_what_came_before_the_end, 0, pythons);
-    tcase_add_loop_test(tcase, tells_a_frame_that_was_cut, 0, pythons);
-    tcase_add_loop_test(tcase, tells_a_frame_that_was_cut_while_busy, 0, pythons);
+    tcase_add_loop_test(tcase, reports_a_frame_that_was_cut, 0, pythons);
+    tcase_add_loop_test(tcase, reports_a_frame_that_was_cut_while_busy, 0, pythons);
     tcase_add_loop_test(tcase, gives_up_what_takes_too_long, 0, pythons);
     tcase_add_loop_test(tcase, ends_what_cannot_be_interrupted, 0, pythons);
     tcase_set_timeout(tcase, 60);
