@@ -1,6 +1,6 @@
-/* The engine's codec against CPython's own: decode and encode beside pickle.loads and pickle.dumps (protocol 5), on the
- * same data, in the same process, in turns. Prints a line for each round of each piece of work: its name, the seconds
- * of CPU time that one turn of the codec took, and those of pickle. */
+/* Measures the engine's codec against CPython's own: decode and encode beside pickle.loads and pickle.dumps (protocol
+ * 5), on the same data, in the same process, in turns. Prints a line for each round of each piece of work: its name,
+ * the seconds of CPU time that one turn of the codec took, and those of pickle. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/env escript
-%% Round trips over open_port: the port program against a program that only echoes frames of the same size, in turns.
+%% Measures round trips over open_port: the port program against a program that only echoes frames of the same size, in turns.
 %%
 %% usage: round_trip.escript PROGRAM PYTHON ECHO LABEL CPU [USEC ...]
 %%
@@ -8,7 +8,7 @@
 %% without --spin and with each USEC.
 %%
 %% Prints a line for each round of each measurement: its name, the seconds of a round trip through the port, and those
-%% through the echo. The lines that begin with "CPU" tell CPU time instead: of the port with --spin beside the port
+%% through the echo. The lines that begin with "CPU" contain CPU time instead: of the port with --spin beside the port
 %% without.
 -mode(compile).
 
@@ -17,7 +17,7 @@
 -define(CPU_ROUNDS, 10).
 -define(PACED, 30). % requests in such a round
 -define(PACE_MS, 2).
--define(PATIENCE_MS, 10000).
+-define(REPLY_TIMEOUT_MS, 10000).
 
 main([Program, Python, Echo, Label, Cpu | Spins]) ->
     EchoPort = open(Cpu, Echo, []),
@@ -51,7 +51,7 @@ next_term(Port) ->
     receive
         {Port, {data, Frame}} -> binary_to_term(Frame);
         {Port, {exit_status, Status}} -> error({exit_status, Status})
-    after ?PATIENCE_MS -> error(no_answer)
+    after ?REPLY_TIMEOUT_MS -> error(no_answer)
     end.
 
 %% One after the other; each reply must be the expected one.

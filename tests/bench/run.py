@@ -1,8 +1,8 @@
-"""Speed and memory, each beside a baseline that is measured in the same run and in turns with it.
+"""Measures speed and memory, each beside a baseline that is measured in the same run and in turns with it.
 
 usage: run.py BUILD
 
-Machines are noisy, and differ: only the ratios tell something. Each round measures the port and its baseline one right
+Machines are noisy, and differ: only the ratios mean something. Each round measures the port and its baseline one right
 after the other; the ratio is the median of the rounds' ratios, and the spread is where their middle half lies. What is
 built is expected in BUILD (make bench sees to that); the Python that runs this is the Python of the measurements.
 """

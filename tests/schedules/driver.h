@@ -1,4 +1,4 @@
-/* What the parts of the random mode share: requests and calls as the model knows them, and the session they belong to.
+/* Declares what the parts of the random mode share: requests and calls of the model, and the session they belong to.
  *
  *   mixed_load.c   options, session after session
  *   round.c        one session: start, load, quiet moments, end
@@ -7,9 +7,9 @@
  *   calls.c        answers calls from Python, with requests within them
  *   streams.c      grants items, and checks them
  *   model.c        checks replies and the other events against what was sent
- *   port_process.c the process, history.c what went to and fro, fields.c terms
+ *   port_process.c the process; history.c: frames, both ways; fields.c: terms
  *
- * All of it is one thread. */
+ * All of it runs on one thread. */
 #ifndef PYTHONX_TESTS_DRIVER_H
 #define PYTHONX_TESTS_DRIVER_H
 

@@ -13,7 +13,7 @@
 
 #include <check.h>
 
-#define PATIENCE_MSEC 10000
+#define WAIT_MSEC 10000
 #define LINE_LENGTH 300
 #define LINES_MAX 256
 
@@ -60,7 +60,7 @@ void schedule_control_free(struct schedule_control *control)
 static void wait_readable(int fd, const char *what)
 {
     struct pollfd poller = {.fd = fd, .events = POLLIN};
-    ck_assert_msg(poll(&poller, 1, PATIENCE_MSEC) == 1, "schedule: waited %d s for %s", PATIENCE_MSEC / 1000, what);
+    ck_assert_msg(poll(&poller, 1, WAIT_MSEC) == 1, "schedule: waited %d s for %s", WAIT_MSEC / 1000, what);
 }
 
 static void ensure_connected(struct schedule_control *control)
