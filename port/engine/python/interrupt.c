@@ -70,6 +70,26 @@ PyObject *interrupt_exception(const struct job *job)
     return exception;
 }
 
+void interrupt_replace_error(const struct job *job)
+{
+    PyObject *error = errors_take();
+    PyObject *abort = interrupt_exception(job);
+    PyErr_Clear();
+    if (abort != NULL && !Py_IsNone(abort) && error != NULL) {
+        PyObject *traceback = PyException_GetTraceback(error);
+        if (traceback != NULL)
+            (void)PyException_SetTraceback(abort, traceback);
+        Py_XDECREF(traceback);
+        PyException_SetCause(abort, NULL);
+        Py_SETREF(error, Py_NewRef(abort));
+    }
+    Py_XDECREF(abort);
+    if (error != NULL)
+        errors_set(error);
+    else
+        PyErr_NoMemory();
+}
+
 void interrupt_name_abort(const struct job *job)
 {
     enum job_abort abort = abort_of(job);
@@ -77,20 +97,15 @@ void interrupt_name_abort(const struct job *job)
         return;
     PyObject *exception = errors_take();
     PyObject *arguments = exception == NULL ? NULL : PyObject_GetAttrString(exception, "args");
-    PyObject *named = arguments == NULL || PyTuple_Size(arguments) != 0 ? NULL : interrupt_exception(job);
+    bool is_bare = arguments != NULL && PyTuple_Size(arguments) == 0;
     PyErr_Clear();
-    if (named != NULL) {
-        PyObject *traceback = PyException_GetTraceback(exception);
-        if (traceback != NULL)
-            (void)PyException_SetTraceback(named, traceback);
-        Py_XDECREF(traceback);
-        Py_SETREF(exception, named);
-    }
     Py_XDECREF(arguments);
     if (exception != NULL)
         errors_set(exception);
     else
         PyErr_NoMemory();
+    if (is_bare)
+        interrupt_replace_error(job);
 }
 
 static enum job_abort take_abort(struct job *job)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "exec/stream.h"
+#include "exec/stream_items.h"
 #include "os/clock.h"
 #include "os/exit_status.h"
 #include "os/fd_state.h"
@@ -126,7 +126,7 @@ static void write_what_is_due(void)
 {
     SCHEDULE_POINT(reader_writes);
     (void)abort_reply_to_unbegun();
-    stream_send_due(clock_us());
+    stream_items_send_due(clock_us());
 }
 
 /* While Python waits for the BEAM the answer must be read, however much is queued. */

@@ -7,6 +7,7 @@
 #include "exec/execute.h"
 #include "exec/reply.h"
 #include "exec/stream.h"
+#include "exec/stream_items.h"
 #include "os/clock.h"
 #include "os/schedule.h"
 #include "python/context.h"
@@ -426,7 +427,7 @@ static void on_timer(unsigned long long now_us)
     SCHEDULE_POINT(timer_fired);
     session_lock();
     job_expire(now_us, abort_deliver);
-    unsigned long long next = handoff_on_timer(now_us), due = stream_next_due();
+    unsigned long long next = handoff_on_timer(now_us), due = stream_items_next_due();
     if (session.jobs.aborted != NULL || (due != 0 && due <= now_us))
         reader_notify();
     else
