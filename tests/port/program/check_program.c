@@ -144,7 +144,8 @@ START_TEST(guards_a_program)
     expect("$PORT guard /no/such/program </dev/null", 1, "/no/such/program: No such file or directory");
     /* With all that it has started, and what ignores being asked. */
     expect("$PORT guard sh -c 'trap : TERM; sleep 30 & echo $! >$FOLDER/pid; wait; sleep 30' </dev/null; "
-           "sleep 0.1; kill -0 $(cat $FOLDER/pid) 2>/dev/null || echo gone",
+           "for i in $(seq 50); do kill -0 $(cat $FOLDER/pid) 2>/dev/null || break; sleep 0.1; done; "
+           "kill -0 $(cat $FOLDER/pid) 2>/dev/null || echo gone",
            0, "gone");
 }
 END_TEST
