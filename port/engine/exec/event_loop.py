@@ -10,7 +10,8 @@ from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pu
 tasks = {}  # context (of the request) to its task
 waiting_for_demand = {}  # context of an async stream to the future that its next grant resolves
 loop = None
-scheduled_by_thread = False
+scheduled_by_threads = []  # an entry for each callback that has not run yet
+handled_signals = set()
 
 
 def new_loop():
@@ -27,6 +28,7 @@ def get_loop():
         loop = new_loop()
         loop.set_exception_handler(on_lost_exception)
         loop.call_soon_threadsafe = waking(loop.call_soon_threadsafe)
+        note_signal_handlers()
     return loop
 
 
@@ -35,25 +37,38 @@ def waking(call_soon_threadsafe):
 
     @functools.wraps(call_soon_threadsafe)
     def call_soon(callback, *arguments, **keywords):
-        global scheduled_by_thread
+        scheduled_by_threads.append(callback)
         handle = call_soon_threadsafe(callback, *arguments, **keywords)
-        scheduled_by_thread = True
+        call_soon_threadsafe(scheduled_by_threads.pop)
         wake()
         return handle
 
     return call_soon
 
 
+def note_signal_handlers():
+    add, remove = loop.add_signal_handler, loop.remove_signal_handler
+
+    @functools.wraps(add)
+    def add_signal_handler(number, *arguments):
+        add(number, *arguments)
+        handled_signals.add(number)
+
+    @functools.wraps(remove)
+    def remove_signal_handler(number):
+        handled_signals.discard(number)
+        return remove(number)
+
+    loop.add_signal_handler, loop.remove_signal_handler = add_signal_handler, remove_signal_handler
+
+
 def is_needed():
     """Whether the loop has something to do that outlives the requests. Of uvloop's insides only the tasks are visible."""
-    global scheduled_by_thread
-    if scheduled_by_thread:
-        scheduled_by_thread = False
-        return True
     timers = getattr(loop, "_scheduled", ())
     return bool(
-        getattr(loop, "_ready", None)
-        or getattr(loop, "_signal_handlers", None)
+        scheduled_by_threads
+        or handled_signals
+        or getattr(loop, "_ready", None)
         or any(not timer.cancelled() for timer in timers)
         or asyncio.all_tasks(loop)
     )
