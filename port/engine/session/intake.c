@@ -58,6 +58,18 @@ struct job *intake_accept(struct frame *frame)
     return nested ? NULL : job;
 }
 
+/* A call whose answer does not get through is not to wait for it: it fails. Takes the request over. */
+static void fail_call(struct request *request)
+{
+    static const unsigned char failure[] = "\x68\x02\x77\x05"
+                                           "error"
+                                           "\x6d\0\0\0\x25the frame with the answer was refused";
+    request->arguments = span_of(failure, sizeof failure - 1);
+    session_lock();
+    (void)invoke_table_answer(request);
+    session_unlock();
+}
+
 /* Of a refused frame the first bytes are there: enough to answer under its own id if that came early. */
 void intake_refuse(struct frame *frame, size_t announced)
 {
@@ -71,6 +83,8 @@ void intake_refuse(struct frame *frame, size_t announced)
         snprintf(text, sizeof text, "there is no memory for a frame of %zu bytes", announced);
     if (request_read(frame, &request, &refusal)) {
         answer_error(request.id, PROTOCOL_BAD_REQUEST, text);
+        if (request.operation == OPERATION_reply)
+            fail_call(&request);
         request_free(&request);
         return;
     }
