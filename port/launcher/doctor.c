@@ -1,5 +1,4 @@
-/* Finds what a session would find, and tries a session out in a process of its own, where nothing can go wrong that
- * would not be seen. */
+/* Finds what a session would find, and loads it in a process of its own, so that a crash is seen and reported. */
 #include "launcher/doctor.h"
 
 #include <errno.h>
@@ -15,22 +14,22 @@
 #include "os/exit_status.h"
 #include "os/platform.h"
 
-static void row(FILE *out, const char *label, const char *value)
+static void print_row(FILE *out, const char *label, const char *value)
 {
     fprintf(out, "%-12s %s\n", label, value);
 }
 
-static int verdict(FILE *out, const char *problem)
+static int print_verdict(FILE *out, const char *problem)
 {
     if (problem == NULL)
-        row(out, "verdict:", "all is well: sessions can start");
+        print_row(out, "verdict:", "all is well: sessions can start");
     else
-        row(out, "problem:", problem);
+        print_row(out, "problem:", problem);
     return problem == NULL ? EXIT_STATUS_OK : EXIT_STATUS_FAILURE;
 }
 
-/* Where the wish for this interpreter came from. */
-static const char *chosen_by(const struct options *options)
+/* What decided for this interpreter. */
+static const char *find_choice(const struct options *options)
 {
     const char *environment = getenv("PYTHONX_PYTHON"), *venv = getenv("VIRTUAL_ENV");
     if (options->python != NULL)
@@ -40,7 +39,7 @@ static const char *chosen_by(const struct options *options)
     return venv != NULL && *venv != '\0' ? "$VIRTUAL_ENV" : "PATH";
 }
 
-/* Runs `program -c code` with its output on ours; the exit status, or -1. */
+/* Runs `program -c code` with its output on ours. Returns the exit status, or -1. */
 static int run_python(const char *program, const char *code)
 {
     pid_t pid;
@@ -69,7 +68,7 @@ static const char describe_python[] = "import sys\n"
                                       "except Exception as error:\n"
                                       "    print('numpy:       none (%s)' % error)\n";
 
-static bool loads(const struct interpreter *interpreter, const char *engine)
+static bool can_load(const struct interpreter *interpreter, const char *engine)
 {
     pid_t child = fork();
     if (child == 0)
@@ -83,26 +82,26 @@ int doctor_run(const struct options *options, FILE *out)
     struct interpreter interpreter;
     char *engine = loader_engine_path();
     int status;
-    row(out, "launcher:", "pythonx_port " PYTHONX_PORT_VERSION);
-    row(out, "engine:", engine == NULL ? "none" : engine);
+    print_row(out, "launcher:", "pythonx_port " PYTHONX_PORT_VERSION);
+    print_row(out, "engine:", engine == NULL ? "none" : engine);
     if (!interpreter_find(options->python, &interpreter)) {
-        status = verdict(out, "out of memory");
+        status = print_verdict(out, "out of memory");
         goto done;
     }
-    row(out, "chosen by:", chosen_by(options));
-    row(out, "python:", interpreter.program == NULL ? "none" : interpreter.program);
-    row(out, "libpython:", interpreter.library == NULL ? "none" : interpreter.library);
+    print_row(out, "chosen by:", find_choice(options));
+    print_row(out, "python:", interpreter.program == NULL ? "none" : interpreter.program);
+    print_row(out, "libpython:", interpreter.library == NULL ? "none" : interpreter.library);
     fflush(out);
     if (interpreter.problem != NULL)
-        status = verdict(out, interpreter.problem);
+        status = print_verdict(out, interpreter.problem);
     else if (engine == NULL)
-        status = verdict(out, "the engine is missing: run make, or reinstall");
+        status = print_verdict(out, "the engine is missing: run make, or reinstall");
     else if (run_python(interpreter.program, describe_python) != 0)
-        status = verdict(out, "the interpreter does not run a simple script");
-    else if (!loads(&interpreter, engine))
-        status = verdict(out, "libpython or the engine cannot be loaded: see above");
+        status = print_verdict(out, "the interpreter does not run a simple script");
+    else if (!can_load(&interpreter, engine))
+        status = print_verdict(out, "libpython or the engine cannot be loaded: see above");
     else
-        status = verdict(out, NULL);
+        status = print_verdict(out, NULL);
 done:
     interpreter_free(&interpreter);
     free(engine);

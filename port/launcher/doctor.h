@@ -1,4 +1,4 @@
-/* `pythonx_port doctor`: what is found, and what is wrong, in words. */
+/* Reports what is found, and what is wrong with it, in words: `pythonx_port doctor`. */
 #ifndef PYTHONX_DOCTOR_H
 #define PYTHONX_DOCTOR_H
 
@@ -6,7 +6,7 @@
 
 #include "launcher/options.h"
 
-/* Prints its findings; exit status 0 where a session would start, 1 where not. */
+/* Prints its findings. Returns the exit status: 0 if a session would start, else 1. */
 int doctor_run(const struct options *options, FILE *out);
 
 #endif

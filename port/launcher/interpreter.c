@@ -1,6 +1,5 @@
-/* The answer is read off the usual layouts where they tell: an interpreter named python3.X, or a venv's pyvenv.cfg
- * (PEP 405), with libpython in the lib directory beside its bin. Where they do not, as for pyenv's shim scripts, the
- * interpreter is run and asked. */
+/* Reads off the usual layouts what an interpreter is: one named python3.X, or a venv's pyvenv.cfg (PEP 405), with
+ * libpython in the lib directory beside its bin. Anything else, such as pyenv's shim scripts, is run to find out. */
 #include "launcher/interpreter.h"
 
 #include <dirent.h>
@@ -16,11 +15,11 @@
 
 #define OLDEST_MINOR 11
 
-#define GONE "%s is a venv's, and the Python in %s that the venv was made from is gone: make the venv anew"
+#define GONE "%s is a venv's, and the Python in %s that the venv was made from is gone: make the venv again"
 
 /* -- strings and files --------------------------------------------------------------------------------------------- */
 
-static char *format(const char *first, const char *second, const char *third)
+static char *concatenate(const char *first, const char *second, const char *third)
 {
     char *text;
     return asprintf(&text, "%s%s%s", first, second, third) < 0 ? NULL : text;
@@ -73,24 +72,24 @@ char *interpreter_on_path(const char *name)
     return NULL;
 }
 
-/* Not resolved through symbolic links: a venv is known by where its python3 stands. */
-static char *absolute(char *path)
+/* Symbolic links are kept: a venv is known by where its python3 stands. */
+static char *make_absolute(char *path)
 {
     char directory[PATH_MAX];
     if (path == NULL || path[0] == '/' || getcwd(directory, sizeof directory) == NULL)
         return path;
-    char *whole = format(directory, "/", path);
+    char *whole = concatenate(directory, "/", path);
     free(path);
     return whole;
 }
 
-static char *wanted_program(const char *python)
+static char *find_program(const char *python)
 {
     const char *environment = getenv("PYTHONX_PYTHON"), *venv = getenv("VIRTUAL_ENV");
     if (python == NULL && environment != NULL && *environment != '\0')
         python = environment;
     if (python == NULL && venv != NULL && *venv != '\0')
-        return format(venv, "/bin/python3", "");
+        return concatenate(venv, "/bin/python3", "");
     if (python == NULL)
         return interpreter_on_path("python3");
     return strchr(python, '/') == NULL ? interpreter_on_path(python) : strdup(python);
@@ -98,7 +97,7 @@ static char *wanted_program(const char *python)
 
 /* -- the usual layouts --------------------------------------------------------------------------------------------- */
 
-/* The value of `key = value` in a pyvenv.cfg; NULL where there is none. */
+/* Returns the value of `key = value` in a pyvenv.cfg, or NULL if there is none. */
 static char *read_setting(const char *file, const char *key)
 {
     char *line = NULL, *value = NULL;
@@ -122,12 +121,12 @@ static char *read_setting(const char *file, const char *key)
     return value;
 }
 
-/* For a venv's interpreter the directory with the interpreter that it was made from, else NULL. */
-static char *venv_home(const char *program)
+/* Returns the directory with the interpreter that a venv was made from, or NULL if the program is in no venv. */
+static char *find_venv_home(const char *program)
 {
     char *directory = directory_of(program), *home = NULL;
     for (int level = 0; directory != NULL && home == NULL && level < 2; level++) {
-        char *settings = format(directory, level == 0 ? "/" : "/../", "pyvenv.cfg");
+        char *settings = concatenate(directory, level == 0 ? "/" : "/../", "pyvenv.cfg");
         home = settings == NULL ? NULL : read_setting(settings, "home");
         free(settings);
     }
@@ -135,10 +134,10 @@ static char *venv_home(const char *program)
     return home;
 }
 
-/* Where the interpreter really is: a venv's home, or its own directory, resolved. */
-static char *base_directory(const char *program)
+/* The directory of the interpreter itself: a venv's home, or its own, resolved. */
+static char *find_base_directory(const char *program)
 {
-    char *home = venv_home(program);
+    char *home = find_venv_home(program);
     if (home != NULL)
         return home;
     char *resolved = realpath(program, NULL);
@@ -148,7 +147,7 @@ static char *base_directory(const char *program)
 }
 
 /* The X of "…/python3.X". */
-static int minor_in_name(const char *path)
+static int read_minor(const char *path)
 {
     static const char start[] = "python3.";
     const char *slash = strrchr(path, '/');
@@ -170,8 +169,8 @@ static bool is_script(const char *path)
     return script;
 }
 
-/* The first of the places where distributions put it. Debian has a directory for each architecture. */
-static char *library_in(const char *prefix, int minor)
+/* Looks where distributions put it. Debian has a directory for each architecture. */
+static char *find_library(const char *prefix, int minor)
 {
     static const char *const directories[] = {"lib", "lib64", ("lib/" PYTHONX_MULTIARCH)};
     static const char *const endings[] = {".so.1.0", ".so", ".dylib"};
@@ -187,7 +186,7 @@ static char *library_in(const char *prefix, int minor)
     }
 #ifdef __APPLE__
     /* In a framework, whose version's directory the prefix is. */
-    char *path = format(prefix, "/Python", "");
+    char *path = concatenate(prefix, "/Python", "");
     if (path == NULL || is_file(path))
         return path;
     free(path);
@@ -200,15 +199,15 @@ static bool is_named_python(const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
-    return strcmp(name, "python") == 0 || strcmp(name, "python3") == 0 || minor_in_name(name) != 0;
+    return strcmp(name, "python") == 0 || strcmp(name, "python3") == 0 || read_minor(name) != 0;
 }
 
-/* True where the layout told all. */
+/* Returns whether the layout says all. */
 static bool read_layout(struct interpreter *found)
 {
-    bool told = false;
-    char *directory = base_directory(found->program);
-    char *base = directory == NULL ? NULL : format(directory, "/python3", "");
+    bool known = false;
+    char *directory = find_base_directory(found->program);
+    char *base = directory == NULL ? NULL : concatenate(directory, "/python3", "");
     char *resolved = base == NULL ? NULL : realpath(base, NULL);
     char *program = realpath(found->program, NULL);
     char *bin = resolved == NULL ? NULL : directory_of(resolved);
@@ -218,12 +217,12 @@ static bool read_layout(struct interpreter *found)
     if (!is_named_python(program))
         goto done;
     /* The interpreter that was named may be another version than its directory's python3. */
-    int minor = minor_in_name(program) != 0 ? minor_in_name(program) : minor_in_name(resolved);
+    int minor = read_minor(program) != 0 ? read_minor(program) : read_minor(resolved);
     if (minor < OLDEST_MINOR)
         goto done;
-    found->library = library_in(prefix, minor);
+    found->library = find_library(prefix, minor);
     found->minor = minor;
-    told = found->library != NULL;
+    known = found->library != NULL;
 done:
     free(directory);
     free(base);
@@ -231,12 +230,12 @@ done:
     free(program);
     free(bin);
     free(prefix);
-    return told;
+    return known;
 }
 
 /* -- all together -------------------------------------------------------------------------------------------------- */
 
-static bool has_problem(struct interpreter *found, char *problem)
+static bool set_problem(struct interpreter *found, char *problem)
 {
     found->problem = problem;
     return problem != NULL;
@@ -270,10 +269,10 @@ static bool apply_answer(struct interpreter *found, const struct probe_answer *a
     return made >= 0;
 }
 
-/* What is not a program at all, or what is left of a venv whose own Python is gone. NULL where memory is short. */
+/* Describes what is no program, or what is left of a venv whose own Python is gone. Returns NULL if memory is short. */
 static char *describe_no_program(const char *program)
 {
-    char *text = NULL, *home = venv_home(program);
+    char *text = NULL, *home = find_venv_home(program);
     struct stat status;
     int made;
     if (is_directory(program))
@@ -292,7 +291,7 @@ static char *describe_no_program(const char *program)
 /* A venv of copies has an interpreter still, which cannot run. */
 static char *describe_no_answer(const char *program, char *complaint)
 {
-    char *text, *home = venv_home(program);
+    char *text, *home = find_venv_home(program);
     bool gone = home != NULL && !is_directory(home);
     if (gone && asprintf(&text, GONE, program, home) >= 0) {
         free(complaint);
@@ -305,20 +304,20 @@ static char *describe_no_answer(const char *program, char *complaint)
 bool interpreter_find(const char *python, struct interpreter *found)
 {
     *found = (struct interpreter){0};
-    found->program = absolute(wanted_program(python));
+    found->program = make_absolute(find_program(python));
     if (found->program == NULL && errno == ENOENT)
-        return has_problem(found, format(python == NULL ? "python3" : python,
-                                         " was not found on PATH: install Python 3.11 or later, or name one", ""));
+        return set_problem(found, concatenate(python == NULL ? "python3" : python,
+                                              " was not found on PATH: install Python 3.11 or later, or name one", ""));
     if (found->program == NULL)
         return false;
     if (!is_executable_file(found->program))
-        return has_problem(found, describe_no_program(found->program));
+        return set_problem(found, describe_no_program(found->program));
     if (read_layout(found))
         return true;
     struct probe_answer answer;
     char *complaint = probe_interpreter(found->program, &answer);
     if (complaint != NULL)
-        return has_problem(found, describe_no_answer(found->program, complaint));
+        return set_problem(found, describe_no_answer(found->program, complaint));
     bool whole = apply_answer(found, &answer);
     probe_free(&answer);
     return whole;

@@ -1,4 +1,5 @@
-/* dlopen(3). RTLD_GLOBAL, since extension modules look for Python's symbols in the whole process. */
+/* Loads with dlopen(3): libpython with RTLD_GLOBAL, since extension modules look for its symbols in the whole process.
+ */
 #include "launcher/loader.h"
 
 #include <dlfcn.h>
@@ -17,8 +18,8 @@
 
 #define ENGINE_FILE "pythonx_engine.so"
 
-/* The launcher's own file, resolved; NULL where the system does not tell. */
-static char *own_path(void)
+/* Returns the path of the launcher's own file, resolved, or NULL if the system does not give it. */
+static char *find_own_path(void)
 {
 #ifdef __APPLE__
     char path[PATH_MAX];
@@ -31,7 +32,7 @@ static char *own_path(void)
     Dl_info file;
     if (dladdr(&here, &file) == 0)
         return NULL;
-    /* Some systems tell the name that the program was called by. */
+    /* Some systems give the name that the program was called by. */
     char *path = strchr(file.dli_fname, '/') == NULL ? interpreter_on_path(file.dli_fname) : strdup(file.dli_fname);
     char *resolved = path == NULL ? NULL : realpath(path, NULL);
     free(path);
@@ -42,7 +43,7 @@ static char *own_path(void)
 char *loader_file_path(const char *name)
 {
     static const char *const places[] = {"", "../lib/pythonx_port/"};
-    char *self = own_path(), *path = NULL;
+    char *self = find_own_path(), *path = NULL;
     char *slash = self == NULL ? NULL : strrchr(self, '/');
     if (slash != NULL)
         slash[1] = '\0';

@@ -11,7 +11,7 @@ char *loader_file_path(const char *name);
 /* That of pythonx_engine.so. */
 char *loader_engine_path(void);
 
-/* The engine's entry, with the symbols of `libpython` in place for it. NULL: stderr tells why. */
+/* Returns the engine's entry, with the symbols of `libpython` loaded for it, or NULL after saying why on stderr. */
 engine_main_function *loader_load(const char *libpython, const char *engine);
 
 #endif

@@ -1,4 +1,4 @@
-/* The port program: finds Python, loads it and the engine, and hands over. */
+/* Starts the port program: finds Python, loads it and the engine, and hands over. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "launcher/doctor.h"
+#include "launcher/guard.h"
 #include "launcher/interpreter.h"
 #include "launcher/loader.h"
 #include "launcher/lock.h"
@@ -19,7 +20,7 @@ static int fail(const char *what)
     return EXIT_STATUS_FAILURE;
 }
 
-/* Somebody typed the name to see what it does: frames are not for typing. */
+/* A person typed the name to see what it does: frames are not for typing. */
 static bool is_at_terminal(const struct options *options)
 {
     return isatty(options->engine.input_fd) || isatty(options->engine.output_fd);
@@ -79,9 +80,9 @@ int main(int argc, char **argv)
     struct options options;
     /* What follows these is no option of ours. */
     if (argc == 3 && strcmp(argv[1], "lock") == 0)
-        return hold_lock(argv[2]);
+        return lock_hold(argv[2]);
     if (argc >= 3 && strcmp(argv[1], "guard") == 0)
-        return hold_guard(argv + 2);
+        return guard_run(argv + 2);
     if (!options_read(argc, argv, &options))
         return EXIT_STATUS_USAGE;
     switch (options.command) {

@@ -1,4 +1,4 @@
-/* getopt_long(3); every number is checked as a whole. */
+/* Reads options with getopt_long(3), and checks every number as a whole. */
 #include "launcher/options.h"
 
 #include <errno.h>
@@ -47,7 +47,7 @@ static const char help[] =
     "Usage: pythonx_port [options]          serve: frames of Erlang terms on stdin and stdout\n"
     "       pythonx_port encode             Erlang terms as text on stdin, frames on stdout\n"
     "       pythonx_port decode             frames on stdin, Erlang terms as text on stdout\n"
-    "       pythonx_port doctor [options]   tell which Python is found, and what is wrong with it\n"
+    "       pythonx_port doctor [options]   print which Python is found, and what is wrong with it\n"
     "       pythonx_port lock FILE          hold a lock on a file until the input ends\n"
     "       pythonx_port guard PROGRAM ...  run a program, and end it when the input ends\n"
     "\n"

@@ -1,4 +1,4 @@
-/* The command line. */
+/* Reads the command line. */
 #ifndef PYTHONX_OPTIONS_H
 #define PYTHONX_OPTIONS_H
 
@@ -23,7 +23,8 @@ struct options {
     struct engine_options engine;    /* its program is filled in once the interpreter is found */
 };
 
-/* Everything in *options is borrowed from argv. False where the arguments are not understood: stderr tells. */
+/* Everything in *options is borrowed from argv. Returns false, after saying why on stderr, if the arguments are wrong.
+ */
 bool options_read(int argc, char **argv, struct options *options);
 
 void options_print_help(FILE *out);

@@ -1,4 +1,4 @@
-/* One question, one answer of a few lines. */
+/* Runs one script in an interpreter and reads its answer of a few lines. */
 #include "launcher/probe.h"
 
 #include <errno.h>
@@ -15,9 +15,9 @@
 #include "os/platform.h"
 
 /* INSTSONAME is the library that the interpreter links against; a static one has none, but its library may be
- * installed all the same. Understood by Python 2, too, so that it can be told that it is too old: it has no option -I,
- * which would keep the current folder's modules out. */
-static const char question[] =
+ * installed. Python 2 must run the script, too, to be reported as too old: it has no option -I, which would keep the
+ * current folder's modules out. */
+static const char script[] =
     "import sys\n"
     "sys.path[:] = [p for p in sys.path if p]\n"
     "import os, sysconfig\n"
@@ -37,20 +37,20 @@ static const char question[] =
     "os.write(1, out if bytes is str else os.fsencode(out))\n";
 
 /* Longer than any interpreter takes to start. */
-#define PATIENCE_MS 10000
+#define START_TIMEOUT_MS 10000
 
-static char *failed(const char *program, const char *what)
+static char *describe_failure(const char *program, const char *what)
 {
     char *text;
     return asprintf(&text, "%s %s", program, what) < 0 ? strdup("out of memory") : text;
 }
 
-/* Starts the interpreter with its output on a pipe, its input empty; the descriptor to read from, or -1. */
-static int start(const char *program, pid_t *pid)
+/* Starts the interpreter with its output on a pipe and its input empty. Returns the descriptor to read from, or -1. */
+static int start_script(const char *program, pid_t *pid)
 {
     int ends[2];
     posix_spawn_file_actions_t actions;
-    char *const arguments[] = {strdup(program), strdup("-Es"), strdup("-c"), strdup(question), NULL};
+    char *const arguments[] = {strdup(program), strdup("-Es"), strdup("-c"), strdup(script), NULL};
     int error = ENOMEM;
     if (arguments[0] == NULL || arguments[1] == NULL || arguments[2] == NULL || arguments[3] == NULL)
         goto no_arguments;
@@ -73,13 +73,13 @@ no_arguments:
     return error == 0 ? ends[0] : -1;
 }
 
-/* All that comes until the end, as a string; NULL where memory is short. */
+/* Returns all that comes until the end, as a string; NULL if memory is short. */
 static char *read_all(int fd)
 {
     size_t length = 0, room = 4096;
     char *text = malloc(room);
     while (text != NULL) {
-        if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, PATIENCE_MS) == 0)
+        if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, START_TIMEOUT_MS) == 0)
             break;
         ssize_t count = read(fd, text + length, room - 1 - length);
         if (count < 0 && errno == EINTR)
@@ -99,8 +99,8 @@ static char *read_all(int fd)
     return text;
 }
 
-/* Cuts the answer into its lines; false where there are too few. */
-static bool take_apart(struct probe_answer *answer)
+/* Cuts the answer into its lines. Returns false if there are too few. */
+static bool split_lines(struct probe_answer *answer)
 {
     const char *lines[4];
     char *at = answer->text;
@@ -126,20 +126,20 @@ char *probe_interpreter(const char *program, struct probe_answer *answer)
     pid_t pid;
     int status = 0;
     *answer = (struct probe_answer){0};
-    int fd = start(program, &pid);
+    int fd = start_script(program, &pid);
     if (fd < 0)
-        return failed(program, "could not be run");
+        return describe_failure(program, "could not be run");
     answer->text = read_all(fd);
     close(fd);
-    /* One that answered is about to end; one that hangs is not waited for. */
+    /* An interpreter that answered is about to end; one that hangs is ended. */
     if (answer->text == NULL || *answer->text == '\0')
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (answer->text != NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0 && take_apart(answer))
+    if (answer->text != NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0 && split_lines(answer))
         return NULL;
     probe_free(answer);
-    return failed(program, "did not run a simple script: is it a Python interpreter?");
+    return describe_failure(program, "did not run a simple script: is it a Python interpreter?");
 }
 
 void probe_free(struct probe_answer *answer)

@@ -1,4 +1,4 @@
-/* Running an interpreter to learn what its files do not tell. Costs a start of Python. */
+/* Runs an interpreter to find out what its files do not say. This costs a start of Python. */
 #ifndef PYTHONX_PROBE_H
 #define PYTHONX_PROBE_H
 
@@ -12,7 +12,8 @@ struct probe_answer {
     bool free_threaded;
 };
 
-/* NULL, and *answer is to be freed with probe_free; or a line, to be freed, that says what went wrong. */
+/* Returns NULL if *answer is filled in, which the caller frees with probe_free, or else a line that says what went
+ * wrong, which the caller frees. */
 char *probe_interpreter(const char *program, struct probe_answer *answer);
 void probe_free(struct probe_answer *answer);
 

@@ -1,5 +1,6 @@
-/* Reads frames out of the pieces that read(2) gives. Small frames are copied out of a buffer that one read may fill
- * with many; the body of a large one is read straight into the buffer that its receiver will own. */
+/* Makes frames of the pieces that read(2) gives. Small frames are copied out of a buffer that one read may fill with
+ * many; the body of a large one is read straight into the buffer that its receiver will own. What cannot be allocated
+ * lies in a reserve, which was allocated with the reader. */
 #include "wire/frame.h"
 
 #include <errno.h>
@@ -10,9 +11,6 @@
 #include "os/platform.h"
 
 #define READ_AHEAD ((size_t)64 * 1024)
-/* Of a refused frame this much is kept, so that its request id can be answered. */
-#define REFUSED_KEPT ((size_t)4096)
-
 struct frame_reader {
     int fd;
     size_t limit;
@@ -20,6 +18,8 @@ struct frame_reader {
     /* bytes read ahead: ahead[start..end) */
     unsigned char *ahead;
     size_t start, end;
+    /* for a small frame without memory of its own, and for the beginning of a refused one */
+    unsigned char reserve[FRAME_RESERVE];
     /* the frame under way, when `open` */
     int open;
     int refused;
@@ -53,18 +53,30 @@ void frame_reader_free(struct frame_reader *reader)
     free(reader);
 }
 
+bool frame_own(struct frame *frame)
+{
+    if (frame->allocation != NULL || frame->bytes == NULL)
+        return true;
+    unsigned char *copy = malloc(frame->length + 1);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, frame->bytes, frame->length);
+    frame->allocation = frame->bytes = copy;
+    return true;
+}
+
 void frame_free(struct frame *frame)
 {
     free(frame->allocation);
     *frame = (struct frame){0};
 }
 
-static size_t read_ahead(const struct frame_reader *reader)
+static size_t count_ahead(const struct frame_reader *reader)
 {
     return reader->end - reader->start;
 }
 
-static size_t next_length(const struct frame_reader *reader)
+static size_t peek_length(const struct frame_reader *reader)
 {
     const unsigned char *at = reader->ahead + reader->start;
     return (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
@@ -72,8 +84,8 @@ static size_t next_length(const struct frame_reader *reader)
 
 int frame_reader_has_frame(const struct frame_reader *reader)
 {
-    return !reader->open && read_ahead(reader) >= FRAME_HEADER &&
-           read_ahead(reader) - FRAME_HEADER >= next_length(reader);
+    return !reader->open && count_ahead(reader) >= FRAME_HEADER &&
+           count_ahead(reader) - FRAME_HEADER >= peek_length(reader);
 }
 
 size_t frame_reader_announced(const struct frame_reader *reader)
@@ -82,11 +94,11 @@ size_t frame_reader_announced(const struct frame_reader *reader)
 }
 
 /* An empty frame still gets a buffer, so that NULL always means that memory is short. */
-static void allocate(struct frame_reader *reader, size_t length)
+static void allocate_body(struct frame_reader *reader, size_t length)
 {
     size_t bulk = 0;
     if (reader->find_bulk != NULL && length >= FRAME_BULK) {
-        size_t there = read_ahead(reader) < length ? read_ahead(reader) : length;
+        size_t there = count_ahead(reader) < length ? count_ahead(reader) : length;
         bulk = reader->find_bulk(reader->ahead + reader->start, there);
     }
     size_t room = length + (bulk > 0 ? FRAME_ALIGNMENT : 1);
@@ -99,36 +111,34 @@ static void allocate(struct frame_reader *reader, size_t length)
 
 static void open_frame(struct frame_reader *reader)
 {
-    size_t length = next_length(reader);
+    size_t length = peek_length(reader);
     reader->start += FRAME_HEADER;
     reader->open = 1;
     reader->announced = length;
     reader->filled = 0;
     reader->refused = length > reader->limit;
     if (!reader->refused)
-        allocate(reader, length);
+        allocate_body(reader, length);
     if (reader->frame.bytes == NULL) {
-        reader->refused = 1;
-        reader->frame.allocation = reader->frame.bytes = malloc(REFUSED_KEPT);
+        reader->refused |= length > FRAME_RESERVE;
+        reader->frame.bytes = reader->reserve;
     }
     reader->frame.length = 0;
 }
 
 /* How many bytes of the frame are kept: all, or the first of a refused one. */
-static size_t capacity(const struct frame_reader *reader)
+static size_t find_capacity(const struct frame_reader *reader)
 {
     if (!reader->refused)
         return reader->announced;
-    if (reader->frame.bytes == NULL)
-        return 0;
-    return reader->announced < REFUSED_KEPT ? reader->announced : REFUSED_KEPT;
+    return reader->announced < FRAME_RESERVE ? reader->announced : FRAME_RESERVE;
 }
 
 static void fill_from_ahead(struct frame_reader *reader)
 {
     size_t missing = reader->announced - reader->filled;
-    size_t count = read_ahead(reader) < missing ? read_ahead(reader) : missing;
-    size_t room = capacity(reader) - reader->frame.length;
+    size_t count = count_ahead(reader) < missing ? count_ahead(reader) : missing;
+    size_t room = find_capacity(reader) - reader->frame.length;
     size_t kept = count < room ? count : room;
     if (kept > 0)
         memcpy(reader->frame.bytes + reader->frame.length, reader->ahead + reader->start, kept);
@@ -141,7 +151,7 @@ static void fill_from_ahead(struct frame_reader *reader)
 static enum frame_status take_frame(struct frame_reader *reader, struct frame *frame)
 {
     if (!reader->open) {
-        if (read_ahead(reader) < FRAME_HEADER)
+        if (count_ahead(reader) < FRAME_HEADER)
             return FRAME_WAIT;
         open_frame(reader);
     }
@@ -154,7 +164,7 @@ static enum frame_status take_frame(struct frame_reader *reader, struct frame *f
     return reader->refused ? FRAME_REFUSED : FRAME_READY;
 }
 
-/* Returns true if the frame needs at least as many bytes as the buffer would take: they are read straight into it. */
+/* The next bytes go straight into the frame if it takes at least as many as the buffer would. */
 static int wants_direct_read(const struct frame_reader *reader)
 {
     return reader->open && !reader->refused && reader->announced - reader->filled >= READ_AHEAD;
@@ -172,7 +182,7 @@ static ssize_t read_some(struct frame_reader *reader)
         return count;
     }
     if (reader->start > 0) {
-        memmove(reader->ahead, reader->ahead + reader->start, read_ahead(reader));
+        memmove(reader->ahead, reader->ahead + reader->start, count_ahead(reader));
         reader->end -= reader->start;
         reader->start = 0;
     }
@@ -193,6 +203,6 @@ enum frame_status frame_reader_next(struct frame_reader *reader, struct frame *f
     if (count < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? FRAME_WAIT : FRAME_FAILED;
     if (count == 0)
-        return reader->open || read_ahead(reader) > 0 ? FRAME_CUT : FRAME_END;
+        return reader->open || count_ahead(reader) > 0 ? FRAME_CUT : FRAME_END;
     return take_frame(reader, frame);
 }

@@ -1,4 +1,4 @@
-/* Builds frames term by term; ei writes the atoms. */
+/* Builds frames; ei writes the atoms, whose forms it knows best. */
 #include "wire/message.h"
 
 #include <stdlib.h>
@@ -26,14 +26,21 @@ enum {
     MAP = 116
 };
 
+/* Never to nothing: an error reply must fit where there is no memory for a new buffer. */
+static void shrink(struct message *message)
+{
+    unsigned char *bytes = realloc(message->bytes, INITIAL_CAPACITY);
+    if (bytes == NULL)
+        return;
+    message->bytes = bytes;
+    message->capacity = INITIAL_CAPACITY;
+}
+
 void message_begin(struct message *message)
 {
     message_release_pins(message);
-    if (message->capacity > KEPT_CAPACITY) {
-        free(message->bytes);
-        message->bytes = NULL;
-        message->capacity = 0;
-    }
+    if (message->capacity > KEPT_CAPACITY)
+        shrink(message);
     message->length = 0;
     message->failed = false;
     message->share_from = 0;

@@ -1,5 +1,5 @@
-/* Builds a frame on its way out, a reply or an event, term by term in a buffer that grows. Large bytes are not
- * copied into it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
+/* Builds a frame on its way out, a reply or an event, term by term in a buffer that grows. Large bytes are not copied
+ * into it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
 #ifndef PYTHONX_MESSAGE_H
 #define PYTHONX_MESSAGE_H
 
@@ -23,14 +23,15 @@ struct message {
     size_t capacity;
     struct message_pin *pins;
     size_t pin_count;
-    size_t share_from;          /* binaries of this many bytes or more may go through segments; 0: none does (bulk.h) */
+    size_t
+        share_from; /* binaries of this many bytes or more may go through segments; 0: none does (shm/large_binary.h) */
     unsigned long long *leases; /* numbers of the segments that the message refers to */
     size_t lease_count;
-    bool whole;  /* large bytes are copied into the buffer, too, as the encoder compares them there */
-    bool failed; /* memory ran short: what follows is ignored, and message_finish says so */
+    bool whole;  /* large bytes are copied into the buffer, too, where they are read again */
+    bool failed; /* memory ran short: what follows is ignored, and message_finish reports it */
 };
 
-/* All-zero is a message that owns nothing yet; message_begin starts it afresh and keeps its buffer. */
+/* An all-zero message owns nothing yet; message_begin starts the next one in the same buffer. */
 void message_begin(struct message *message);
 
 /* Frees buffer and pins (whose releases may need the GIL). */
@@ -44,8 +45,8 @@ enum message_status { MESSAGE_OK, MESSAGE_NO_MEMORY, MESSAGE_TOO_LONG };
 /* Writes the frame's length in front. */
 enum message_status message_finish(struct message *message);
 
-/* Room for `size` more bytes, which the caller fills and then counts with message_advance; NULL, and failed, where
- * memory is short. */
+/* Returns room for `size` more bytes, which the caller fills and then counts with message_advance; NULL, and the
+ * message has failed, if memory is short. */
 unsigned char *message_grow(struct message *message, size_t size);
 static inline unsigned char *message_reserve(struct message *message, size_t size)
 {
@@ -83,8 +84,8 @@ void message_put_binary_of_two(struct message *message, const void *first, size_
                                size_t second_length);
 void message_put_text(struct message *message, const char *text);
 
-/* A binary whose bytes are pinned rather than copied. On success the message owns `owner` and releases it once;
- * false (nothing is owned) where memory is short. */
+/* Appends a binary whose bytes are pinned rather than copied. On success the message owns `owner` and releases it once;
+ * returns false, and owns nothing, if memory is short. */
 bool message_pin_binary(struct message *message, const void *bytes, size_t length, void (*release)(void *),
                         void *owner);
 

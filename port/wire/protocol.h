@@ -1,4 +1,4 @@
-/* Defines the words of the protocol, each in one place. port/PROTOCOL.md explains them. */
+/* Lists the words of the protocol, each in one place. port/PROTOCOL.md explains them. */
 #ifndef PYTHONX_PROTOCOL_H
 #define PYTHONX_PROTOCOL_H
 
@@ -39,7 +39,7 @@
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
 #define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors) FEATURE(control)
 
-/* FEATURE(name): what is listed too where the system has shared memory. */
+/* FEATURE(name): what is listed, too, if the system has shared memory. */
 #define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files)
 
 /* The `kind` of an error map. */

@@ -1,11 +1,15 @@
-/* Reads the head of a request, and those options that count before it runs: arguments are checked where
- * they are decoded. */
+/* Reads the head of a request, and the options that count before it runs. Arguments are checked by what decodes them.
+ */
 #include "wire/request.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "wire/term.h"
+
+/* An error's text is cut to so many bytes, and its whole message, without the id, fits a buffer on the stack. */
+#define ERROR_TEXT 512
+#define ERROR_ROOM (ERROR_TEXT + 128)
 
 enum id { NONE, OWN, OTHER };
 
@@ -20,11 +24,6 @@ static const struct {
 };
 
 #define OPERATION_COUNT (sizeof operations / sizeof *operations)
-
-const char *request_operation_name(enum operation operation)
-{
-    return operations[operation].name;
-}
 
 __attribute__((format(printf, 3, 4))) static bool refuse(struct request_refusal *refusal, const char *kind,
                                                          const char *format, ...)
@@ -55,11 +54,21 @@ static bool find_operation(const struct term_head *name, enum operation *operati
     return false;
 }
 
-/* The id is kept as the bytes that came: it goes back as it is. */
+/* The bytes of the id at the span's position if it is a small integer, as most are; else 0. */
+static size_t small_id_size(const struct span *span)
+{
+    size_t left = span_left(span);
+    if (left >= 2 && *span_here(span) == TERM_TAG_SMALL_INTEGER)
+        return 2;
+    return left >= 5 && *span_here(span) == TERM_TAG_INTEGER ? 5 : 0;
+}
+
+/* The id is kept as the bytes that came: it goes back verbatim, so it must be a term that a BEAM reads. */
 static enum term_status take_id(struct span *span, struct span *id)
 {
-    size_t start = span->position;
-    enum term_status status = term_skip(span);
+    size_t start = span->position, small = small_id_size(span);
+    span->position += small;
+    enum term_status status = small > 0 ? TERM_OK : term_check(span);
     if (status == TERM_OK)
         *id = span_of(span->bytes + start, span->position - start);
     return status;
@@ -100,9 +109,9 @@ static bool read_tuple(struct span *span, struct term_head *tuple, struct term_h
     return status == TERM_OK || refuse_term(refusal, status, span);
 }
 
-/* {within, CallId, Request}: the request is read as if it came by itself. */
-static bool unwrap(struct span *span, struct term_head *tuple, struct term_head *name, struct request *request,
-                   struct request_refusal *refusal)
+/* {within, CallId, Request}: the request is read as if it came alone. */
+static bool read_within(struct span *span, struct term_head *tuple, struct term_head *name, struct request *request,
+                        struct request_refusal *refusal)
 {
     if (!term_is_atom(name, PROTOCOL_WITHIN))
         return true;
@@ -144,7 +153,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
     struct span span = span_of(frame->bytes, frame->length);
     struct term_head tuple = {0}, name = {0};
     if (!read_version(&span, refusal) || !read_tuple(&span, &tuple, &name, refusal) ||
-        !unwrap(&span, &tuple, &name, request, refusal))
+        !read_within(&span, &tuple, &name, request, refusal))
         return false;
     bool known = name.kind == TERM_ATOM && find_operation(&name, &request->operation);
     if (!known && name.children > 0)
@@ -157,7 +166,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
         return false;
     request->arguments = span;
     request->argument_count = tuple.children - (operations[request->operation].id == NONE ? 1 : 2);
-    /* Behind arguments, their decoder checks that. */
+    /* What decodes the arguments looks behind them. */
     if (request->argument_count == 0 && span_left(&span) > 0)
         return refuse(refusal, PROTOCOL_UNDECODABLE, "%zu bytes are left behind the request's term", span_left(&span));
     return true;
@@ -165,7 +174,7 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
 
 /* -- options that count before the request runs -------------------------------------------------------------------- */
 
-/* Stores how many arguments stand before the options; returns false if there are no options. */
+/* Counts the arguments before the options. Returns false if there are no options. */
 static bool has_options(const struct request *request, size_t *before)
 {
     switch (request->operation) {
@@ -204,8 +213,8 @@ static void read_option(struct request *request, const struct term_head *key, st
     request->timeout_ms = (unsigned long long)number;
 }
 
-/* Skips what is wrong: request_options_read reports it. */
-static void read_ahead(struct request *request)
+/* What is wrong is left to exec/request_options, which reads all of the options. */
+static void read_early_options(struct request *request)
 {
     struct span span = request->arguments;
     struct term_head map, key;
@@ -234,7 +243,7 @@ bool request_read(struct frame *frame, struct request *request, struct request_r
     *refusal = (struct request_refusal){0};
     if (!read_head(frame, request, refusal))
         return false;
-    read_ahead(request);
+    read_early_options(request);
     request->frame = *frame;
     *frame = (struct frame){0};
     return true;
@@ -245,6 +254,49 @@ void request_free(struct request *request)
     frame_free(&request->frame);
     *request = (struct request){0};
 }
+
+static void move_span(struct span *span, const unsigned char *from, const unsigned char *to)
+{
+    if (span->bytes != NULL)
+        span->bytes = to + (span->bytes - from);
+}
+
+bool request_own(struct request *request)
+{
+    const unsigned char *from = request->frame.bytes;
+    if (!frame_own(&request->frame))
+        return false;
+    const unsigned char *to = request->frame.bytes;
+    move_span(&request->id, from, to);
+    move_span(&request->other, from, to);
+    move_span(&request->within, from, to);
+    move_span(&request->arguments, from, to);
+    move_span(&request->options, from, to);
+    return true;
+}
+
+bool request_is_brief(const struct request *request)
+{
+    switch (request->operation) {
+    case OPERATION_next:
+    case OPERATION_cancel:
+    case OPERATION_info:
+    case OPERATION_segment:
+    case OPERATION_give_back:
+        return true;
+    case OPERATION_eval:
+    case OPERATION_exec:
+    case OPERATION_call:
+    case OPERATION_stream:
+    case OPERATION_release:
+    case OPERATION_reply:
+    case OPERATION_stop:
+        break;
+    }
+    return false;
+}
+
+/* -- replies ------------------------------------------------------------------------------------------------------- */
 
 void request_put_id(struct message *message, struct span id)
 {
@@ -264,4 +316,40 @@ void request_put_error(struct message *message, struct span id, const char *kind
     message_put_atom_text(message, kind);
     message_put_atom_text(message, "message");
     message_put_text(message, text);
+}
+
+static void keep_owner(void *owner)
+{
+    (void)owner; /* the id's bytes are the caller's */
+}
+
+/* The message is built on the stack, and the id goes from where it lies. */
+bool request_send_error(struct writer *writer, struct span id, const char *kind, const char *text)
+{
+    unsigned char room[ERROR_ROOM];
+    struct message message = {.bytes = room, .capacity = sizeof room};
+    struct message_pin pin = {.bytes = id.bytes, .length = id.length, .release = keep_owner};
+    message_begin(&message);
+    message_put_tuple(&message, 3);
+    message_put_atom_text(&message, PROTOCOL_ERROR);
+    if (id.length == 0)
+        message_put_atom_text(&message, "nil");
+    pin.offset = message.length;
+    message_put_map(&message, 2);
+    message_put_atom_text(&message, "kind");
+    message_put_atom_text(&message, kind);
+    message_put_atom_text(&message, "message");
+    message_put_binary(&message, text, strnlen(text, ERROR_TEXT));
+    message.pins = id.length > 0 ? &pin : NULL;
+    message.pin_count = id.length > 0;
+    return message_finish(&message) == MESSAGE_OK && writer_send(writer, &message);
+}
+
+bool request_send_reply(struct writer *writer, struct message *message, struct span id)
+{
+    bool sent = message_finish(message) == MESSAGE_OK
+                    ? writer_send(writer, message)
+                    : request_send_error(writer, id, PROTOCOL_EXCEPTION, "there is no memory for the reply");
+    message_free(message);
+    return sent;
 }

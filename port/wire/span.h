@@ -1,5 +1,5 @@
-/* Reads a run of bytes from front to back. Every read of outside data goes
- * through a span, so that no length is believed before it was held against what is there. */
+/* Reads a run of bytes from front to back. Every read of outside data goes through a span, so that no length is
+ * believed before it was held against the bytes that came. */
 #ifndef PYTHONX_SPAN_H
 #define PYTHONX_SPAN_H
 
@@ -29,7 +29,7 @@ static inline const unsigned char *span_here(const struct span *span)
     return span->bytes + span->position;
 }
 
-/* Passes over `count` bytes and returns the first of them; NULL, and no move, where fewer are left. */
+/* Passes over `count` bytes and returns the first of them; NULL, and no move, if fewer are left. */
 static inline const unsigned char *span_take(struct span *span, size_t count)
 {
     if (count > span_left(span))
@@ -53,7 +53,7 @@ static inline double span_double_at(const unsigned char *at)
     return value;
 }
 
-/* The big-endian integers of the wire; false, and no move, where too few bytes are left. */
+/* The big-endian integers of the wire; false, and no move, if too few bytes are left. */
 static inline bool span_take_u8(struct span *span, uint8_t *value)
 {
     const unsigned char *at = span_take(span, 1);

@@ -1,44 +1,14 @@
-/* Reads heads of External Term Format terms, and checks them against the span that holds them. */
+/* Reads heads of External Term Format terms, checked against the span that holds them. */
 #include "wire/term.h"
 
-/* Tags of the external term format, named as its documentation names them. */
-enum {
-    NEW_FLOAT_EXT = 70,
-    BIT_BINARY_EXT = 77,
-    NEW_PID_EXT = 88,
-    NEW_PORT_EXT = 89,
-    NEWER_REFERENCE_EXT = 90,
-    SMALL_INTEGER_EXT = 97,
-    INTEGER_EXT = 98,
-    FLOAT_EXT = 99,
-    ATOM_EXT = 100,
-    REFERENCE_EXT = 101,
-    PORT_EXT = 102,
-    PID_EXT = 103,
-    SMALL_TUPLE_EXT = 104,
-    LARGE_TUPLE_EXT = 105,
-    NIL_EXT = 106,
-    STRING_EXT = 107,
-    LIST_EXT = 108,
-    BINARY_EXT = 109,
-    SMALL_BIG_EXT = 110,
-    LARGE_BIG_EXT = 111,
-    NEW_FUN_EXT = 112,
-    EXPORT_EXT = 113,
-    NEW_REFERENCE_EXT = 114,
-    SMALL_ATOM_EXT = 115,
-    MAP_EXT = 116,
-    ATOM_UTF8_EXT = 118,
-    SMALL_ATOM_UTF8_EXT = 119,
-    V4_PORT_EXT = 120,
-};
+#include "wire/term_tags.h"
 
 /* A float as text, FLOAT_EXT, always takes this many bytes. */
 #define FLOAT_EXT_LENGTH 31
 /* NEW_REFERENCE_EXT and NEWER_REFERENCE_EXT hold at most this many words. */
 #define REFERENCE_WORDS_MAX 5
 
-static enum term_status leaf(struct span *span, struct term_head *head, enum term_kind kind, size_t length)
+static enum term_status read_leaf(struct span *span, struct term_head *head, enum term_kind kind, size_t length)
 {
     head->kind = kind;
     head->data = span_take(span, length);
@@ -46,50 +16,49 @@ static enum term_status leaf(struct span *span, struct term_head *head, enum ter
     return head->data == NULL ? TERM_TRUNCATED : TERM_OK;
 }
 
-static enum term_status leaf_u8(struct span *span, struct term_head *head, enum term_kind kind)
+static enum term_status read_leaf_u8(struct span *span, struct term_head *head, enum term_kind kind)
 {
     uint8_t length;
-    return span_take_u8(span, &length) ? leaf(span, head, kind, length) : TERM_TRUNCATED;
+    return span_take_u8(span, &length) ? read_leaf(span, head, kind, length) : TERM_TRUNCATED;
 }
 
-static enum term_status leaf_u16(struct span *span, struct term_head *head, enum term_kind kind)
+static enum term_status read_leaf_u16(struct span *span, struct term_head *head, enum term_kind kind)
 {
     uint16_t length;
-    return span_take_u16(span, &length) ? leaf(span, head, kind, length) : TERM_TRUNCATED;
+    return span_take_u16(span, &length) ? read_leaf(span, head, kind, length) : TERM_TRUNCATED;
 }
 
-static enum term_status leaf_u32(struct span *span, struct term_head *head, enum term_kind kind)
+static enum term_status read_leaf_u32(struct span *span, struct term_head *head, enum term_kind kind)
 {
     uint32_t length;
-    return span_take_u32(span, &length) ? leaf(span, head, kind, length) : TERM_TRUNCATED;
+    return span_take_u32(span, &length) ? read_leaf(span, head, kind, length) : TERM_TRUNCATED;
 }
 
-/* A count of children is believed only where each of them could have at least its tag. */
-static enum term_status parent(struct span *span, struct term_head *head, enum term_kind kind, size_t children)
+/* A count of children is believed only if each of them could have at least its tag. */
+static enum term_status read_parent(struct span *span, struct term_head *head, enum term_kind kind, size_t children)
 {
     head->kind = kind;
     head->children = children;
     return children > span_left(span) ? TERM_TRUNCATED : TERM_OK;
 }
 
-static enum term_status big(struct span *span, struct term_head *head, uint32_t digits)
+static enum term_status read_big(struct span *span, struct term_head *head, uint32_t digits)
 {
     head->kind = TERM_INTEGER;
     if (!span_take_u8(span, &head->detail))
         return TERM_TRUNCATED;
-    if (head->detail > 1)
-        return TERM_MALFORMED;
-    return leaf(span, head, TERM_INTEGER, digits);
+    head->detail = head->detail != 0;
+    return read_leaf(span, head, TERM_INTEGER, digits);
 }
 
-static enum term_status bitstring(struct span *span, struct term_head *head)
+static enum term_status read_bitstring(struct span *span, struct term_head *head)
 {
     uint32_t length;
     if (!span_take_u32(span, &length) || !span_take_u8(span, &head->detail))
         return TERM_TRUNCATED;
     if (head->detail > 8 || (head->detail == 0) != (length == 0))
         return TERM_MALFORMED;
-    return leaf(span, head, TERM_BITSTRING, length);
+    return read_leaf(span, head, TERM_BITSTRING, length);
 }
 
 static bool is_atom_tag(uint8_t tag)
@@ -98,7 +67,7 @@ static bool is_atom_tag(uint8_t tag)
 }
 
 /* The tag is looked at first: a pid for a node's name would lead down to a further node, without end. */
-static enum term_status atom_inside(struct span *span)
+static enum term_status read_inner_atom(struct span *span)
 {
     struct term_head atom;
     if (span_left(span) > 0 && !is_atom_tag(*span_here(span)))
@@ -107,40 +76,40 @@ static enum term_status atom_inside(struct span *span)
 }
 
 /* Pids, ports and references: a node name and `length` bytes after it. */
-static enum term_status node_and(struct span *span, struct term_head *head, enum term_kind kind, size_t length)
+static enum term_status read_node_and(struct span *span, struct term_head *head, enum term_kind kind, size_t length)
 {
     head->kind = kind;
-    enum term_status status = atom_inside(span);
-    return status == TERM_OK ? leaf(span, head, kind, length) : status;
+    enum term_status status = read_inner_atom(span);
+    return status == TERM_OK ? read_leaf(span, head, kind, length) : status;
 }
 
-static enum term_status reference(struct span *span, struct term_head *head, size_t creation_bytes)
+static enum term_status read_reference(struct span *span, struct term_head *head, size_t creation_bytes)
 {
     uint16_t words;
     if (!span_take_u16(span, &words))
         return TERM_TRUNCATED;
     if (words == 0 || words > REFERENCE_WORDS_MAX)
         return TERM_MALFORMED;
-    return node_and(span, head, TERM_REFERENCE, creation_bytes + 4 * (size_t)words);
+    return read_node_and(span, head, TERM_REFERENCE, creation_bytes + 4 * (size_t)words);
 }
 
 /* What a fun's size field covers (itself included) is kept as it is: it goes back whole or not at all. */
-static enum term_status closure(struct span *span, struct term_head *head)
+static enum term_status read_closure(struct span *span, struct term_head *head)
 {
     uint32_t size;
     if (!span_take_u32(span, &size))
         return TERM_TRUNCATED;
-    return size < 4 ? TERM_MALFORMED : leaf(span, head, TERM_FUN, size - 4);
+    return size < 4 ? TERM_MALFORMED : read_leaf(span, head, TERM_FUN, size - 4);
 }
 
 /* fun Module:Function/Arity: two atoms and a small integer. */
-static enum term_status exported(struct span *span, struct term_head *head)
+static enum term_status read_export(struct span *span, struct term_head *head)
 {
     uint8_t tag, arity;
     head->kind = TERM_FUN;
-    enum term_status status = atom_inside(span);
+    enum term_status status = read_inner_atom(span);
     if (status == TERM_OK)
-        status = atom_inside(span);
+        status = read_inner_atom(span);
     if (status != TERM_OK)
         return status;
     if (!span_take_u8(span, &tag))
@@ -150,23 +119,23 @@ static enum term_status exported(struct span *span, struct term_head *head)
     return span_take_u8(span, &arity) ? TERM_OK : TERM_TRUNCATED;
 }
 
-static enum term_status counted(struct span *span, struct term_head *head)
+static enum term_status read_counted(struct span *span, struct term_head *head)
 {
     uint8_t small;
     uint32_t count;
     switch (head->tag) {
     case SMALL_TUPLE_EXT:
-        return span_take_u8(span, &small) ? parent(span, head, TERM_TUPLE, small) : TERM_TRUNCATED;
+        return span_take_u8(span, &small) ? read_parent(span, head, TERM_TUPLE, small) : TERM_TRUNCATED;
     case LARGE_TUPLE_EXT:
-        return span_take_u32(span, &count) ? parent(span, head, TERM_TUPLE, count) : TERM_TRUNCATED;
+        return span_take_u32(span, &count) ? read_parent(span, head, TERM_TUPLE, count) : TERM_TRUNCATED;
     case LIST_EXT:
-        return span_take_u32(span, &count) ? parent(span, head, TERM_LIST, (size_t)count + 1) : TERM_TRUNCATED;
+        return span_take_u32(span, &count) ? read_parent(span, head, TERM_LIST, (size_t)count + 1) : TERM_TRUNCATED;
     case MAP_EXT:
-        return span_take_u32(span, &count) ? parent(span, head, TERM_MAP, 2 * (size_t)count) : TERM_TRUNCATED;
+        return span_take_u32(span, &count) ? read_parent(span, head, TERM_MAP, 2 * (size_t)count) : TERM_TRUNCATED;
     case SMALL_BIG_EXT:
-        return span_take_u8(span, &small) ? big(span, head, small) : TERM_TRUNCATED;
+        return span_take_u8(span, &small) ? read_big(span, head, small) : TERM_TRUNCATED;
     default: /* LARGE_BIG_EXT */
-        return span_take_u32(span, &count) ? big(span, head, count) : TERM_TRUNCATED;
+        return span_take_u32(span, &count) ? read_big(span, head, count) : TERM_TRUNCATED;
     }
 }
 
@@ -174,54 +143,54 @@ static enum term_status read_body(struct span *span, struct term_head *head)
 {
     switch (head->tag) {
     case SMALL_INTEGER_EXT:
-        return leaf(span, head, TERM_INTEGER, 1);
+        return read_leaf(span, head, TERM_INTEGER, 1);
     case INTEGER_EXT:
-        return leaf(span, head, TERM_INTEGER, 4);
+        return read_leaf(span, head, TERM_INTEGER, 4);
     case NEW_FLOAT_EXT:
-        return leaf(span, head, TERM_FLOAT, 8);
+        return read_leaf(span, head, TERM_FLOAT, 8);
     case FLOAT_EXT:
-        return leaf(span, head, TERM_FLOAT, FLOAT_EXT_LENGTH);
+        return read_leaf(span, head, TERM_FLOAT, FLOAT_EXT_LENGTH);
     case SMALL_ATOM_EXT:
     case SMALL_ATOM_UTF8_EXT:
-        return leaf_u8(span, head, TERM_ATOM);
+        return read_leaf_u8(span, head, TERM_ATOM);
     case ATOM_EXT:
     case ATOM_UTF8_EXT:
-        return leaf_u16(span, head, TERM_ATOM);
+        return read_leaf_u16(span, head, TERM_ATOM);
     case NIL_EXT:
-        return leaf(span, head, TERM_NIL, 0);
+        return read_leaf(span, head, TERM_NIL, 0);
     case STRING_EXT:
-        return leaf_u16(span, head, TERM_STRING);
+        return read_leaf_u16(span, head, TERM_STRING);
     case BINARY_EXT:
-        return leaf_u32(span, head, TERM_BINARY);
+        return read_leaf_u32(span, head, TERM_BINARY);
     case BIT_BINARY_EXT:
-        return bitstring(span, head);
+        return read_bitstring(span, head);
     case SMALL_TUPLE_EXT:
     case LARGE_TUPLE_EXT:
     case LIST_EXT:
     case MAP_EXT:
     case SMALL_BIG_EXT:
     case LARGE_BIG_EXT:
-        return counted(span, head);
+        return read_counted(span, head);
     case PID_EXT:
-        return node_and(span, head, TERM_PID, 9);
+        return read_node_and(span, head, TERM_PID, 9);
     case NEW_PID_EXT:
-        return node_and(span, head, TERM_PID, 12);
+        return read_node_and(span, head, TERM_PID, 12);
     case PORT_EXT:
-        return node_and(span, head, TERM_PORT, 5);
+        return read_node_and(span, head, TERM_PORT, 5);
     case NEW_PORT_EXT:
-        return node_and(span, head, TERM_PORT, 8);
+        return read_node_and(span, head, TERM_PORT, 8);
     case V4_PORT_EXT:
-        return node_and(span, head, TERM_PORT, 12);
+        return read_node_and(span, head, TERM_PORT, 12);
     case REFERENCE_EXT:
-        return node_and(span, head, TERM_REFERENCE, 5);
+        return read_node_and(span, head, TERM_REFERENCE, 5);
     case NEW_REFERENCE_EXT:
-        return reference(span, head, 1);
+        return read_reference(span, head, 1);
     case NEWER_REFERENCE_EXT:
-        return reference(span, head, 4);
+        return read_reference(span, head, 4);
     case NEW_FUN_EXT:
-        return closure(span, head);
+        return read_closure(span, head);
     case EXPORT_EXT:
-        return exported(span, head);
+        return read_export(span, head);
     case TERM_TAG_COMPRESSED:
         return TERM_COMPRESSED;
     default:
@@ -269,6 +238,12 @@ const char *term_status_text(enum term_status status)
         return "unknown tag of the external term format";
     case TERM_MALFORMED:
         return "malformed term";
+    case TERM_SAME_KEY:
+        return "a map with the same key twice";
+    case TERM_TOO_DEEP:
+        return "nested too deeply";
+    case TERM_NO_MEMORY:
+        return "there is no memory to check the term";
     }
     return "malformed term";
 }
@@ -283,7 +258,7 @@ bool term_atom_is_latin1(const struct term_head *head)
     return head->tag == ATOM_EXT || head->tag == SMALL_ATOM_EXT;
 }
 
-static bool big_value(const struct term_head *head, long long *value)
+static bool read_big_value(const struct term_head *head, long long *value)
 {
     uint64_t magnitude = 0;
     size_t length = head->length;
@@ -312,7 +287,7 @@ bool term_integer(const struct term_head *head, long long *value)
         return true;
     case SMALL_BIG_EXT:
     case LARGE_BIG_EXT:
-        return big_value(head, value);
+        return read_big_value(head, value);
     default:
         return false;
     }
@@ -342,7 +317,7 @@ size_t term_find_binary(struct span span, size_t size)
         uint32_t length;
         if (span_take_u8(&start, &tag) && tag == BINARY_EXT && span_take_u32(&start, &length) && length >= size)
             return start.position;
-        /* Cut off, or the count of a list that goes on behind the span: its elements are still searched. */
+        /* Cut off, or the count of a list that goes on behind the span: its elements are still worth a look. */
         if (term_read_head(&span, &head) != TERM_OK && !skip_count(&span, tag))
             return 0;
     }

@@ -1,5 +1,5 @@
-/* Reads External Term Format one head at a time out of a span: the tag, the size fields and,
- * for a leaf, its bytes, all checked against the span. Nothing here builds anything.
+/* Reads External Term Format one head at a time out of a span: the tag, the size fields and, for a leaf, its bytes, all
+ * checked against the span. Nothing here builds anything.
  * https://www.erlang.org/doc/apps/erts/erl_ext_dist */
 #ifndef PYTHONX_TERM_H
 #define PYTHONX_TERM_H
@@ -9,7 +9,7 @@
 #define TERM_VERSION 131
 #define TERM_TAG_COMPRESSED 80
 
-/* What large terms mostly consist of: decode.c has a short way for these. */
+/* What large terms mostly consist of: codec/decode.c has a short way for these. */
 enum {
     TERM_TAG_NEW_FLOAT = 70,
     TERM_TAG_SMALL_INTEGER = 97,
@@ -19,7 +19,7 @@ enum {
 };
 
 enum term_kind {
-    TERM_INTEGER, /* fits 64 bits or not: ei or the digits tell */
+    TERM_INTEGER, /* fits 64 bits or not: see term_integer */
     TERM_FLOAT,
     TERM_ATOM,
     TERM_TUPLE,
@@ -51,7 +51,14 @@ enum term_status {
     TERM_COMPRESSED,
     TERM_UNKNOWN,   /* a tag that this version does not read */
     TERM_MALFORMED, /* sizes fit, contents cannot be */
+    /* of term_check alone: */
+    TERM_SAME_KEY,
+    TERM_TOO_DEEP,
+    TERM_NO_MEMORY,
 };
+
+/* Levels of tuples, lists, maps and funs in each other that term_check accepts. */
+#define TERM_DEPTH_MAX 10000
 
 /* Reads the head of the term at the span's position and moves past it: past the whole term for a leaf, to the
  * first child for a tuple, list or map. On failure the position is that of the offending tag. */
@@ -60,20 +67,24 @@ enum term_status term_read_head(struct span *span, struct term_head *head);
 /* Moves past one whole term, however deep, without recursion. On failure as term_read_head. */
 enum term_status term_skip(struct span *span);
 
+/* Moves past one whole term that every BEAM reads, as term_skip does, and refuses any other: for what is sent back
+ * verbatim. On failure the position is that of the offending term's tag. */
+enum term_status term_check(struct span *span);
+
 /* "expected…, came…" in words, for messages; never NULL. */
 const char *term_status_text(enum term_status status);
 
-/* Returns true if the head is the atom `name`. Latin-1 atoms compare by their bytes, so `name` is ASCII. */
+/* Returns whether the head is the atom `name`. Latin-1 atoms compare by their bytes, so `name` must be ASCII. */
 bool term_is_atom(const struct term_head *head, const char *name);
 
-/* Stores the value of an integer that fits 64 bits; returns false for a larger one, and for any other term. */
+/* Gives the value of an integer that fits 64 bits. Returns false for a larger one, and for what is no integer. */
 bool term_integer(const struct term_head *head, long long *value);
 
-/* Finds the first binary of at least `size` bytes: returns the offset of its bytes in the span, or 0 if none begins in
- * it. The span may hold only the beginning of a term. */
+/* Returns where the first binary of at least `size` bytes has its bytes, as an offset into the span; 0 if none begins
+ * in it. The span may be the beginning of a term alone. */
 size_t term_find_binary(struct span span, size_t size);
 
-/* Returns true if the atom's text is Latin-1 (ATOM_EXT and SMALL_ATOM_EXT), not UTF-8. */
+/* Returns whether the atom's text is Latin-1 (ATOM_EXT and SMALL_ATOM_EXT), not UTF-8. */
 bool term_atom_is_latin1(const struct term_head *head);
 
 #endif

@@ -18,7 +18,7 @@
 #endif
 
 #define VECTORS_AT_ONCE 64
-/* A pin of less is written as usual: lending pages costs something, too. */
+/* A pin of less is written as usual: leasing pages costs something, too. */
 #define SPLICE_SIZE ((size_t)1024 * 1024)
 
 struct writer {
@@ -51,13 +51,6 @@ struct writer *writer_new(int fd)
     return writer;
 }
 
-void writer_free(struct writer *writer)
-{
-    if (writer == NULL)
-        return;
-    free(writer);
-}
-
 void writer_disable(struct writer *writer)
 {
     atomic_store(&writer->broken, true);
@@ -74,16 +67,16 @@ unsigned long long writer_bytes(const struct writer *writer)
 }
 
 /* The end of the buffer's piece that starts at `position`: the next pin's place, or the buffer's end. */
-static size_t piece_end(const struct message *message, size_t pin)
+static size_t find_piece_end(const struct message *message, size_t pin)
 {
     return pin < message->pin_count ? message->pins[pin].offset : message->length;
 }
 
-/* How many bytes of the pin that comes next may be lent: all but as many as the pipe holds. These are copied into it,
+/* How many bytes of the pin that comes next may be leased: all but as many as the pipe holds. These are copied into it,
  * and once they are, the pipe has no page of the pin any more: its owner may go on to change it. This holds for a
- * reader that copies, by read(2) as the BEAM does. One that moves pages on (splice(2), tee(2)) has them still: there is
- * no way to tell, so PROTOCOL.md rules it out. */
-static size_t splice_count(const struct writer *writer, const struct cursor *at)
+ * reader that copies, by read(2) as the BEAM does. One that moves pages on (splice(2), tee(2)) still has them: this
+ * cannot be found out, so PROTOCOL.md rules it out. */
+static size_t count_leasable(const struct writer *writer, const struct cursor *at)
 {
     if (writer->pipe_size == 0 || at->pin == at->message->pin_count || at->position < at->message->pins[at->pin].offset)
         return 0;
@@ -91,8 +84,8 @@ static size_t splice_count(const struct writer *writer, const struct cursor *at)
     return left >= writer->pipe_size + SPLICE_SIZE ? left - writer->pipe_size : 0;
 }
 
-/* Of `count` pieces those that one write is asked for. */
-static int shorten(struct iovec *vectors, int count)
+/* Cuts `count` pieces to what one write may take. */
+static int shorten_vectors(struct iovec *vectors, int count)
 {
     size_t left = PLATFORM_TRANSFER_MAX;
     for (int i = 0; i < count; i++) {
@@ -105,12 +98,12 @@ static int shorten(struct iovec *vectors, int count)
     return count;
 }
 
-static int gather(const struct writer *writer, const struct cursor *from, struct iovec *vectors)
+static int gather_vectors(const struct writer *writer, const struct cursor *from, struct iovec *vectors)
 {
     struct cursor at = *from;
     int count = 0;
-    while (count < VECTORS_AT_ONCE && splice_count(writer, &at) == 0) {
-        size_t end = piece_end(at.message, at.pin);
+    while (count < VECTORS_AT_ONCE && count_leasable(writer, &at) == 0) {
+        size_t end = find_piece_end(at.message, at.pin);
         if (at.position < end) {
             vectors[count++] = (struct iovec){at.message->bytes + at.position, end - at.position};
             at.position = end;
@@ -124,13 +117,13 @@ static int gather(const struct writer *writer, const struct cursor *from, struct
             break;
         }
     }
-    return shorten(vectors, count);
+    return shorten_vectors(vectors, count);
 }
 
-static void advance(struct cursor *cursor, size_t written)
+static void advance_cursor(struct cursor *cursor, size_t written)
 {
     while (written > 0) {
-        size_t end = piece_end(cursor->message, cursor->pin);
+        size_t end = find_piece_end(cursor->message, cursor->pin);
         bool in_buffer = cursor->position < end;
         size_t left = in_buffer ? end - cursor->position : cursor->message->pins[cursor->pin].length - cursor->pinned;
         size_t step = written < left ? written : left;
@@ -146,22 +139,22 @@ static void advance(struct cursor *cursor, size_t written)
     }
 }
 
-/* One write of what comes next: bytes written, 0 where nothing is left, -1 with errno. */
+/* Writes once. Returns the bytes written, 0 if nothing is left, or -1 with errno. */
 static ssize_t write_some(struct writer *writer, const struct cursor *cursor)
 {
     struct iovec vectors[VECTORS_AT_ONCE];
 #ifdef CAN_SPLICE
-    size_t lent = splice_count(writer, cursor);
-    if (lent > 0) {
+    size_t leased = count_leasable(writer, cursor);
+    if (leased > 0) {
         const struct message_pin *pin = &cursor->message->pins[cursor->pin];
-        struct iovec pages = {(void *)((uintptr_t)pin->bytes + cursor->pinned), lent};
+        struct iovec pages = {(void *)((uintptr_t)pin->bytes + cursor->pinned), leased};
         ssize_t count = vmsplice(writer->fd, &pages, 1, 0);
         if (count >= 0 || errno == EINTR || errno == EAGAIN || errno == EPIPE)
             return count;
         writer->pipe_size = 0; /* not this kind of memory: written as usual */
     }
 #endif
-    int count = gather(writer, cursor, vectors);
+    int count = gather_vectors(writer, cursor, vectors);
     if (count == 0)
         return 0;
     return count == 1 ? write(writer->fd, vectors->iov_base, vectors->iov_len) : writev(writer->fd, vectors, count);
@@ -176,7 +169,7 @@ static bool write_all(struct writer *writer, const struct message *message)
             return true;
         if (written > 0) {
             atomic_fetch_add(&writer->bytes, (unsigned long long)written);
-            advance(&cursor, (size_t)written);
+            advance_cursor(&cursor, (size_t)written);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             poll(&(struct pollfd){.fd = writer->fd, .events = POLLOUT}, 1, -1);
         } else if (errno != EINTR) {

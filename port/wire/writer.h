@@ -8,15 +8,14 @@
 
 struct writer;
 
-/* Writes to `fd`, which stays the caller's. NULL where memory is short. */
+/* Returns a writer to `fd`, which stays the caller's, or NULL if memory is short. It lives as long as the process. */
 struct writer *writer_new(int fd);
-void writer_free(struct writer *writer);
 
-/* Writes a finished message; blocks while the other side is slow, so call it without the GIL. False where the other
+/* Writes a finished message. Blocks while the reader is slow, so call it without the GIL. Returns false if the other
  * end is gone; from then on every call returns false at once. Pins are not released here. */
 bool writer_send(struct writer *writer, const struct message *message);
 
-/* Finishes a message without pins, sends it, and frees it; the same for the result. */
+/* Finishes a message without pins, sends it, and frees it. Returns as writer_send does. */
 bool writer_send_and_free(struct writer *writer, struct message *message);
 
 /* Refuses all that follows: in a child of a fork, whose descriptors are the parent's. Async-signal-safe. */

@@ -246,7 +246,7 @@ defmodule PythonxPort.EnvironmentTest do
       File.ln_s!(home <> "/bin/python3", path <> "/bin/python3")
       File.ln_s!("python3", path <> "/bin/python")
       File.write!(path <> "/pyvenv.cfg", "home = #{home}/bin\n")
-      part = "the Python in #{home}/bin that the venv was made from is gone: make the venv anew"
+      part = "the Python in #{home}/bin that the venv was made from is gone: make the venv again"
       assert_problem(path <> "/bin/python3", part)
       assert_problem(path <> "/bin/python", part)
     end

@@ -28,8 +28,11 @@ int main(void)
         session_bulk_suite,
         session_control_suite,
         memory_suite,
+        term_check_suite,
+        session_memory_suite,
         session_signals_suite,
         session_forks_suite,
+        session_answers_suite,
     };
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)

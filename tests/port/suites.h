@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *term_suite(void);
+Suite *term_check_suite(void);
 Suite *frame_suite(void);
 Suite *message_suite(void);
 Suite *request_suite(void);
@@ -20,10 +21,12 @@ Suite *poller_suite(void);
 Suite *tensor_suite(void);
 Suite *memory_suite(void);
 Suite *session_suite(void);
+Suite *session_memory_suite(void);
 Suite *session_bulk_suite(void);
 Suite *session_control_suite(void);
 Suite *session_input_suite(void);
 Suite *session_ends_suite(void);
+Suite *session_answers_suite(void);
 Suite *session_forks_suite(void);
 Suite *session_signals_suite(void);
 Suite *program_suite(void);

@@ -87,7 +87,7 @@ static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
     SCHEDULE_POINT(invoke_over);
     invoke_table_remove(&invocation);
     if (!failed)
-        return invoke_result_take(&invocation.answer);
+        return invoke_result_take(&invocation);
     beam_events_abandon(invocation.number);
     /* It may have come after all. */
     request_free(&invocation.answer);

@@ -53,7 +53,7 @@ PyObject *invoke_async_abandon_function(PyObject *self, PyObject *future)
 static PyObject *take_result(struct invocation *invocation)
 {
     if (invocation->answered)
-        return invoke_result_take(&invocation->answer);
+        return invoke_result_take(invocation);
     interrupt_set_shutdown("the input ended while this waited for the BEAM");
     return NULL;
 }

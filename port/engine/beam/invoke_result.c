@@ -69,10 +69,23 @@ static PyObject *read_outcome(struct request *answer)
     return value;
 }
 
-PyObject *invoke_result_take(struct request *answer)
+/* As if the BEAM had answered so. */
+static void raise_refusal(const char *text)
 {
-    PyObject *value = read_outcome(answer);
-    Py_XDECREF((PyObject *)answer->keeper);
-    request_free(answer);
+    PyObject *reason = Py_BuildValue("{s:s,s:s}", "kind", PROTOCOL_BAD_REQUEST, "message", text);
+    if (reason != NULL)
+        raise_reason(reason);
+    Py_XDECREF(reason);
+}
+
+PyObject *invoke_result_take(struct invocation *call)
+{
+    PyObject *value = NULL;
+    if (call->refused[0] != '\0')
+        raise_refusal(call->refused);
+    else
+        value = read_outcome(&call->answer);
+    Py_XDECREF((PyObject *)call->answer.keeper);
+    request_free(&call->answer);
     return value;
 }

@@ -2,13 +2,13 @@
 #ifndef PYTHONX_INVOKE_RESULT_H
 #define PYTHONX_INVOKE_RESULT_H
 
+#include "exec/invoke_table.h"
 #include "python/py_api.h"
-#include "wire/request.h"
 
 /* Adds the exception to the module; 0, or -1 with an error set. With the GIL, as the next. */
 int invoke_result_start(PyObject *module);
 
-/* New reference to the value of a `reply` request, which is freed; NULL with an error set. */
-PyObject *invoke_result_take(struct request *answer);
+/* Returns a new reference to the value of an answered call, or NULL with an error set; frees the answer. */
+PyObject *invoke_result_take(struct invocation *call);
 
 #endif

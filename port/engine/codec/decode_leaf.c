@@ -107,7 +107,12 @@ PyObject *decode_string(const struct term_head *head)
     return list;
 }
 
-PyObject *decode_opaque(const struct decoder *decoder, const struct term_head *head)
+/* It goes back verbatim, so it must be a term that a BEAM reads. */
+PyObject *decode_opaque(struct decoder *decoder, const struct term_head *head)
 {
+    decoder->span.position = (size_t)(head->start - decoder->span.bytes);
+    enum term_status status = term_check(&decoder->span);
+    if (status != TERM_OK)
+        return decode_fail_status(decoder, status);
     return types_opaque(head->kind, head->start, (size_t)(span_here(&decoder->span) - head->start));
 }

@@ -15,7 +15,7 @@ PyObject *decode_integer(const struct term_head *head);
 PyObject *decode_float(const struct decoder *decoder, const struct term_head *head);
 PyObject *decode_atom(const struct decoder *decoder, const struct term_head *head);
 PyObject *decode_string(const struct term_head *head);
-PyObject *decode_opaque(const struct decoder *decoder, const struct term_head *head);
+PyObject *decode_opaque(struct decoder *decoder, const struct term_head *head);
 
 /* The bytes may lie outside of the frame; `start` is where the term stands in it. Keys of maps come from a cache. */
 PyObject *decode_binary(const struct decoder *decoder, const unsigned char *start, const unsigned char *data,

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import sys
 from asyncio import CancelledError
 
 from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pump, put_item, wake
@@ -62,16 +63,33 @@ def note_signal_handlers():
     loop.add_signal_handler, loop.remove_signal_handler = add_signal_handler, remove_signal_handler
 
 
+# Where asyncio keeps its tasks, mostly empty: all_tasks is slow for what is asked after each request. From Python 3.14 on
+# they are elsewhere.
+if sys.version_info >= (3, 14):
+    registered = ()
+elif sys.version_info >= (3, 12):
+    registered = (asyncio.tasks._scheduled_tasks, asyncio.tasks._eager_tasks)
+else:
+    registered = (asyncio.tasks._all_tasks,)
+
+
 def is_needed():
     """Whether the loop has something to do that outlives the requests. Of uvloop's insides only the tasks are visible."""
-    timers = getattr(loop, "_scheduled", ())
-    return bool(
-        scheduled_by_threads
-        or handled_signals
-        or getattr(loop, "_ready", None)
-        or any(not timer.cancelled() for timer in timers)
-        or asyncio.all_tasks(loop)
-    )
+    if scheduled_by_threads or handled_signals:
+        return True
+    ready, timers = visible(loop)
+    if ready or (timers and any(not timer.cancelled() for timer in timers)):
+        return True
+    if registered and not any(registered):
+        return False
+    return bool(asyncio.all_tasks(loop))
+
+
+def visible(loop):
+    try:
+        return loop._ready, loop._scheduled
+    except AttributeError:
+        return (), ()
 
 
 def current_context():

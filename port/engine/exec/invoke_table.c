@@ -1,5 +1,7 @@
 #include "exec/invoke_table.h"
 
+#include <stdio.h>
+
 #include "exec/stream.h"
 #include "os/clock.h"
 #include "os/thread.h"
@@ -77,6 +79,17 @@ bool invoke_table_answer(struct request *request)
         return false;
     invocation->answer = *request;
     *request = (struct request){0};
+    invocation->answered = true;
+    wake(invocation);
+    return true;
+}
+
+bool invoke_table_refuse(struct span id, const char *text)
+{
+    struct invocation *invocation = find(id);
+    if (invocation == NULL || invocation->answered)
+        return false;
+    snprintf(invocation->refused, sizeof invocation->refused, "%s", text);
     invocation->answered = true;
     wake(invocation);
     return true;

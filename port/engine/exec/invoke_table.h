@@ -19,6 +19,7 @@ struct invocation {
     unsigned long long since_us;
     bool answered;
     struct request answer;    /* owned once it is answered */
+    char refused[160];        /* why the answer was refused: it is answered without an answer then; else empty */
     struct job *job;          /* WAITER_THREAD: the job that runs on the thread, for its abort; NULL if none does */
     struct context *context;  /* WAITER_MAIN: that of the code that waits, held, if it may be aborted; else NULL */
     pthread_cond_t arrived;   /* for WAITER_THREAD */
@@ -58,6 +59,10 @@ struct invocation *invoke_table_find_resolved_task(void);
 /* The answer to an invocation; takes over what the request owns. False, and it stays the caller's, if none waits for
  * it. */
 bool invoke_table_answer(struct request *request);
+
+/* The answer to the invocation of that id was refused: it ends with an error of that text. False if none waits for it.
+ * Allocates nothing. */
+bool invoke_table_refuse(struct span id, const char *text);
 
 /* Nests a job in the invocation that it was made within. False, and it stays the caller's, if none waits. */
 bool invoke_table_nest(struct job *job);

@@ -170,6 +170,9 @@ static void write_timing(const struct job *job)
 void reply_write(struct job *job, const struct message *reply)
 {
     SCHEDULE_POINT(job_before_reply);
+    /* A release that was understood is not answered; any other has no reply because there is no memory for it. */
+    if (!job->replies && job->request.id.length > 0)
+        request_send_error(session.writer, job->request.id, PROTOCOL_EXCEPTION, "there is no memory for the reply");
     if (job->replies && job->timing)
         write_timing(job);
     if (job->replies)
@@ -219,7 +222,6 @@ void reply_end(struct context *context, PyObject *value)
 
 void reply_to_unbegun(struct job *job)
 {
-    struct message message = {0};
     char late[96];
     const char *kind = PROTOCOL_SHUTDOWN, *text = job->refusal;
     switch (job->abort) {
@@ -237,10 +239,7 @@ void reply_to_unbegun(struct job *job)
     case JOB_ABORT_NONE:
         break;
     }
-    if (job->request.id.length > 0) {
-        message_begin(&message);
-        request_put_error(&message, job->request.id, kind, text);
-        writer_send_and_free(session.writer, &message);
-    }
+    if (job->request.id.length > 0)
+        request_send_error(session.writer, job->request.id, kind, text);
     job_free(job);
 }

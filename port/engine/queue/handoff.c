@@ -132,8 +132,9 @@ enum handoff_place handoff_enter(enum handoff_place place)
     handoff->poked = false;
     if (place != MAIN_LOOPS)
         return before;
-    /* What came while it was elsewhere woke it there. */
-    wake_loop();
+    /* What came while it was inside of something else woke it there. */
+    if (before != MAIN_WORKS)
+        wake_loop();
     if (handoff->watchable && !handoff->watched)
         watch(true);
     return before;

@@ -4,6 +4,7 @@
 #include "queue/session.h"
 #include "session/abort.h"
 #include "session/info.h"
+#include "session/refuse.h"
 #include "shm/segment_request.h"
 #include "wire/protocol.h"
 #include "wire/term.h"
@@ -11,10 +12,7 @@
 /* For those without a reply of their own the id is nil: that of another request would be taken for its reply. */
 static void refuse(const char *text)
 {
-    struct message message = {0};
-    message_begin(&message);
-    request_put_error(&message, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
-    writer_send_and_free(session.writer, &message);
+    request_send_error(session.writer, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
 }
 
 static void answer_info(const struct request *request)
@@ -25,15 +23,16 @@ static void answer_info(const struct request *request)
     message_put_atom_text(&message, PROTOCOL_OK);
     request_put_id(&message, request->id);
     info_put(&message);
-    writer_send_and_free(session.writer, &message);
+    request_send_reply(session.writer, &message, request->id);
 }
 
 static void answer_segment(const struct request *request)
 {
     struct message message = {0};
     message_begin(&message);
-    segment_request_lease(&message, request);
-    writer_send_and_free(session.writer, &message);
+    if (!message.failed)
+        segment_request_lease(&message, request);
+    request_send_reply(session.writer, &message, request->id);
 }
 
 static bool grant(const struct request *request)
@@ -87,7 +86,8 @@ bool control_serve(struct request *request)
         return true;
     case OPERATION_reply:
         if (!answer(request))
-            refuse("reply takes the id of a call, and {ok, Value} or {error, Reason}");
+            refuse_request(request, PROTOCOL_BAD_REQUEST,
+                           "reply takes the id of a call, and {ok, Value} or {error, Reason}");
         return true;
     case OPERATION_eval:
     case OPERATION_exec:

@@ -9,9 +9,6 @@
  * Python is done (session/control), what was made within a call is left with it. Takes the frame over. */
 struct job *intake_accept(struct frame *frame);
 
-/* Refuses a frame that is over the limit or that there is no memory for; `announced` is its length. */
-void intake_refuse(struct frame *frame, size_t announced);
-
 /* Queues the job, or refuses it if the session was stopped. */
 void intake_enqueue(struct job *job);
 

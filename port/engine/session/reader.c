@@ -16,6 +16,7 @@
 #include "queue/timer.h"
 #include "session/abort.h"
 #include "session/intake.h"
+#include "session/refuse.h"
 #include "session/shutdown.h"
 #include "wire/frame.h"
 #include "wire/term.h"
@@ -49,7 +50,7 @@ static struct job *read_job(bool *interrupted)
     case FRAME_READY:
         return intake_accept(&frame);
     case FRAME_REFUSED:
-        intake_refuse(&frame, frame_reader_announced(session.frames));
+        refuse_frame(&frame, frame_reader_announced(session.frames));
         return NULL;
     case FRAME_WAIT:
         return NULL;

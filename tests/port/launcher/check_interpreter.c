@@ -150,7 +150,7 @@ START_TEST(says_that_a_venv_lost_its_python)
 {
     make_venv("home = %s\n");
     ck_assert_int_eq(unlink(folder_path("usr/bin/python3.12")), 0);
-    expect_problem(folder_path("venv/bin/python"), "/usr/bin that the venv was made from is gone: make the venv anew");
+    expect_problem(folder_path("venv/bin/python"), "/usr/bin that the venv was made from is gone: make the venv again");
     /* One of copies is run before it is known. */
     folder_write("copies/pyvenv.cfg", "home = /nowhere/bin\n");
     folder_write_program("copies/bin/python3", "#!/bin/sh\nexit 1\n");

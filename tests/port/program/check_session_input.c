@@ -18,6 +18,9 @@
 
 /* -- bad requests -------------------------------------------------------------------------------------------------- */
 
+/* FLOAT_EXT without a number in it. */
+#define NO_FLOAT "\x63zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
+
 static const struct {
     const char *frame;
     size_t length;
@@ -104,6 +107,47 @@ static const struct {
      "5", "undecodable", "code: compressed terms are not"},
     {BYTES("\x83\x68\1\x77\4stop"), "nil", "bad_request", "stop takes a tuple of 2 elements, got 1"},
     {BYTES("\x83\x68\2\x61\1\x61\5"), "5", "bad_request", "a request begins with an atom"},
+    /* Ids that no BEAM could read in the reply. */
+    {BYTES("\x83\x68\3\x77\4"
+           "eval" NO_FLOAT "\x6d\0\0\0\1"
+           "1"),
+     "nil", "undecodable", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\4stop" NO_FLOAT), "nil", "undecodable", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\4info" NO_FLOAT), "nil", "undecodable", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\4info\x68\2\x61\1" NO_FLOAT), "nil", "undecodable", "byte 13 of the frame: malformed"},
+    {BYTES("\x83\x68\2\x77\4info\x46\x7f\xf0\0\0\0\0\0\0"), "nil", "undecodable", "byte 9 of the frame: malformed"},
+    {BYTES("\x83\x68\2\x77\4info\x74\0\0\0\2\x61\1\x6a\x61\1\x6a"), "nil", "undecodable",
+     "byte 9 of the frame: a map with the same key twice"},
+    {BYTES("\x83\x68\2\x77\4info\x77\2\xc3\x28"), "nil", "undecodable", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\4info\x49\0\1"), "nil", "undecodable", "byte 9 of the frame: unknown tag"},
+    {BYTES("\x83\x68\2\x77\4"
+           "evil" NO_FLOAT),
+     "nil", "undecodable", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x61\1" NO_FLOAT), "nil", "undecodable", "byte 5 of the frame: malformed term"},
+    {BYTES("\x83\x68\3\x77\7segment" NO_FLOAT "\x61\1"), "nil", "undecodable", "byte 12 of the frame: malformed"},
+    {BYTES("\x83\x68\3\x77\6within" NO_FLOAT "\x68\2\x77\4info\x61\5"), "nil", "undecodable",
+     "byte 11 of the frame: malformed term"},
+    {BYTES("\x83\x68\3\x77\6within\x61\5\x68\2\x77\4info" NO_FLOAT), "nil", "undecodable",
+     "byte 21 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\6cancel" NO_FLOAT), "nil", "undecodable", "byte 11 of the frame: malformed term"},
+    {BYTES("\x83\x68\3\x77\4next" NO_FLOAT "\x61\1"), "nil", "undecodable", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\3\x77\5reply" NO_FLOAT "\x68\2\x77\2ok\x61\1"), "nil", "undecodable",
+     "byte 10 of the frame: malformed term"},
+    /* And what Python would keep and send back. */
+    {BYTES("\x83\x68\4\x77\4"
+           "call\x61\5\x6d\0\0\0\3"
+           "abs\x6c\0\0\0\1\x67\x77\3"
+           "a@b\0\0\0\1\0\0\0\1\4\x6a"),
+     "5", "undecodable", "args[0]: malformed term (byte 24 of the frame)"},
+    {BYTES("\x83\x68\4\x77\4"
+           "call\x61\5\x6d\0\0\0\3"
+           "abs\x6c\0\0\0\1\x71\x77\1\xff\x77\1"
+           "f\x61\1\x6a"),
+     "5", "undecodable", "args[0]: malformed term (byte 24 of the frame)"},
+    {BYTES("\x83\x68\4\x77\4"
+           "call\x61\5\x6d\0\0\0\3"
+           "abs\x6c\0\0\0\1\x70\0\0\0\7\1\2\3\x6a"),
+     "5", "undecodable", "args[0]: malformed term (byte 24 of the frame)"},
 };
 
 START_TEST(answers_each_bad_frame_once)
@@ -208,7 +252,7 @@ static const char *const seeds[] = {
     "{segment, 1, 1000}",
     "{give_back, [1, 2, 3000]}",
     "{release, [1, {$ref, 2}, 3]}",
-    "{info, {now, 1}}",
+    "{info, {now, 1.5}}",
 };
 
 struct fuzz_frame {

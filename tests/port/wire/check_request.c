@@ -1,5 +1,7 @@
 /* Frames to requests: what is accepted, and what is said of the rest. */
 #include <check.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "bytes.h"
 #include "suites.h"
@@ -151,6 +153,12 @@ static const struct bad_bytes {
     {BYTES("\x83\x68\x03\x77\x04"
            "eval\x58\x58\x58\x58"),
      "none", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\4stop\x63zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"), "none", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\2\x77\4"
+           "evil\x63zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"),
+     "none", "byte 9 of the frame: malformed term"},
+    {BYTES("\x83\x68\3\x77\6within\x46\x7f\xf0\0\0\0\0\0\0\x68\2\x77\4stop\x61\5"), "none",
+     "byte 11 of the frame: malformed term"},
 };
 
 START_TEST(refuses_bytes)
@@ -232,10 +240,57 @@ START_TEST(puts_errors)
 }
 END_TEST
 
-START_TEST(names_operations)
+/* A request in the reader's reserve: its spans move with its bytes. */
+START_TEST(owns_its_frame)
 {
-    ck_assert_str_eq(request_operation_name(OPERATION_eval), "eval");
-    ck_assert_str_eq(request_operation_name(OPERATION_stop), "stop");
+    struct frame whole = frame_of_term("{within, {3, 4}, {eval, 'an id', '1+1', #{timeout => 5}}}");
+    unsigned char *reserve = whole.bytes;
+    struct frame frame = {reserve, whole.length, NULL};
+    struct request request;
+    struct request_refusal refusal;
+    ck_assert(request_read(&frame, &request, &refusal));
+    ck_assert(request_own(&request));
+    memset(reserve, 0, whole.length);
+    expect_id(request.id, "'an id'");
+    expect_id(request.within, "{3,4}");
+    ck_assert_uint_eq(request.other.length, 0);
+    char *code = terms_show(request.arguments), *options = terms_show(request.options);
+    ck_assert_str_eq(options, "#{timeout=>5}");
+    ck_assert_msg(strncmp(code, "'1+1'", 5) == 0, "%s", code);
+    free(code);
+    free(options);
+    request_free(&request);
+    frame_free(&whole);
+}
+END_TEST
+
+/* -- errors without memory ----------------------------------------------------------------------------------------- */
+
+static void expect_error(struct span id, const char *text, const char *expected)
+{
+    int ends[2];
+    unsigned char bytes[4096];
+    ck_assert_int_eq(pipe(ends), 0);
+    struct writer *writer = writer_new(ends[1]);
+    ck_assert(request_send_error(writer, id, PROTOCOL_BAD_REQUEST, text));
+    ssize_t length = read(ends[0], bytes, sizeof bytes);
+    ck_assert_int_gt(length, FRAME_HEADER + 1);
+    ck_assert_int_eq(span_u32_at(bytes), length - FRAME_HEADER);
+    char *shown = terms_show(span_of(bytes + FRAME_HEADER + 1, (size_t)length - FRAME_HEADER - 1));
+    ck_assert_str_eq(shown, expected);
+    free(shown);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+START_TEST(sends_errors)
+{
+    char text[2001] = {0}, expected[2001];
+    expect_error(span_of(BYTES("\x61\x07")), "it is bad", "{error,7,#{kind=>bad_request,message=>'it is bad'}}");
+    expect_error((struct span){0}, "gone", "{error,nil,#{kind=>bad_request,message=>'gone'}}");
+    memset(text, 'x', 2000);
+    snprintf(expected, sizeof expected, "{error,nil,#{kind=>bad_request,message=>'%.512s'}}", text);
+    expect_error((struct span){0}, text, expected);
 }
 END_TEST
 
@@ -250,7 +305,8 @@ Suite *request_suite(void)
     tcase_add_test(tcase, takes_a_request_cut_anywhere);
     tcase_add_test(tcase, keeps_the_bytes_of_an_id);
     tcase_add_test(tcase, puts_errors);
-    tcase_add_test(tcase, names_operations);
+    tcase_add_test(tcase, owns_its_frame);
+    tcase_add_test(tcase, sends_errors);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -109,7 +109,6 @@ static void send_and_read(int count, size_t size)
     ck_assert(sender.sent);
     ck_assert_uint_eq(writer_bytes(writer), FRAME_HEADER + 7 + (size_t)count * (5 + size));
     message_free(&message);
-    writer_free(writer);
 }
 
 START_TEST(writes_a_small_message)
@@ -148,7 +147,6 @@ START_TEST(writes_empty_pins)
                      "abc",
                      20);
     message_free(&message);
-    writer_free(writer);
 }
 END_TEST
 
@@ -182,7 +180,6 @@ START_TEST(keeps_frames_of_threads_apart)
         ck_assert_int_eq(seen[i], EACH);
         message_free(&messages[i]);
     }
-    writer_free(writer);
 }
 END_TEST
 
@@ -198,7 +195,6 @@ START_TEST(tells_that_nobody_reads)
     ck_assert(writer_is_broken(writer));
     ck_assert(!writer_send(writer, &message));
     message_free(&message);
-    writer_free(writer);
     ends[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 END_TEST
@@ -219,7 +215,6 @@ START_TEST(tells_that_the_reader_left)
     ck_assert(!sender.sent);
     ck_assert(writer_is_broken(writer));
     message_free(&message);
-    writer_free(writer);
     ends[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 END_TEST
