@@ -266,8 +266,9 @@ fuzz: ## feed mutated frames to the decoder for FUZZ_SECONDS (needs clang)
 SOURCES := $(wildcard port/*/*.[ch] port/*/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
 .PHONY: check
-check: all ## check formats and includes, and read the code with clang-tidy and cppcheck
+check: all ## check formats, includes and words, and read the code with clang-tidy and cppcheck
 	@sh tests/scripts/check_rooms.sh
+	@sh tests/scripts/check_words.sh
 	@clang-format --dry-run -Werror $(SOURCES)
 	@mix format --check-formatted
 	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c port/*/*/*.c) -- -std=c11 -D_GNU_SOURCE \

@@ -1,5 +1,4 @@
-/* Goes from the launcher's call to the exit status: Python is started, reports that it is ready, and serves requests.
- */
+/* Starts Python, reports that it is ready, and serves requests until the exit status is known. */
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -36,8 +35,7 @@ static int fail(const char *what)
     return EXIT_STATUS_FAILURE;
 }
 
-/* -- starting --------------------------------------------------------------------------------------------------------
- */
+/* -- starting ----------------------------------------------------------------------------------------------------- */
 
 static int run_bootstrap(void)
 {
@@ -58,8 +56,7 @@ static int start_parts(const struct engine_options *options)
     return run_bootstrap();
 }
 
-/* -- ready -----------------------------------------------------------------------------------------------------------
- */
+/* -- ready -------------------------------------------------------------------------------------------------------- */
 
 static void put_features(struct message *message)
 {
@@ -98,8 +95,7 @@ static bool send_ready(const char *program)
     return writer_send_and_free(session.writer, &message);
 }
 
-/* -- serving ---------------------------------------------------------------------------------------------------------
- */
+/* -- serving ------------------------------------------------------------------------------------------------------ */
 
 static void set_session(const struct engine_options *options)
 {
@@ -112,7 +108,7 @@ static void set_session(const struct engine_options *options)
     session_init();
 }
 
-/* All that is there before Python, whose start may take forever. */
+/* Starts all that needs no Python, whose start may take forever. */
 static int start_session(const struct engine_options *options)
 {
     set_session(options);

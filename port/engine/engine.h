@@ -1,5 +1,5 @@
-/* What the launcher tells the engine. The launcher finds the symbol by name in pythonx_engine.so,
- * after it has loaded the wanted libpython. */
+/* Declares how the launcher calls the engine. The launcher finds the symbol by name in pythonx_engine.so, after it has
+ * loaded libpython. */
 #ifndef PYTHONX_ENGINE_H
 #define PYTHONX_ENGINE_H
 
@@ -15,11 +15,11 @@ struct engine_options {
     size_t segment_limit;   /* bytes of shared memory; 0: none */
     unsigned spin_us;       /* how long to poll for a next frame before sleeping; 0: not at all */
     unsigned linger_ms;     /* how long requests may go on after the end of input */
-    long mapset_version;    /* of the client's %MapSet{}; negative where its structs have no such field */
+    long mapset_version;    /* of the client's %MapSet{}; negative if its structs have no such field */
     const char *crash_file; /* where faulthandler writes at a fatal signal; NULL: stderr */
 };
 
-/* Serves until the input ends or a stop request; returns the exit status. Everything in options is borrowed. */
+/* Serves until the input ends or a stop request comes; returns the exit status. Everything in options is borrowed. */
 typedef int engine_main_function(const struct engine_options *options);
 
 #endif

@@ -1,4 +1,4 @@
-/* What is importable without a file. */
+/* Makes the engine's modules, which are importable without a file. */
 #include "erlang_module.h"
 
 #include "beam/beam_events.h"

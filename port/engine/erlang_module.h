@@ -1,8 +1,9 @@
-/* The modules that the engine gives to Python: `erlang`, for everybody, and `_pythonx`, for the engine's own files. */
+/* Makes the modules that Python code can import from the engine: `erlang`, for all code, and `_pythonx`, for the
+ * engine's own files. */
 #ifndef PYTHONX_ERLANG_MODULE_H
 #define PYTHONX_ERLANG_MODULE_H
 
-/* Before Python starts: makes both importable. 0, or -1 where memory is short. */
+/* Makes both importable. Must be called before Python starts. Returns 0, or -1 if memory is short. */
 int erlang_module_announce(void);
 
 #endif

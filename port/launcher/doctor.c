@@ -1,4 +1,4 @@
-/* Finds what a session would find, and loads it in a process of its own, so that a crash is seen and reported. */
+/* Finds what a session would find, and loads it in a process of its own, so that a crash is detected and reported. */
 #include "launcher/doctor.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static int print_verdict(FILE *out, const char *problem)
     return problem == NULL ? EXIT_STATUS_OK : EXIT_STATUS_FAILURE;
 }
 
-/* What decided for this interpreter. */
+/* Returns the name of the option or variable that decided for this interpreter. */
 static const char *find_choice(const struct options *options)
 {
     const char *environment = getenv("PYTHONX_PYTHON"), *venv = getenv("VIRTUAL_ENV");

@@ -1,4 +1,4 @@
-/* Reports what is found, and what is wrong with it, in words: `pythonx_port doctor`. */
+/* Reports what a session would find, and what is wrong with it: `pythonx_port doctor`. */
 #ifndef PYTHONX_DOCTOR_H
 #define PYTHONX_DOCTOR_H
 

@@ -1,4 +1,4 @@
-/* A child that copies. It ends with its input, and as soon as nothing reads what it writes. */
+/* Copies standard input in a child process, which ends with its input, or as soon as its reader has gone. */
 #include "launcher/feed.h"
 
 #include <errno.h>
@@ -26,12 +26,12 @@ static bool write_all(int fd, const unsigned char *bytes, size_t length)
     return true;
 }
 
-/* Waits for input, and returns its length: 0 at the end, -1 with errno. */
+/* Waits for input. Returns its length: 0 at the end, -1 with errno. */
 static ssize_t read_piece(int out, unsigned char *bytes)
 {
     for (;;) {
         struct pollfd ends[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = out}};
-        /* Without its reader, the child must not take any more input, nor wait for it. */
+        /* Without its reader, the child must not read any more input, nor wait for it. */
         if (poll(ends, 2, -1) > 0 && ends[1].revents != 0) {
             errno = EPIPE;
             return -1;

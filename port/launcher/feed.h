@@ -4,9 +4,10 @@
 
 #include <stdbool.h>
 
-/* From here on standard input is a pipe. What was read from it before comes through that pipe as soon as it is there,
- * in pieces: 4 bytes of length, big-endian, and that many bytes. The end is a piece of length 0; the pipe ends without
- * one if reading failed, after a message on stderr that begins with the name. Returns false with errno. */
+/* From here on standard input is a pipe. What was read from it before comes through that pipe immediately, in pieces: 4
+ * bytes of length, big-endian, and that many bytes. The end is a piece of length 0; if reading failed, the pipe ends
+ * without one, after a message on stderr that begins with the name. Returns false, with errno, if the process cannot be
+ * started. */
 bool feed_stdin(const char *name);
 
 #endif

@@ -1,4 +1,5 @@
-/* Waits in ppoll(2) for two things: the input, and SIGCHLD, which is blocked everywhere else and cannot get lost. */
+/* Guards a program by ppoll(2), which waits for the input, and for SIGCHLD, which is blocked everywhere else and cannot
+ * get lost. */
 #include "launcher/guard.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* Detects the end of an input whose bytes mean nothing, such as that of a process which lasts until its client ends. */
+/* Detects the end of an input whose bytes are ignored, for a process that lasts until its client ends. */
 #ifndef PYTHONX_INPUT_END_H
 #define PYTHONX_INPUT_END_H
 

@@ -1,4 +1,4 @@
-/* Reads off the usual layouts what an interpreter is: one named python3.X, or a venv's pyvenv.cfg (PEP 405), with
+/* Recognizes the usual layouts of an interpreter: a file named python3.X, or a venv's pyvenv.cfg (PEP 405), with
  * libpython in the lib directory beside its bin. Anything else, such as pyenv's shim scripts, is run to find out. */
 #include "launcher/interpreter.h"
 
@@ -17,7 +17,7 @@
 
 #define GONE "%s is a venv's, and the Python in %s that the venv was made from is gone: make the venv again"
 
-/* -- strings and files --------------------------------------------------------------------------------------------- */
+/* -- strings and files -------------------------------------------------------------------------------------------- */
 
 static char *concatenate(const char *first, const char *second, const char *third)
 {
@@ -25,7 +25,7 @@ static char *concatenate(const char *first, const char *second, const char *thir
     return asprintf(&text, "%s%s%s", first, second, third) < 0 ? NULL : text;
 }
 
-/* The directory part, without the slash; "/" for what stands in the root. */
+/* Returns the directory part, without the slash; "/" for a file in the root. */
 static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -51,7 +51,7 @@ static bool is_executable_file(const char *path)
     return is_file(path) && access(path, X_OK) == 0;
 }
 
-/* -- which interpreter --------------------------------------------------------------------------------------------- */
+/* -- which interpreter -------------------------------------------------------------------------------------------- */
 
 char *interpreter_on_path(const char *name)
 {
@@ -95,7 +95,7 @@ static char *find_program(const char *python)
     return strchr(python, '/') == NULL ? interpreter_on_path(python) : strdup(python);
 }
 
-/* -- the usual layouts --------------------------------------------------------------------------------------------- */
+/* -- the usual layouts -------------------------------------------------------------------------------------------- */
 
 /* Returns the value of `key = value` in a pyvenv.cfg, or NULL if there is none. */
 static char *read_setting(const char *file, const char *key)
@@ -134,7 +134,7 @@ static char *find_venv_home(const char *program)
     return home;
 }
 
-/* The directory of the interpreter itself: a venv's home, or its own, resolved. */
+/* Returns the directory of the interpreter itself: a venv's home, or its own, resolved. */
 static char *find_base_directory(const char *program)
 {
     char *home = find_venv_home(program);
@@ -146,7 +146,7 @@ static char *find_base_directory(const char *program)
     return base;
 }
 
-/* The X of "…/python3.X". */
+/* Returns the X of "…/python3.X". */
 static int read_minor(const char *path)
 {
     static const char start[] = "python3.";
@@ -169,7 +169,7 @@ static bool is_script(const char *path)
     return script;
 }
 
-/* Looks where distributions put it. Debian has a directory for each architecture. */
+/* Finds the library in the directories that distributions use. Debian has one for each architecture. */
 static char *find_library(const char *prefix, int minor)
 {
     static const char *const directories[] = {"lib", "lib64", ("lib/" PYTHONX_MULTIARCH)};
@@ -185,7 +185,7 @@ static char *find_library(const char *prefix, int minor)
         }
     }
 #ifdef __APPLE__
-    /* In a framework, whose version's directory the prefix is. */
+    /* In a framework, the prefix is the directory of the version. */
     char *path = concatenate(prefix, "/Python", "");
     if (path == NULL || is_file(path))
         return path;
@@ -194,7 +194,7 @@ static char *find_library(const char *prefix, int minor)
     return NULL;
 }
 
-/* Another program that stands beside a python3 is not that one, nor is the free-threaded python3.13t. */
+/* Returns whether the program is a python3: another program beside one is not, nor is the free-threaded python3.13t. */
 static bool is_named_python(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -202,7 +202,7 @@ static bool is_named_python(const char *path)
     return strcmp(name, "python") == 0 || strcmp(name, "python3") == 0 || read_minor(name) != 0;
 }
 
-/* Returns whether the layout says all. */
+/* Returns whether the layout says all that a session needs. */
 static bool read_layout(struct interpreter *found)
 {
     bool known = false;
@@ -216,7 +216,7 @@ static bool read_layout(struct interpreter *found)
         goto done;
     if (!is_named_python(program))
         goto done;
-    /* The interpreter that was named may be another version than its directory's python3. */
+    /* The interpreter may have another version than the python3 of its directory. */
     int minor = read_minor(program) != 0 ? read_minor(program) : read_minor(resolved);
     if (minor < OLDEST_MINOR)
         goto done;
@@ -233,7 +233,7 @@ done:
     return known;
 }
 
-/* -- all together -------------------------------------------------------------------------------------------------- */
+/* -- all together ------------------------------------------------------------------------------------------------- */
 
 static bool set_problem(struct interpreter *found, char *problem)
 {
@@ -269,7 +269,7 @@ static bool apply_answer(struct interpreter *found, const struct probe_answer *a
     return made >= 0;
 }
 
-/* Describes what is no program, or what is left of a venv whose own Python is gone. Returns NULL if memory is short. */
+/* Describes a path that is no program, or a venv whose own Python is gone. Returns NULL if memory is short. */
 static char *describe_no_program(const char *program)
 {
     char *text = NULL, *home = find_venv_home(program);
@@ -288,7 +288,7 @@ static char *describe_no_program(const char *program)
     return made < 0 ? NULL : text;
 }
 
-/* A venv of copies has an interpreter still, which cannot run. */
+/* A venv of copies still has an interpreter, which cannot run. */
 static char *describe_no_answer(const char *program, char *complaint)
 {
     char *text, *home = find_venv_home(program);

@@ -9,11 +9,11 @@ struct interpreter {
     char *library; /* absolute path of its shared libpython; NULL if it has none */
     int minor;     /* 11 for Python 3.11; 0 if not known */
     bool asked;    /* the interpreter itself was run to find out */
-    char *problem; /* what is wrong and what to do, in one line; NULL if it can be used */
+    char *problem; /* what is wrong and how to repair it, in one line; NULL if it can be used */
 };
 
 /* Finds the interpreter for `python` (NULL: the environment decides). Returns false if memory is short; else *found is
- * filled in, with its problem if it has one. The caller frees it with interpreter_free either way. */
+ * filled in, with its problem if it has one. The caller must free it with interpreter_free in either case. */
 bool interpreter_find(const char *python, struct interpreter *found);
 void interpreter_free(struct interpreter *interpreter);
 

@@ -1,5 +1,5 @@
-/* Loads with dlopen(3): libpython with RTLD_GLOBAL, since extension modules look for its symbols in the whole process.
- */
+/* Loads libpython by dlopen(3) with RTLD_GLOBAL, because extension modules search for its symbols in the whole
+ * process. */
 #include "launcher/loader.h"
 
 #include <dlfcn.h>
@@ -32,7 +32,7 @@ static char *find_own_path(void)
     Dl_info file;
     if (dladdr(&here, &file) == 0)
         return NULL;
-    /* Some systems give the name that the program was called by. */
+    /* Some systems return the name by which the program was called. */
     char *path = strchr(file.dli_fname, '/') == NULL ? interpreter_on_path(file.dli_fname) : strdup(file.dli_fname);
     char *resolved = path == NULL ? NULL : realpath(path, NULL);
     free(path);
@@ -80,7 +80,7 @@ engine_main_function *loader_load(const char *libpython, const char *engine)
     void *symbol = dlsym(handle, ENGINE_MAIN_SYMBOL);
     if (symbol == NULL)
         return complain(dlerror());
-    /* dlsym(3): the way from an object pointer to a function that C allows. */
+    /* C has no cast from an object pointer to a function pointer: dlsym(3). */
     engine_main_function *entry;
     memcpy(&entry, &symbol, sizeof entry);
     return entry;

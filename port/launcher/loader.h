@@ -4,11 +4,11 @@
 
 #include "engine/engine.h"
 
-/* The path of a file that is installed with the launcher: beside it, or in ../lib/pythonx_port of it; to be freed. NULL
- * if it is in neither, or memory is short. */
+/* Returns the path of a file that is installed with the launcher, beside it or in ../lib/pythonx_port, which the caller
+ * must free; NULL if it is in neither, or memory is short. */
 char *loader_file_path(const char *name);
 
-/* That of pythonx_engine.so. */
+/* Returns the path of pythonx_engine.so, likewise. */
 char *loader_engine_path(void);
 
 /* Returns the engine's entry, with the symbols of `libpython` loaded for it, or NULL after saying why on stderr. */

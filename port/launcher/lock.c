@@ -30,7 +30,7 @@ int lock_hold(const char *path)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return complain(path);
-    /* No call waits for a lock and for input at once: try again and again. */
+    /* No call waits for a lock and for input at once, so it tries again and again. */
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return complain(path);

@@ -1,4 +1,4 @@
-/* Starts the port program: finds Python, loads it and the engine, and hands over. */
+/* Starts the port program: finds Python, loads it and the engine, and calls the engine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static int fail(const char *what)
     return EXIT_STATUS_FAILURE;
 }
 
-/* A person typed the name to see what it does: frames are not for typing. */
+/* A person who typed the command expects a help text: frames cannot be typed. */
 static bool is_at_terminal(const struct options *options)
 {
     return isatty(options->engine.input_fd) || isatty(options->engine.output_fd);
@@ -78,7 +78,7 @@ done:
 int main(int argc, char **argv)
 {
     struct options options;
-    /* What follows these is no option of ours. */
+    /* The arguments of these two are no options of ours. */
     if (argc == 3 && strcmp(argv[1], "lock") == 0)
         return lock_hold(argv[2]);
     if (argc >= 3 && strcmp(argv[1], "guard") == 0)

@@ -78,7 +78,7 @@ static bool complain(const char *option, const char *expected, const char *got)
     return false;
 }
 
-/* A whole decimal number from fewest to most, ended by `end`. */
+/* Reads a whole decimal number from fewest to most, ended by `end`. */
 static bool read_number(const char *text, unsigned long long fewest, unsigned long long most,
                         unsigned long long *number, char end, const char **rest)
 {
@@ -183,7 +183,7 @@ bool options_read(int argc, char **argv, struct options *options)
                                            .mapset_version = -1}};
     int found;
     while ((found = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        /* For '?' getopt_long has already said what is wrong. */
+        /* For '?' getopt_long has already reported what is wrong. */
         if (found == '?' || !read_option((enum option_code)found, optarg, options))
             return false;
     }

@@ -23,8 +23,8 @@ struct options {
     struct engine_options engine;    /* its program is filled in once the interpreter is found */
 };
 
-/* Everything in *options is borrowed from argv. Returns false, after saying why on stderr, if the arguments are wrong.
- */
+/* Reads the arguments; everything in *options is borrowed from argv. Returns false, after a message on stderr, if they
+ * are wrong. */
 bool options_read(int argc, char **argv, struct options *options);
 
 void options_print_help(FILE *out);

@@ -131,7 +131,7 @@ char *probe_interpreter(const char *program, struct probe_answer *answer)
         return describe_failure(program, "could not be run");
     answer->text = read_all(fd);
     close(fd);
-    /* An interpreter that answered is about to end; one that hangs is ended. */
+    /* An interpreter that has answered is about to end; one that hangs is killed. */
     if (answer->text == NULL || *answer->text == '\0')
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

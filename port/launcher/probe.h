@@ -12,8 +12,8 @@ struct probe_answer {
     bool free_threaded;
 };
 
-/* Returns NULL if *answer is filled in, which the caller frees with probe_free, or else a line that says what went
- * wrong, which the caller frees. */
+/* Returns NULL if *answer is filled in, which the caller must free with probe_free; else a line that describes what
+ * went wrong, which the caller must free. */
 char *probe_interpreter(const char *program, struct probe_answer *answer);
 void probe_free(struct probe_answer *answer);
 

@@ -1,4 +1,4 @@
-/* Finds erl and the script, and starts one with the other: without a shell, a node name or a configuration. */
+/* Finds erl and the script, and replaces the process by them, without a shell, a node name or a configuration. */
 #include "launcher/terms.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ static void complain(const char *command, const char *what, const char *more)
     fprintf(stderr, "pythonx_port %s: %s%s\n", command, what, more);
 }
 
-/* -- which erl ----------------------------------------------------------------------------------------------------- */
+/* -- which erl ---------------------------------------------------------------------------------------------------- */
 
 static char *join(const char *directory, const char *name)
 {
@@ -30,7 +30,7 @@ static char *join(const char *directory, const char *name)
     return asprintf(&path, "%s%s", directory, name) < 0 ? NULL : path;
 }
 
-/* The erl of the release that started this process: each erl exports these two. */
+/* Returns the erl of the release that started this process: each erl exports these two variables. */
 static char *erl_of_release(void)
 {
     static const struct {
@@ -46,7 +46,7 @@ static char *erl_of_release(void)
     return NULL;
 }
 
-/* To be freed; NULL if there is none. */
+/* Returns the path of erl, which the caller must free; NULL if there is none. */
 static char *find_erl(void)
 {
     const char *wanted = getenv("ERL");
@@ -56,7 +56,7 @@ static char *find_erl(void)
     return found == NULL ? erl_of_release() : found;
 }
 
-/* -- how it boots -------------------------------------------------------------------------------------------------- */
+/* -- how it boots ------------------------------------------------------------------------------------------------- */
 
 struct boot {
     char *script;    /* for -boot, without its suffix */
@@ -71,8 +71,8 @@ static bool exists(const char *directory, const char *name)
     return found;
 }
 
-/* A release that Mix made has no boot script where erl looks for one, but one for each of its versions. Any will do:
- * it only starts kernel and stdlib. */
+/* A release that Mix made has no boot script at the place where erl expects one, but one for each of its versions. Any
+ * of them works: it only starts kernel and stdlib. */
 static char *find_release_boot(const char *root)
 {
     glob_t found = {0};
@@ -86,7 +86,7 @@ static char *find_release_boot(const char *root)
     return script;
 }
 
-/* False if memory is short. */
+/* Returns false if memory is short. */
 static bool find_boot(const char *erl, struct boot *boot)
 {
     char *root = realpath(erl, NULL);
@@ -111,9 +111,9 @@ static void boot_free(struct boot *boot)
     free(boot->libraries);
 }
 
-/* -- starting it --------------------------------------------------------------------------------------------------- */
+/* -- starting it -------------------------------------------------------------------------------------------------- */
 
-/* What is meant for the user's own nodes, such as a name, which only one node can have. */
+/* Removes settings that are meant for the user's own nodes, such as a name, which only one node can have. */
 static void clean_environment(void)
 {
     unsetenv("ERL_FLAGS");
@@ -123,8 +123,8 @@ static void clean_environment(void)
     setenv("ERL_CRASH_DUMP_SECONDS", "0", 0);
 }
 
-/* The script's reads and writes must wait. A descriptor that is closed is opened here, before the emulator opens a file
- * of its own as that: a read of it returns the end, and a write fails. */
+/* Prepares descriptors whose reads and writes wait, as the script expects. A closed one is opened here, before the
+ * emulator opens a file of its own under its number: a read of it returns the end, and a write fails. */
 static void prepare_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -136,12 +136,13 @@ static void prepare_descriptors(void)
     }
 }
 
-/* Returns only if it fails, with errno. One scheduler starts faster than many. Logs would go to standard output. */
+/* Replaces the process; returns only if that fails, with errno. One scheduler starts faster than many. Logs would go to
+ * standard output. */
 static void start(const char *erl, const struct boot *boot, const char *script, const char *command)
 {
     clean_environment();
     prepare_descriptors();
-    /* A file of Erlang's is read until there are as many bytes as were asked for: too late for text. */
+    /* Erlang reads a file until it has as many bytes as were requested: text would come too late. */
     if (strcmp(command, "encode") == 0 && !feed_stdin("pythonx_port encode"))
         return;
     execl(erl, "erl", "-noinput", "-boot", boot->script, "-boot_var", "RELEASE_LIB", boot->libraries, "+S", "1:1",

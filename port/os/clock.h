@@ -1,10 +1,10 @@
-/* Reads the monotonic clock, which all times are measured by. */
+/* Reads the monotonic clock, on which all times are measured. */
 #ifndef PYTHONX_CLOCK_H
 #define PYTHONX_CLOCK_H
 
 #include <time.h>
 
-/* Microseconds on a clock that never goes back (CLOCK_MONOTONIC). */
+/* Returns microseconds on a clock that never goes back (CLOCK_MONOTONIC). */
 static inline unsigned long long clock_us(void)
 {
     struct timespec now;

@@ -1,5 +1,5 @@
-/* Opens the crash file in a signal handler. faulthandler needs a descriptor that is open beforehand. It gets one on
- * /dev/null; our handler, which runs first, opens the file in its place. In the handler: open, dup2, close and
+/* Opens the crash file in a signal handler. faulthandler needs a descriptor that is open beforehand: it gets one on
+ * /dev/null, and our handler, which runs first, replaces that by the file. The handler calls open, dup2, close and
  * sigaction alone, all async-signal-safe (signal-safety(7)). */
 #include "os/crash_handler.h"
 
@@ -33,7 +33,8 @@ int crash_handler_descriptor(void)
     return descriptor;
 }
 
-/* A forked child's crash is not the session's: its traceback goes to standard error, as python3's does. */
+/* A forked child must not overwrite the session's crash file: its traceback goes to standard error, as python3's
+ * does. */
 static void open_file(void)
 {
     int saved = errno;
@@ -67,7 +68,7 @@ static void on_fatal_signal(int signal_number, siginfo_t *info, void *context)
         if (fatal_signals[i] != signal_number)
             continue;
         sigaction(signal_number, &faulthandlers[i], NULL);
-        /* It writes the traceback, restores the default action and raises the signal again. */
+        /* faulthandler writes the traceback, restores the default action and raises the signal again. */
         pass_on(&faulthandlers[i], signal_number, info, context);
     }
 }

@@ -10,7 +10,7 @@ bool fd_is_readable(int fd, int milliseconds)
 
 bool fd_peer_gone(int fd, int milliseconds)
 {
-    /* POLLERR and POLLHUP alone are reported, which macOS does only if one is asked for. */
+    /* macOS reports POLLERR and POLLHUP only if an event is requested. */
     struct pollfd output = {.fd = fd, .events = POLLHUP};
     return poll(&output, 1, milliseconds) > 0;
 }

@@ -24,27 +24,27 @@ bool memfd_is_supported(void)
 #endif
 }
 
-static size_t part_size(const struct memfd *memfd)
+static size_t find_part_size(const struct memfd *memfd)
 {
     return memfd->second_fd >= 0 ? memfd->size / 2 : memfd->size;
 }
 
 static void map_files(const struct memfd *memfd, int flags)
 {
-    size_t part = part_size(memfd);
+    size_t part = find_part_size(memfd);
     (void)mmap(memfd->bytes, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd->fd, 0);
     if (memfd->second_fd >= 0)
         (void)mmap(memfd->bytes + part, part, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd->second_fd, 0);
 }
 
 #ifdef HAS_MEMFD
-/* The descriptor of a file that is mapped at `bytes`; -1 if none is available. */
+/* Returns the descriptor of a new file that is mapped at `bytes`, or -1 if the system has no more. */
 static int make_file(unsigned char *bytes, size_t size)
 {
     int fd = memfd_create("pythonx_port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -1;
-    /* Sealed: a client that shrinks the file, as an open for writing alone does, would take the pages from under us. */
+    /* Sealed: a client that shrinks the file, as opening it for writing may do, would take the pages from under us. */
     if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0 ||
         mmap(bytes, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
         close(fd);

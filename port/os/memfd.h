@@ -1,5 +1,5 @@
-/* Makes memory that another process can open: one or two files of memfd_create(2), mapped one behind the other. They
- * have no name in any file system, and are gone with the process. No locks in here. */
+/* Creates memory that another process can open: one or two files of memfd_create(2), mapped one behind the other. They
+ * have no name in any file system, and are gone with the process. Takes no locks. */
 #ifndef PYTHONX_MEMFD_H
 #define PYTHONX_MEMFD_H
 
@@ -12,18 +12,19 @@ struct memfd {
     size_t size;
 };
 
-/* Returns false on systems without it. */
+/* Returns false if the system has no memfd_create. */
 bool memfd_is_supported(void);
 
-/* `size` is a multiple of the page's size times `files`, which is 1 or 2. Returns false if the system has no more. */
+/* `size` must be a multiple of the page size times `files`, which must be 1 or 2. Returns false if the system has no
+ * more. */
 bool memfd_make(struct memfd *memfd, size_t size, unsigned files);
 void memfd_drop(struct memfd *memfd);
 
-/* Parts the bytes, which stay, from the files: neither shows the other's later changes. If that fails, both stay as
- * they were. */
+/* Detaches the mapped bytes, which stay, from the files: neither sees later changes of the other. If that fails, both
+ * stay as they were. */
 void memfd_detach(struct memfd *memfd);
 
-/* Closes the files; the bytes stay. Makes system calls alone, as the child of a fork must. */
+/* Closes the files; the bytes stay. Makes system calls only, as the child of a fork must. */
 void memfd_close_files(struct memfd *memfd);
 
 #endif

@@ -1,6 +1,5 @@
-/* Tells systems apart by what they have. PLATFORM_IS_LINUX is for calls that Linux alone has: each place that makes one
- * has another way, too. With PYTHONX_PORTABLE that other way is taken on Linux as well, so that it can be tested there.
- */
+/* Names what each system has. PLATFORM_IS_LINUX guards calls that only Linux has: each place that makes one has a
+ * portable way as well. PYTHONX_PORTABLE selects the portable way on Linux, too, so that it can be tested there. */
 #ifndef PYTHONX_PLATFORM_H
 #define PYTHONX_PLATFORM_H
 
@@ -16,18 +15,18 @@
 #endif
 
 #ifdef __APPLE__
-/* No header declares it there. */
+/* No header of macOS declares it. */
 extern char **environ;
 #endif
 
-/* How much of `length` bytes one read or write is asked for: macOS refuses more than INT_MAX, which others shorten. */
+/* Limits one read or write: macOS refuses more than INT_MAX bytes, other systems shorten the call. */
 #define PLATFORM_TRANSFER_MAX ((size_t)1 << 30)
 static inline size_t platform_transfer(size_t length)
 {
     return length < PLATFORM_TRANSFER_MAX ? length : PLATFORM_TRANSFER_MAX;
 }
 
-/* Gives a pipe up that was made but cannot be used; keeps errno, and is false. */
+/* Closes a pipe that cannot be used. Keeps errno; returns false. */
 static inline bool platform_no_pipe(int ends[2])
 {
     int error = errno;
@@ -37,13 +36,13 @@ static inline bool platform_no_pipe(int ends[2])
     return false;
 }
 
-/* A pipe whose ends no other program inherits; false with errno. */
+/* Creates a pipe whose ends no other program inherits. Returns false, with errno, if that fails. */
 static inline bool platform_pipe(int ends[2])
 {
 #ifdef PLATFORM_IS_LINUX
     return pipe2(ends, O_CLOEXEC) == 0;
 #else
-    /* A child that another thread starts in between keeps an end: there is no way around it. */
+    /* A child that another thread starts in between keeps an end: this cannot be avoided. */
     if (pipe(ends) != 0)
         return false;
     if (fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 && fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0)
@@ -52,7 +51,7 @@ static inline bool platform_pipe(int ends[2])
 #endif
 }
 
-/* The same for one that wakes a thread: neither end blocks. */
+/* Creates a pipe that wakes a thread: neither end blocks. Returns false, with errno, if that fails. */
 static inline bool platform_wake_pipe(int ends[2])
 {
     if (!platform_pipe(ends))

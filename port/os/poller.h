@@ -5,12 +5,12 @@
 
 #include <stdbool.h>
 
-/* Returns false, with errno, if the system has no more descriptors. *watchable: whether the input can wake the poller;
- * a regular file cannot. */
+/* Returns false, with errno, if the system has no more descriptors. Sets *watchable to whether the input can wake the
+ * poller: a regular file cannot. */
 bool poller_open(int input_fd, bool *watchable);
 void poller_close(void);
 
-/* Input wakes the poller from now on, or does not. A hang-up wakes it in either case. Any thread may call it; it never
+/* From now on input wakes the poller, or does not. A hang-up wakes it in either case. Any thread may call it; it never
  * blocks. */
 void poller_watch_input(bool watch);
 
@@ -20,7 +20,7 @@ void poller_forget_input(void);
 /* Wakes the poller once, now or at its next wait. Any thread may call it; it never blocks. */
 void poller_notify(void);
 
-/* From the reader thread alone. Waits `milliseconds` at most; -1: without an end. */
+/* Must be called by the reader thread alone. Waits `milliseconds` at most (-1: forever). */
 enum poller_event { POLLER_INPUT, POLLER_NOTIFIED, POLLER_TIMEOUT, POLLER_FAILED };
 enum poller_event poller_wait(int milliseconds);
 

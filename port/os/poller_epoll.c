@@ -1,4 +1,4 @@
-/* For Linux: to watch the input or to stop watching it wakes no thread. */
+/* Polls with epoll(7), on Linux: to watch the input or to stop watching it wakes no thread. */
 #include "os/poller.h"
 
 #include "os/platform.h"

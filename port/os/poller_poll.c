@@ -1,5 +1,5 @@
-/* For every POSIX system. A thread that sleeps in poll(2) does not notice that it is to watch the input from now on:
- * a byte in a pipe makes it look again. */
+/* Polls with poll(2), on every POSIX system. A thread that sleeps in poll(2) does not notice that the input must be
+ * watched from now on: a byte in a pipe makes it start again. */
 #include "os/poller.h"
 
 #include "os/platform.h"
@@ -13,12 +13,12 @@
 #    include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the three flags */
-static bool watching;                                    /* input is to wake the poller */
-static bool listening;                                   /* the thread that waits knows that already */
+static bool watching;                                    /* input must wake the poller */
+static bool polled;                                      /* the waiting thread watches the input already */
 static bool notified;
 static int watched_fd = -1, wake_out = -1, wake_in = -1;
 
-/* macOS polls no devices, and everywhere regular files are always readable. */
+/* macOS cannot poll devices, and a regular file is always readable, on every system. */
 static bool can_be_watched(int fd)
 {
     struct stat status;
@@ -46,7 +46,7 @@ void poller_close(void)
     wake_in = wake_out = watched_fd = -1;
 }
 
-/* A full pipe wakes as well. */
+/* A full pipe wakes the reader as well. */
 static void wake(void)
 {
     (void)!write(wake_in, "", 1);
@@ -56,7 +56,7 @@ void poller_watch_input(bool watch)
 {
     pthread_mutex_lock(&lock);
     watching = watch;
-    if (watch && !listening)
+    if (watch && !polled)
         wake();
     pthread_mutex_unlock(&lock);
 }
@@ -74,13 +74,13 @@ void poller_notify(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* Sleeps. Returns what poll reports of the input, 0 if there is something else to look at or the time is over, -1 with
- * errno if it fails. */
-static int sleep_once(int milliseconds, bool listen, bool *timed_out)
+/* Sleeps. Returns the events of the input, 0 if there was a notification or the time is over, -1 with errno if poll
+ * fails. */
+static int sleep_once(int milliseconds, bool with_input, bool *timed_out)
 {
     char bytes[64];
-    /* POLLHUP is reported in any case, but on macOS only if something is asked for. */
-    short events = listen ? POLLIN | POLLHUP : POLLHUP;
+    /* POLLHUP is always reported, but on macOS only if another event is requested. */
+    short events = with_input ? POLLIN | POLLHUP : POLLHUP;
     struct pollfd fds[] = {{.fd = wake_out, .events = POLLIN}, {.fd = watched_fd, .events = events}};
     int count = poll(fds, 2, milliseconds);
     if (count < 0)
@@ -91,7 +91,8 @@ static int sleep_once(int milliseconds, bool listen, bool *timed_out)
     return fds[1].revents;
 }
 
-/* Whether what poll reported is for the reader thread: if the input is not watched any more it is the main thread's. */
+/* Returns whether the reader thread must handle the event: input that is not watched any more belongs to the main
+ * thread. */
 static bool is_for_reader(int reported)
 {
     pthread_mutex_lock(&lock);
@@ -100,12 +101,12 @@ static bool is_for_reader(int reported)
     return for_reader;
 }
 
-static bool take_notification(bool *listen)
+static bool take_notification(bool *with_input)
 {
     pthread_mutex_lock(&lock);
     bool was = notified;
     notified = false;
-    *listen = listening = watching;
+    *with_input = polled = watching;
     pthread_mutex_unlock(&lock);
     return was;
 }
@@ -113,10 +114,10 @@ static bool take_notification(bool *listen)
 enum poller_event poller_wait(int milliseconds)
 {
     for (;;) {
-        bool listen, timed_out = false;
-        if (take_notification(&listen))
+        bool with_input, timed_out = false;
+        if (take_notification(&with_input))
             return POLLER_NOTIFIED;
-        int reported = sleep_once(milliseconds, listen, &timed_out);
+        int reported = sleep_once(milliseconds, with_input, &timed_out);
         if (reported < 0)
             return POLLER_FAILED;
         if (is_for_reader(reported))

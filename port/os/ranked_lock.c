@@ -1,3 +1,4 @@
+/* Checks the order of locks, in debug builds, by the list of the locks that each thread holds. */
 #include "os/ranked_lock.h"
 
 #include <stdio.h>
@@ -7,7 +8,7 @@
 
 #ifdef PYTHONX_CHECKS
 
-/* How many locks a thread can hold: one of each rank. */
+/* A thread holds at most one lock of each rank. */
 #    define HELD_MAX 8
 
 static _Thread_local const struct ranked_lock *held[HELD_MAX];

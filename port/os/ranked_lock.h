@@ -1,15 +1,15 @@
-/* Locks that have an order: a thread that holds one takes only locks of a higher rank. Debug builds
- * (PYTHONX_CHECKS) abort the process where a thread does otherwise, and name both locks. */
+/* Defines locks that have an order: a thread that holds one may take only locks of a higher rank. Debug builds
+ * (PYTHONX_CHECKS) abort the process if a thread breaks the order, and name both locks. */
 #ifndef PYTHONX_RANKED_LOCK_H
 #define PYTHONX_RANKED_LOCK_H
 
 #include <pthread.h>
 #include <stdbool.h>
 
-/* The order, from the lock that is taken first. port/README.md says what each guards. */
+/* The order; the first is taken first. port/README.md lists what each guards. */
 enum lock_rank {
     LOCK_SENDING = 1, /* the order of a stream's batches on their way out (exec/stream) */
-    LOCK_WRITER,      /* the output descriptor (wire/writer); it is held while a slow client is waited for */
+    LOCK_WRITER,      /* the output descriptor (wire/writer); held while it waits for a slow client */
     LOCK_SEGMENTS,    /* the pool of shared memory (shm/segment) */
     LOCK_SESSION,     /* jobs, invocations, streams, and who reads (queue/session); never held for long */
     LOCK_TIMER,       /* when the timer fires next (queue/timer) */
@@ -29,7 +29,7 @@ struct ranked_lock {
 #ifdef PYTHONX_CHECKS
 void ranked_lock_acquire(struct ranked_lock *lock);
 void ranked_lock_release(struct ranked_lock *lock);
-/* Aborts unless the calling thread holds the lock. */
+/* Aborts the process unless the calling thread holds the lock. */
 void ranked_lock_assert_held(const struct ranked_lock *lock);
 #else
 static inline void ranked_lock_acquire(struct ranked_lock *lock)
@@ -48,7 +48,7 @@ static inline void ranked_lock_assert_held(const struct ranked_lock *lock)
 }
 #endif
 
-/* Gives the lock up while it waits, as thread_condition_wait does. */
+/* Releases the lock while it waits, as thread_condition_wait does. */
 void ranked_lock_wait(struct ranked_lock *lock, pthread_cond_t *condition, unsigned long long until_us);
 
 #endif

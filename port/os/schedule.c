@@ -1,5 +1,5 @@
-/* Holds threads at schedule points on command, or delays them at random. One thread reads the commands; one lock guards
- * the holds, and nothing else is called with it but send(2), so that a point can be reached with any lock held. */
+/* Holds threads at schedule points on command, or delays them at random. One thread reads the commands. One lock guards
+ * the holds; the only call made with it is send(2), so that a thread may reach a point with any other lock held. */
 #include "os/schedule.h"
 
 #ifdef PYTHONX_SCHEDULES
@@ -31,10 +31,10 @@ enum hold { HOLD_NONE, HOLD_ONCE, HOLD_ALL };
 
 static struct {
     enum hold hold;
-    unsigned long long releases; /* a thread that stopped waits for this to change */
+    unsigned long long releases; /* a held thread waits for this to change */
 } points[SCHEDULE_POINT_COUNT];
 
-/* Guards points. Taken last, as a thread that reaches a point may hold any other. */
+/* Guards points. It is taken last: a thread that reaches a point may hold any other lock. */
 static pthread_mutex_t points_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t points_released = PTHREAD_COND_INITIALIZER;
 
@@ -45,9 +45,9 @@ static int control = -1;
 static bool is_random;
 static uint64_t seed;
 
-/* -- on command ---------------------------------------------------------------------------------------------------- */
+/* -- on command --------------------------------------------------------------------------------------------------- */
 
-/* With the lock held, so that lines do not mix. */
+/* Must be called with the lock held, so that lines do not mix. */
 static void send_line(const char *word, const char *text)
 {
     char line[2 * LINE_MAX_LENGTH];
@@ -157,7 +157,7 @@ static void connect_control(const char *path)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* -- at random ----------------------------------------------------------------------------------------------------- */
+/* -- at random ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t value)
 {
@@ -167,7 +167,7 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 31;
 }
 
-/* Mostly goes on: a session in which every thread sleeps at every point would reach few of them. */
+/* Most often a thread just goes on: a session in which every thread sleeps at every point would reach few of them. */
 static void delay_at_random(enum schedule_point point)
 {
     static atomic_uint threads;
@@ -184,9 +184,9 @@ static void delay_at_random(enum schedule_point point)
         sched_yield();
 }
 
-/* -- both ---------------------------------------------------------------------------------------------------------- */
+/* -- both --------------------------------------------------------------------------------------------------------- */
 
-/* A child has a descriptor of its own for the connection, which must not keep it open. */
+/* A forked child has its own copy of the descriptor, which would keep the connection open. */
 static void leave_control(void)
 {
     if (control >= 0)
@@ -210,7 +210,8 @@ static void start(void)
 void schedule_reach(enum schedule_point point)
 {
     pthread_once(&started, start);
-    /* The pid, not a fork handler: that of another module may run first, and reach a point. */
+    /* Compares the pid instead of relying on a fork handler: another module's handler may run first, and reach a
+     * point. */
     if (getpid() != owner)
         return;
     if (is_random)

@@ -3,7 +3,7 @@
  *   SCHEDULE_POINT(reader_queued);
  *
  * costs nothing, unless the build defines PYTHONX_SCHEDULES (make schedules). In that build two variables of the
- * environment, read at the first point that is reached, say what happens at a point:
+ * environment, read at the first point that is reached, decide what happens at a point:
  *
  *   PYTHONX_SCHEDULE_SOCKET=PATH  The process connects to this Unix socket and takes commands from it, a line each:
  *                                   hold NAME        every thread that reaches the point stops there
@@ -19,7 +19,7 @@
 #ifndef PYTHONX_SCHEDULE_H
 #define PYTHONX_SCHEDULE_H
 
-/* All points: their names in commands, too. */
+/* All points. Commands use these names. */
 #define SCHEDULE_POINTS(POINT)                                                                                         \
     POINT(main_looks)                                                                                                  \
     POINT(main_before_read)                                                                                            \
@@ -42,7 +42,7 @@
     POINT(abort_delivered)                                                                                             \
     POINT(invoke_sent)                                                                                                 \
     POINT(invoke_over)                                                                                                 \
-    POINT(nested_given)                                                                                                \
+    POINT(nested_taken)                                                                                                \
     POINT(job_becomes_task)                                                                                            \
     POINT(task_done)                                                                                                   \
     POINT(loop_woken)                                                                                                  \
@@ -60,7 +60,7 @@ enum schedule_point {
 void schedule_reach(enum schedule_point point);
 #    define SCHEDULE_POINT(name) schedule_reach(SCHEDULE_##name)
 #else
-/* Still names the constant: a name that is not in the table does not compile in any build. */
+/* Names the constant even if points are off: a name that is not in the table does not compile in any build. */
 #    define SCHEDULE_POINT(name) ((void)SCHEDULE_##name)
 #endif
 

@@ -1,5 +1,5 @@
-/* Moves the protocol's descriptors away from 0 and 1. After this, whatever input(), printf in a C library or a child
- * process does to fd 0 and 1, the stream of frames never sees it. */
+/* Moves the protocol's descriptors away from 0 and 1, so that input(), printf in a C library or a child process cannot
+ * touch the stream of frames. */
 #include "os/std_fds.h"
 
 #include <errno.h>
@@ -10,14 +10,14 @@
 
 #include "os/platform.h"
 
-/* What an unprivileged process may ask for by default: fcntl(2), F_SETPIPE_SZ. */
+/* The most that an unprivileged process may request by default: fcntl(2), F_SETPIPE_SZ. */
 #define PIPE_SIZE (1024 * 1024)
 #define FIRST_PRIVATE 3
 
 static int private_input = -1, private_output = -1;
 static atomic_bool forked;
 
-/* In the child of a fork: close(2) alone. */
+/* Runs in the child of a fork, so it calls close(2) alone. */
 static void on_fork(void)
 {
     atomic_store(&forked, true);
@@ -40,7 +40,7 @@ static int move_out(int fd)
 static void enlarge(int fd)
 {
 #if defined(PLATFORM_IS_LINUX) && defined(F_SETPIPE_SZ)
-    /* Not a pipe, or over the user's share: it works at the size it has. */
+    /* Fails if it is no pipe, or over the user's share of pipe memory: the pipe then keeps its size. */
     (void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
 #else
     (void)fd;

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 
 /* Moves *input and *output (usually 0 and 1) to private descriptors that no child inherits, puts fd 0 on /dev/null and
- * fd 1 on stderr, and enlarges the pipes. Returns false, with errno, if that cannot be done. */
+ * fd 1 on stderr, and enlarges the pipes. Returns false, with errno, if a call fails. */
 bool std_fds_claim(int *input, int *output);
 
-/* Returns true in a child that was forked since then. Its copies of the private descriptors are closed already: a child
- * that outlives the session must not keep the stream open. */
+/* Returns true in a child that was forked after std_fds_claim. Its copies of the private descriptors are closed
+ * already: a child that outlives the session must not keep the stream open. */
 bool std_fds_forked(void);
 
 #endif

@@ -40,7 +40,7 @@ void thread_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, un
         return;
     }
 #ifdef __APPLE__
-    /* macOS measures conditions on the wall clock alone, but has a wait for a span of time. */
+    /* macOS measures condition waits on the wall clock only, but has a wait for a duration. */
     unsigned long long now = clock_us(), left = until_us > now ? until_us - now : 0;
     struct timespec span = {.tv_sec = (time_t)(left / 1000000), .tv_nsec = (long)(left % 1000000) * 1000};
     (void)pthread_cond_timedwait_relative_np(condition, mutex, &span);

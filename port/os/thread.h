@@ -12,7 +12,7 @@ bool thread_start(void *(*function)(void *argument), void *argument);
 /* Initialises a condition whose waits are measured on the clock of clock_us. */
 void thread_condition_init(pthread_cond_t *condition);
 
-/* Waits until the condition is signalled or clock_us reaches `until_us` (0: without an end). May return earlier. */
+/* Waits until the condition is signalled or clock_us reaches `until_us` (0: forever). May return earlier. */
 void thread_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, unsigned long long until_us);
 
 #endif

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints what the Makefile must know of this machine: which Python to build and test with, and where ei is.
-# Variables that are set already (PYTHON, PYTHON_INCLUDE, NUMPY_INCLUDE, ERL_EI_INCLUDE_DIR, ERL_EI_LIBDIR) are taken as
-# they are: for another machine, they name its headers and libraries.
+# Prints what the Makefile needs to know of this machine: which Python to build and test with, and where ei is.
+# Variables that are set already (PYTHON, PYTHON_INCLUDE, NUMPY_INCLUDE, ERL_EI_INCLUDE_DIR, ERL_EI_LIBDIR) are used as
+# they are: when cross-compiling, they name the headers and libraries of the other machine.
 set -u
 
 fail() {
@@ -16,7 +16,7 @@ assert sys.version_info >= (3, 11) and (var("Py_ENABLE_SHARED") or var("PYTHONFR
 assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
 '
 
-# The first Python that can do all; NumPy is for the demo and the tests, the build alone does without.
+# Finds the first Python that has all that is needed. NumPy is for the demo and the tests; the build works without it.
 find_python() {
     for code in "$has_headers
 import numpy" "$has_headers"; do
@@ -41,7 +41,7 @@ if [ -z "${ERL_EI_INCLUDE_DIR:-}" ] || [ -z "${ERL_EI_LIBDIR:-}" ]; then
 fi
 [ -f "$ERL_EI_INCLUDE_DIR/ei.h" ] || fail "$ERL_EI_INCLUDE_DIR has no ei.h (try: make setup)"
 
-# Without a Python here (there are only headers, of another machine's) its lines stay empty, and so do those of the tests.
+# Without a Python on this machine (only headers of another one) its lines stay empty, and so do those of the tests.
 [ -z "$PYTHON" ] || "$PYTHON" - <<'END' || fail "$PYTHON could not be asked for its headers"
 import os, sys, sysconfig
 var = sysconfig.get_config_var
@@ -54,7 +54,7 @@ if not os.environ.get("PYTHON_INCLUDE"):
             import numpy
             print(f"NUMPY_INCLUDE := {numpy.get_include()}")
         except ImportError:
-            pass # the build does without
+            pass # the build works without it
 END
 [ -z "${PYTHON_INCLUDE:-}" ] || echo "PYTHON_INCLUDE := $PYTHON_INCLUDE"
 [ -z "${NUMPY_INCLUDE:-}" ] || echo "NUMPY_INCLUDE := $NUMPY_INCLUDE"

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs what building and testing need and is not there yet, with the system's package manager: Debian's names and
-# Fedora's. Where all is there it only looks.
+# Installs what building and testing need and this machine lacks, with the system's package manager: by Debian's names
+# and Fedora's. If nothing is missing it changes nothing.
 #   install_tools.sh            what building, checking and most tests need
-#   install_tools.sh wishes     what single tests need, which are left out where it cannot be had
+#   install_tools.sh wishes     what single tests need; they are skipped if it cannot be installed
 set -u
 
 debian='' fedora=''
 
-# need "what shows that it is there" debian-packages fedora-packages
+# need "command that succeeds if it is installed" debian-packages fedora-packages
 need() {
     if ! sh -c "$1" >/dev/null 2>&1; then
         debian="$debian $2"
@@ -17,7 +17,7 @@ need() {
 
 has_python='python=$(sh port/scripts/configure.sh | sed -n "s/^PYTHON := //p"); [ -n "$python" ] && "$python" -c "import numpy"'
 
-# has_library NAME: shell code that succeeds where Erlang has that library.
+# has_library NAME: prints shell code that succeeds if Erlang has that library.
 has_library() {
     echo "erl -noshell -eval 'true = is_list(code:lib_dir($1)), halt().'"
 }
@@ -77,7 +77,7 @@ fi
 look
 if [ -n "$debian" ]; then
     install_missing || exit 1
-    rm -f build/config.mk # what it says may not hold any more
+    rm -f build/config.mk # it may be out of date now
     look
     if [ -n "$debian" ]; then
         echo "setup: still missing after the installation (Debian's names):$debian" >&2

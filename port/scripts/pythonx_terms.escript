@@ -13,7 +13,7 @@
 -define(FRAME_MAX, 16#FFFFFFFF).
 
 main([Command]) ->
-    %% The emulator's own handler stops all applications first, which takes a second.
+    %% Otherwise the emulator stops all applications first, which takes a second.
     os:set_signal(sigterm, default),
     put(command, Command),
     put(errors, descriptor(2, write)),
@@ -25,15 +25,15 @@ main([Command]) ->
     end,
     halt(case get(refused) of true -> 1; undefined -> 0 end).
 
-%% Reads and writes wait until all bytes are there, or written, and return their errors. A port for the descriptor would
-%% read ahead without bound, and /dev/stdin cannot be a socket or go on in the middle of a file. The descriptor is closed
-%% after the last use of what is returned.
+%% Reads and writes wait until all bytes have come, or are written, and return their errors. A port for the descriptor
+%% would read ahead without bound, and /dev/stdin cannot be a socket or go on in the middle of a file. The descriptor is
+%% closed after the last use of the file that is returned.
 descriptor(Number, Mode) ->
     {ok, File} = prim_file:file_desc_to_ref(Number, [Mode, raw, binary]),
     File.
 
 %% Calls Step with the state that the last call returned, until it returns `done`. A function that calls itself would
-%% keep its variables: where code is interpreted, only the call of a fun is a tail call.
+%% keep its variables: in interpreted code, only the call of a fun is a tail call.
 iterate(Step, Start) ->
     Loop = fun
         Loop(done) -> ok;
@@ -41,7 +41,7 @@ iterate(Step, Start) ->
     end,
     Loop(Start).
 
-%% -- encode ------------------------------------------------------------------------------------------------------------
+%% -- encode ----------------------------------------------------------------------------------------------------------
 
 encode(In, Out) ->
     iterate(fun({Result, Text}) -> scanned(Result, Text, Out) end, {scan([], [], {1, 1}), {In, <<>>, 1}}).
@@ -84,9 +84,9 @@ refuse_text({Location, Module, Description}) ->
     end,
     refuse("line ~p, column ~p: ~ts", [erl_anno:line(Location), erl_anno:column(Location), Text]).
 
-%% The characters that come next, or `eof`. The state is the file, the bytes of a character that is not complete, and
-%% the number of the line; or the line with bytes that are no text. The launcher passes text on in pieces of 4 bytes of
-%% length and the bytes; the last one is empty.
+%% Returns the next characters, or `eof`. The state is the file, the bytes of an incomplete character, and the number of
+%% the line; or the line with bytes that are no text. The launcher passes text on in pieces: 4 bytes of length and the
+%% bytes; the last piece is empty.
 read_text({In, Begun, Line}) ->
     case take(In, take_size(In)) of
         <<>> when Begun =:= <<>> -> {eof, {In, Begun, Line}};
@@ -99,7 +99,7 @@ read_text({wrong, Line}) ->
 take_size(In) ->
     case take(In, 4) of
         <<Size:32>> -> Size;
-        %% The launcher could not read, and has said why.
+        %% The launcher could not read, and has reported why.
         _ -> halt(1)
     end.
 
@@ -113,7 +113,7 @@ characters(Characters, In, Line) ->
 newlines(Characters) ->
     length(binary:matches(unicode:characters_to_binary(Characters), <<"\n">>)).
 
-%% -- decode ------------------------------------------------------------------------------------------------------------
+%% -- decode ----------------------------------------------------------------------------------------------------------
 
 decode(In, Out) ->
     iterate(fun(Number) -> decode_next(In, Out, Number) end, 1).
@@ -148,7 +148,7 @@ what_is_wrong(<<>>) -> "the frame is empty";
 what_is_wrong(<<131, _/binary>>) -> "a term that cannot be decoded";
 what_is_wrong(_) -> "expected the version byte 131".
 
-%% That many bytes, or fewer at the end of the input.
+%% Reads that many bytes, or fewer at the end of the input.
 take(In, Size) -> take(In, Size, []).
 
 take(_In, 0, Taken) ->
@@ -159,15 +159,15 @@ take(In, Missing, Taken) ->
         eof -> take(In, 0, Taken)
     end.
 
-%% What ~0tp prints, but a large binary is printed as strings of some length, <<"abc","\000\377">>. In one piece it would
-%% take io_lib some 80 bytes of memory for each byte, and as numbers the parser 1,600.
+%% Prints as ~0tp does, except that a large binary is printed as strings of some length, <<"abc","\000\377">>. In one
+%% piece it would take io_lib some 80 bytes of memory for each byte, and as numbers the parser 1,600.
 print(Out, Term) ->
     case has_large_binary(Term) of
         true -> print_parts(Out, Term);
         false -> write(Out, text(Term))
     end.
 
-%% Large binaries are not on the heap, so they count in one of these sizes alone.
+%% Large binaries are not on the heap, so they are part of only one of these two sizes.
 has_large_binary(Term) ->
     erlang:external_size(Term) > ?PRINT_MAX + 16 * erts_debug:flat_size(Term).
 
@@ -207,7 +207,7 @@ piece_text(Piece) ->
             binary:part(Text, 2, byte_size(Text) - 4)
     end.
 
-%% Cut between characters, if they are UTF-8.
+%% Cuts between characters, if they are UTF-8.
 pieces(Bits) when bit_size(Bits) =< 8 * ?PRINT_MAX ->
     [Bits];
 pieces(Bits) ->
@@ -221,7 +221,7 @@ character_start(Bits, At) ->
         _ -> At
     end.
 
-%% -- both --------------------------------------------------------------------------------------------------------------
+%% -- both ------------------------------------------------------------------------------------------------------------
 
 read(In, Size) ->
     case file:read(In, Size) of
@@ -232,12 +232,12 @@ read(In, Size) ->
 write(Out, Bytes) ->
     case file:write(Out, Bytes) of
         ok -> ok;
-        %% The reader has what it wanted.
+        %% The reader has all that it wanted.
         {error, epipe} -> halt(1);
         {error, Reason} -> stop("cannot write: ~ts", [file:format_error(Reason)])
     end.
 
-%% Reports what is wrong; the exit status will be 1.
+%% Reports a mistake; the exit status will be 1.
 refuse(Format, Arguments) ->
     put(refused, true),
     Line = io_lib:format("pythonx_port ~ts: " ++ Format ++ "~n", [get(command) | Arguments]),

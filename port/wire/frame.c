@@ -1,6 +1,6 @@
-/* Makes frames of the pieces that read(2) gives. Small frames are copied out of a buffer that one read may fill with
- * many; the body of a large one is read straight into the buffer that its receiver will own. What cannot be allocated
- * lies in a reserve, which was allocated with the reader. */
+/* Assembles frames from the pieces that read(2) returns. Small frames are copied out of a buffer that one read may fill
+ * with many; the body of a large one is read straight into the buffer that its receiver will own. A frame that cannot
+ * be allocated lies in a reserve, which was allocated with the reader. */
 #include "wire/frame.h"
 
 #include <errno.h>
@@ -18,14 +18,14 @@ struct frame_reader {
     /* bytes read ahead: ahead[start..end) */
     unsigned char *ahead;
     size_t start, end;
-    /* for a small frame without memory of its own, and for the beginning of a refused one */
+    /* for a small frame if there is no memory for it, and for the beginning of a refused one */
     unsigned char reserve[FRAME_RESERVE];
-    /* the frame under way, when `open` */
+    /* the frame under way, if `open` */
     int open;
     int refused;
     struct frame frame;
     size_t announced; /* its length */
-    size_t filled;    /* bytes of it that came, kept or not */
+    size_t filled;    /* bytes of it that were read, kept or not */
 };
 
 struct frame_reader *frame_reader_new(int fd, size_t limit, frame_find_bulk *find_bulk)
@@ -126,7 +126,7 @@ static void open_frame(struct frame_reader *reader)
     reader->frame.length = 0;
 }
 
-/* How many bytes of the frame are kept: all, or the first of a refused one. */
+/* Returns how many bytes of the frame are kept: all, or the first of a refused one. */
 static size_t find_capacity(const struct frame_reader *reader)
 {
     if (!reader->refused)
@@ -147,7 +147,8 @@ static void fill_from_ahead(struct frame_reader *reader)
     reader->filled += count;
 }
 
-/* What is at hand, without a read: FRAME_READY, FRAME_REFUSED or FRAME_WAIT. */
+/* Takes the next frame out of the bytes read ahead, without a read. Returns FRAME_READY, FRAME_REFUSED or
+ * FRAME_WAIT. */
 static enum frame_status take_frame(struct frame_reader *reader, struct frame *frame)
 {
     if (!reader->open) {

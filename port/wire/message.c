@@ -10,7 +10,7 @@
 #include "wire/term.h"
 
 #define INITIAL_CAPACITY ((size_t)512)
-/* A buffer that grew past this for one large reply is given back after it. */
+/* A buffer that grew past this for one large reply is freed after it. */
 #define KEPT_CAPACITY ((size_t)1024 * 1024)
 
 enum {
@@ -26,7 +26,7 @@ enum {
     MAP = 116
 };
 
-/* Never to nothing: an error reply must fit where there is no memory for a new buffer. */
+/* Never shrinks to nothing: an error reply must fit even if there is no memory for a new buffer. */
 static void shrink(struct message *message)
 {
     unsigned char *bytes = realloc(message->bytes, INITIAL_CAPACITY);
@@ -220,7 +220,7 @@ void message_put_big(struct message *message, const void *digits, size_t length,
     message_advance(message, head + length);
 }
 
-/* Integers beyond 32 bits. */
+/* Appends an integer beyond 32 bits. */
 static void put_magnitude(struct message *message, unsigned long long magnitude, bool negative)
 {
     unsigned char digits[sizeof magnitude];
@@ -291,7 +291,7 @@ bool message_pin_binary(struct message *message, const void *bytes, size_t lengt
     put_tag_u32(message, BINARY, (uint32_t)length);
     if (message->failed)
         return false;
-    /* Grown by powers of two: at a power of two the array is full. */
+    /* The array grows by powers of two: at a power of two it is full. */
     if ((message->pin_count & (message->pin_count - 1)) == 0) {
         size_t room = message->pin_count > 0 ? 2 * message->pin_count : 1;
         struct message_pin *pins = realloc(message->pins, room * sizeof *pins);

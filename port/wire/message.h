@@ -1,5 +1,5 @@
-/* Builds a frame on its way out, a reply or an event, term by term in a buffer that grows. Large bytes are not copied
- * into it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
+/* Builds a frame to be sent, a reply or an event, term by term in a buffer that grows. Large bytes are not copied into
+ * it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
 #ifndef PYTHONX_MESSAGE_H
 #define PYTHONX_MESSAGE_H
 
@@ -11,7 +11,7 @@
 
 struct message_pin {
     size_t offset;     /* where in the buffer the bytes belong */
-    const void *bytes; /* stay valid until release */
+    const void *bytes; /* must stay valid until release */
     size_t length;
     void (*release)(void *owner);
     void *owner;
@@ -27,7 +27,7 @@ struct message {
         share_from; /* binaries of this many bytes or more may go through segments; 0: none does (shm/large_binary.h) */
     unsigned long long *leases; /* numbers of the segments that the message refers to */
     size_t lease_count;
-    bool whole;  /* large bytes are copied into the buffer, too, where they are read again */
+    bool whole;  /* large bytes are copied into the buffer as well, for a caller that reads them there */
     bool failed; /* memory ran short: what follows is ignored, and message_finish reports it */
 };
 
@@ -37,7 +37,7 @@ void message_begin(struct message *message);
 /* Frees buffer and pins (whose releases may need the GIL). */
 void message_free(struct message *message);
 
-/* Drops the pins alone, once they were written. */
+/* Releases the pins alone, after they were written. */
 void message_release_pins(struct message *message);
 
 enum message_status { MESSAGE_OK, MESSAGE_NO_MEMORY, MESSAGE_TOO_LONG };
@@ -60,14 +60,14 @@ static inline void message_advance(struct message *message, size_t size)
     message->length += size;
 }
 
-/* The rest append one term or the head of one. */
+/* All functions below append one term or the head of one. */
 void message_put_raw(struct message *message, const void *bytes, size_t length);
 void message_put_term(struct message *message, struct span term);
 void message_put_tuple(struct message *message, uint32_t arity);
-/* One more element than was said for the tuple that is the whole message, which is a small one. */
+/* Adds one element to the number that was announced for the outermost tuple, which must be a small one. */
 void message_add_element(struct message *message);
 void message_put_list(struct message *message, uint32_t length);
-/* The length that was not known yet when message_put_list wrote the four bytes at `offset`. */
+/* Fills in the length that was not known yet when message_put_list wrote the four bytes at `offset`. */
 void message_patch_length(struct message *message, size_t offset, uint32_t length);
 void message_put_nil_list(struct message *message);
 void message_put_map(struct message *message, uint32_t pairs);
@@ -75,11 +75,11 @@ void message_put_atom(struct message *message, const char *utf8, size_t length);
 void message_put_atom_text(struct message *message, const char *ascii);
 void message_put_integer(struct message *message, long long value);
 void message_put_unsigned(struct message *message, unsigned long long value);
-/* An integer of any size by its digits to the base of 256, the lowest first; at most UINT32_MAX of them. */
+/* Appends an integer of any size: its digits to the base of 256, the lowest first; at most UINT32_MAX of them. */
 void message_put_big(struct message *message, const void *digits, size_t length, bool negative);
 void message_put_float(struct message *message, double value); /* a finite one */
 void message_put_binary(struct message *message, const void *bytes, size_t length);
-/* The binary of one run of bytes behind another. */
+/* Appends one binary of two runs of bytes. */
 void message_put_binary_of_two(struct message *message, const void *first, size_t first_length, const void *second,
                                size_t second_length);
 void message_put_text(struct message *message, const char *text);

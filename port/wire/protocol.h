@@ -4,8 +4,9 @@
 
 #define PROTOCOL_VERSION 1
 
-/* OPERATION(name, fewest, most, id): requests, with the elements that their tuple may have, the name included, and what
- * the second is: OWN, the id that the reply carries; OTHER, of a request or call that this one is about; NONE. */
+/* OPERATION(name, fewest, most, id): requests, with how many elements their tuple may have, the name included, and what
+ * the second one is: OWN, the id that the reply carries; OTHER, the id of a request or call that this one is about;
+ * NONE. */
 #define PROTOCOL_OPERATIONS(OPERATION)                                                                                 \
     OPERATION(eval, 3, 4, OWN)                                                                                         \
     OPERATION(exec, 3, 4, OWN)                                                                                         \
@@ -20,7 +21,7 @@
     OPERATION(give_back, 2, 2, NONE)                                                                                   \
     OPERATION(stop, 2, 2, OWN)
 
-/* What a request may be wrapped in: {within, CallId, Request}. */
+/* The tuple that may wrap a request: {within, CallId, Request}. */
 #define PROTOCOL_WITHIN "within"
 
 /* OPTION(name): the keys of a request's option map. */
@@ -39,7 +40,7 @@
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
 #define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors) FEATURE(control)
 
-/* FEATURE(name): what is listed, too, if the system has shared memory. */
+/* FEATURE(name): listed as well if the system has shared memory. */
 #define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files)
 
 /* The `kind` of an error map. */

@@ -1,5 +1,5 @@
-/* Reads the head of a request, and the options that count before it runs. Arguments are checked by what decodes them.
- */
+/* Reads the head of a request, and the options that matter before it runs. The arguments are checked by the code that
+ * decodes them. */
 #include "wire/request.h"
 
 #include <stdarg.h>
@@ -54,8 +54,8 @@ static bool find_operation(const struct term_head *name, enum operation *operati
     return false;
 }
 
-/* The bytes of the id at the span's position if it is a small integer, as most are; else 0. */
-static size_t small_id_size(const struct span *span)
+/* Returns the size of the id at the span's position if it is a small integer, as most are; else 0. */
+static size_t peek_small_id(const struct span *span)
 {
     size_t left = span_left(span);
     if (left >= 2 && *span_here(span) == TERM_TAG_SMALL_INTEGER)
@@ -66,7 +66,7 @@ static size_t small_id_size(const struct span *span)
 /* The id is kept as the bytes that came: it goes back verbatim, so it must be a term that a BEAM reads. */
 static enum term_status take_id(struct span *span, struct span *id)
 {
-    size_t start = span->position, small = small_id_size(span);
+    size_t start = span->position, small = peek_small_id(span);
     span->position += small;
     enum term_status status = small > 0 ? TERM_OK : term_check(span);
     if (status == TERM_OK)
@@ -96,7 +96,7 @@ static bool read_version(struct span *span, struct request_refusal *refusal)
                   "byte 0 of the frame: expected %d, the version of the term format, got %d", TERM_VERSION, version);
 }
 
-/* The head of a request's tuple, and its name. */
+/* Reads the head of a request's tuple, and its name. */
 static bool read_tuple(struct span *span, struct term_head *tuple, struct term_head *name,
                        struct request_refusal *refusal)
 {
@@ -109,7 +109,7 @@ static bool read_tuple(struct span *span, struct term_head *tuple, struct term_h
     return status == TERM_OK || refuse_term(refusal, status, span);
 }
 
-/* {within, CallId, Request}: the request is read as if it came alone. */
+/* Unwraps {within, CallId, Request}: the request is then read as if it came alone. */
 static bool read_within(struct span *span, struct term_head *tuple, struct term_head *name, struct request *request,
                         struct request_refusal *refusal)
 {
@@ -133,7 +133,7 @@ static bool has_arity(enum operation operation, size_t arity, struct request_ref
                   arity);
 }
 
-/* The second element. Of an operation that is not known it is taken for an id of its own. */
+/* Reads the second element. For an unknown operation it is taken for the request's own id. */
 static bool read_id(struct span *span, const struct term_head *tuple, bool known, struct request *request,
                     struct request_refusal *refusal)
 {
@@ -166,13 +166,13 @@ static bool read_head(struct frame *frame, struct request *request, struct reque
         return false;
     request->arguments = span;
     request->argument_count = tuple.children - (operations[request->operation].id == NONE ? 1 : 2);
-    /* What decodes the arguments looks behind them. */
+    /* The code that decodes the arguments checks what follows them. */
     if (request->argument_count == 0 && span_left(&span) > 0)
         return refuse(refusal, PROTOCOL_UNDECODABLE, "%zu bytes are left behind the request's term", span_left(&span));
     return true;
 }
 
-/* -- options that count before the request runs -------------------------------------------------------------------- */
+/* -- options that count before the request runs ------------------------------------------------------------------- */
 
 /* Counts the arguments before the options. Returns false if there are no options. */
 static bool has_options(const struct request *request, size_t *before)
@@ -213,7 +213,7 @@ static void read_option(struct request *request, const struct term_head *key, st
     request->timeout_ms = (unsigned long long)number;
 }
 
-/* What is wrong is left to exec/request_options, which reads all of the options. */
+/* Errors are left to exec/request_options, which reads all of the options. */
 static void read_early_options(struct request *request)
 {
     struct span span = request->arguments;
@@ -296,7 +296,7 @@ bool request_is_brief(const struct request *request)
     return false;
 }
 
-/* -- replies ------------------------------------------------------------------------------------------------------- */
+/* -- replies ------------------------------------------------------------------------------------------------------ */
 
 void request_put_id(struct message *message, struct span id)
 {
@@ -323,7 +323,7 @@ static void keep_owner(void *owner)
     (void)owner; /* the id's bytes are the caller's */
 }
 
-/* The message is built on the stack, and the id goes from where it lies. */
+/* The message is built on the stack, and the id is sent from where it lies. */
 bool request_send_error(struct writer *writer, struct span id, const char *kind, const char *text)
 {
     unsigned char room[ERROR_ROOM];

@@ -1,5 +1,5 @@
-/* Reads a run of bytes from front to back. Every read of outside data goes through a span, so that no length is
- * believed before it was held against the bytes that came. */
+/* Reads a run of bytes from front to back. Every read of outside data goes through a span, so that no length is trusted
+ * before it was checked against the bytes that came. */
 #ifndef PYTHONX_SPAN_H
 #define PYTHONX_SPAN_H
 
@@ -29,7 +29,7 @@ static inline const unsigned char *span_here(const struct span *span)
     return span->bytes + span->position;
 }
 
-/* Passes over `count` bytes and returns the first of them; NULL, and no move, if fewer are left. */
+/* Moves past `count` bytes and returns the first of them; returns NULL, without a move, if fewer are left. */
 static inline const unsigned char *span_take(struct span *span, size_t count)
 {
     if (count > span_left(span))
@@ -39,7 +39,7 @@ static inline const unsigned char *span_take(struct span *span, size_t count)
     return start;
 }
 
-/* The big-endian numbers of the wire, at an address whose bytes were checked to be there. */
+/* Reads a big-endian number at an address that must have been checked already. */
 static inline uint32_t span_u32_at(const unsigned char *at)
 {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
@@ -53,7 +53,7 @@ static inline double span_double_at(const unsigned char *at)
     return value;
 }
 
-/* The big-endian integers of the wire; false, and no move, if too few bytes are left. */
+/* Reads a big-endian integer; returns false, without a move, if too few bytes are left. */
 static inline bool span_take_u8(struct span *span, uint8_t *value)
 {
     const unsigned char *at = span_take(span, 1);

@@ -34,7 +34,7 @@ static enum term_status read_leaf_u32(struct span *span, struct term_head *head,
     return span_take_u32(span, &length) ? read_leaf(span, head, kind, length) : TERM_TRUNCATED;
 }
 
-/* A count of children is believed only if each of them could have at least its tag. */
+/* A count of children is accepted only if each of them can have at least its tag. */
 static enum term_status read_parent(struct span *span, struct term_head *head, enum term_kind kind, size_t children)
 {
     head->kind = kind;
@@ -66,7 +66,7 @@ static bool is_atom_tag(uint8_t tag)
     return tag == ATOM_EXT || tag == SMALL_ATOM_EXT || tag == ATOM_UTF8_EXT || tag == SMALL_ATOM_UTF8_EXT;
 }
 
-/* The tag is looked at first: a pid for a node's name would lead down to a further node, without end. */
+/* The tag is checked first: a pid in place of a node's name would contain another node, without end. */
 static enum term_status read_inner_atom(struct span *span)
 {
     struct term_head atom;
@@ -75,7 +75,7 @@ static enum term_status read_inner_atom(struct span *span)
     return term_read_head(span, &atom);
 }
 
-/* Pids, ports and references: a node name and `length` bytes after it. */
+/* Reads pids, ports and references: a node name and `length` bytes after it. */
 static enum term_status read_node_and(struct span *span, struct term_head *head, enum term_kind kind, size_t length)
 {
     head->kind = kind;
@@ -93,7 +93,7 @@ static enum term_status read_reference(struct span *span, struct term_head *head
     return read_node_and(span, head, TERM_REFERENCE, creation_bytes + 4 * (size_t)words);
 }
 
-/* What a fun's size field covers (itself included) is kept as it is: it goes back whole or not at all. */
+/* What a fun's size field covers (itself included) is kept as it is: it is sent back whole or not at all. */
 static enum term_status read_closure(struct span *span, struct term_head *head)
 {
     uint32_t size;
@@ -102,7 +102,7 @@ static enum term_status read_closure(struct span *span, struct term_head *head)
     return size < 4 ? TERM_MALFORMED : read_leaf(span, head, TERM_FUN, size - 4);
 }
 
-/* fun Module:Function/Arity: two atoms and a small integer. */
+/* Reads fun Module:Function/Arity: two atoms and a small integer. */
 static enum term_status read_export(struct span *span, struct term_head *head)
 {
     uint8_t tag, arity;
@@ -293,7 +293,7 @@ bool term_integer(const struct term_head *head, long long *value)
     }
 }
 
-/* Passes over the head of a tuple, list or map whose elements do not all lie in the span. */
+/* Moves past the head of a tuple, list or map whose elements do not all lie in the span. */
 static bool skip_count(struct span *span, uint8_t tag)
 {
     switch (tag) {
@@ -317,7 +317,8 @@ size_t term_find_binary(struct span span, size_t size)
         uint32_t length;
         if (span_take_u8(&start, &tag) && tag == BINARY_EXT && span_take_u32(&start, &length) && length >= size)
             return start.position;
-        /* Cut off, or the count of a list that goes on behind the span: its elements are still worth a look. */
+        /* The term is cut off, or has the count of a list that goes on behind the span: its elements are searched as
+         * well. */
         if (term_read_head(&span, &head) != TERM_OK && !skip_count(&span, tag))
             return 0;
     }

@@ -9,7 +9,7 @@
 #define TERM_VERSION 131
 #define TERM_TAG_COMPRESSED 80
 
-/* What large terms mostly consist of: codec/decode.c has a short way for these. */
+/* Tags of the terms that large values mostly consist of: codec/decode_leaf.h has a short way for these. */
 enum {
     TERM_TAG_NEW_FLOAT = 70,
     TERM_TAG_SMALL_INTEGER = 97,
@@ -47,17 +47,17 @@ struct term_head {
 
 enum term_status {
     TERM_OK,
-    TERM_TRUNCATED, /* a size field promises more than the span holds */
+    TERM_TRUNCATED, /* a size field announces more than the span holds */
     TERM_COMPRESSED,
     TERM_UNKNOWN,   /* a tag that this version does not read */
-    TERM_MALFORMED, /* sizes fit, contents cannot be */
+    TERM_MALFORMED, /* the sizes fit, the contents are invalid */
     /* of term_check alone: */
     TERM_SAME_KEY,
     TERM_TOO_DEEP,
     TERM_NO_MEMORY,
 };
 
-/* Levels of tuples, lists, maps and funs in each other that term_check accepts. */
+/* The levels of nested tuples, lists, maps and funs that term_check accepts. */
 #define TERM_DEPTH_MAX 10000
 
 /* Reads the head of the term at the span's position and moves past it: past the whole term for a leaf, to the
@@ -67,17 +67,18 @@ enum term_status term_read_head(struct span *span, struct term_head *head);
 /* Moves past one whole term, however deep, without recursion. On failure as term_read_head. */
 enum term_status term_skip(struct span *span);
 
-/* Moves past one whole term that every BEAM reads, as term_skip does, and refuses any other: for what is sent back
- * verbatim. On failure the position is that of the offending term's tag. */
+/* Moves past one whole term that every BEAM reads, as term_skip does, and refuses any other: for terms that are sent
+ * back verbatim. On failure the position is that of the offending term's tag. */
 enum term_status term_check(struct span *span);
 
-/* "expected…, came…" in words, for messages; never NULL. */
+/* Returns "expected…, came…" in words, for messages; never NULL. */
 const char *term_status_text(enum term_status status);
 
 /* Returns whether the head is the atom `name`. Latin-1 atoms compare by their bytes, so `name` must be ASCII. */
 bool term_is_atom(const struct term_head *head, const char *name);
 
-/* Gives the value of an integer that fits 64 bits. Returns false for a larger one, and for what is no integer. */
+/* Stores the value of an integer that fits 64 bits. Returns false for a larger one, and for a term that is no
+ * integer. */
 bool term_integer(const struct term_head *head, long long *value);
 
 /* Returns where the first binary of at least `size` bytes has its bytes, as an offset into the span; 0 if none begins

@@ -9,14 +9,14 @@
 #define FIRST_LEVELS 16
 #define TUPLE_ARITY_MAX 16777215
 #define FREE_VARIABLES_MAX 255
-/* What is_small/1 would be true of: integers of 60 bits. */
+/* The integers for which is_small/1 is true: those of 60 bits. */
 #define SMALL_END (1LL << 59)
 
 struct level {
     enum term_kind kind;
-    size_t start; /* where its tag stands */
+    size_t start; /* the position of its tag */
     size_t left;  /* terms that are still to be read */
-    size_t end;   /* of a closure: where it says that it ends */
+    size_t end;   /* of a closure: where its size field says that it ends */
     size_t keys;  /* of a map: where its keys begin in check.keys */
     uint64_t hash, factor, key;
 };
@@ -27,10 +27,10 @@ struct check {
     size_t depth, room;
     uint64_t *keys; /* hashes of the keys of all maps among the levels */
     size_t key_count, key_room;
-    size_t hashing; /* how many keys of maps the current term stands in */
+    size_t hashing; /* how many keys of maps the current term is inside */
 };
 
-/* -- what grows ---------------------------------------------------------------------------------------------------- */
+/* -- what grows --------------------------------------------------------------------------------------------------- */
 
 static enum term_status push_level(struct check *check, struct level level)
 {
@@ -64,7 +64,7 @@ static enum term_status push_key(struct check *check, uint64_t key)
     return TERM_OK;
 }
 
-/* -- maps ---------------------------------------------------------------------------------------------------------- */
+/* -- maps --------------------------------------------------------------------------------------------------------- */
 
 static int compare_keys(const void *left, const void *right)
 {
@@ -86,7 +86,7 @@ static bool has_same_keys(struct check *check, size_t from)
     return false;
 }
 
-/* Takes a key or value. Keys and values alternate, and the last is a value. */
+/* Adds a key or value. Keys and values alternate, and the last is a value. */
 static enum term_status add_to_map(struct check *check, struct level *map, uint64_t hash)
 {
     if (map->left % 2 != 0) {
@@ -99,7 +99,7 @@ static enum term_status add_to_map(struct check *check, struct level *map, uint6
     return push_key(check, hash);
 }
 
-/* -- closures ------------------------------------------------------------------------------------------------------ */
+/* -- closures ----------------------------------------------------------------------------------------------------- */
 
 static bool read_small(struct span *span, long long *value)
 {
@@ -131,9 +131,9 @@ static bool read_closure(struct span *span, const struct term_head *head, struct
     return true;
 }
 
-/* -- all terms ----------------------------------------------------------------------------------------------------- */
+/* -- all terms ---------------------------------------------------------------------------------------------------- */
 
-/* Begins what has elements. */
+/* Opens a level for a term that has elements. */
 static enum term_status open_level(struct check *check, const struct term_head *head, size_t start)
 {
     struct level level = {.kind = head->kind, .start = start, .left = head->children, .keys = check->key_count};
@@ -163,7 +163,7 @@ static enum term_status add_element(struct check *check, struct level *level, ui
     return status;
 }
 
-/* Ends the levels of which nothing is left, each an element of the one below it. */
+/* Closes the levels that have no elements left; each is an element of the level below it. */
 static enum term_status close_levels(struct check *check)
 {
     enum term_status status = TERM_OK;

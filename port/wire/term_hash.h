@@ -1,16 +1,16 @@
-/* Hashes terms so that terms that a BEAM takes for the same key (=:=) have the same hash, in whatever form each came.
- * Terms that differ have the same hash once in 2^64 times. */
+/* Hashes terms: terms that a BEAM considers the same key (=:=) have the same hash, in whatever form each came.
+ * Different terms have the same hash once in 2^64 times. */
 #ifndef PYTHONX_TERM_HASH_H
 #define PYTHONX_TERM_HASH_H
 
 #include "wire/span.h"
 
-/* In the place of a term's kind, so that 1 and [] and {} differ. */
+/* Takes the place of a term's kind, so that 1 and [] and {} differ. */
 enum term_hash_seed { HASH_INTEGER = 1, HASH_FLOAT, HASH_ATOM, HASH_BITS, HASH_NODE, HASH_FUN, HASH_TUPLE, HASH_MAP };
 
 #define HASH_NIL UINT64_C(0x51ED270B9F1B3C55)
 
-/* What an element's hash is multiplied with for each element before it in its list. */
+/* The factor of an element's hash for each element before it in its list. */
 #define HASH_LIST_FACTOR UINT64_C(0xD6E8FEB86659FD93)
 
 static inline uint64_t term_hash_mix(uint64_t hash, uint64_t value)

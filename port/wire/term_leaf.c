@@ -1,4 +1,4 @@
-/* Checks the leaves of terms. tests/port/wire/check_term_check.c compares it with a BEAM. */
+/* Checks the leaves of terms. tests/port/wire/check_term_check.c compares the results with those of a BEAM. */
 #include "wire/term_leaf.h"
 
 #include <math.h>
@@ -14,14 +14,14 @@
 /* Creations of 8 bits are those of old nodes, which have these; the first word of their references has 18 bits. */
 #define OLD_CREATION_MAX 3
 #define REFERENCE_WORD_END ((uint32_t)1 << 18)
-/* A node without a name has this one. Its terms may be the reader's own, whose numbers have fewer bits; a pid's are
+/* The creation of a node without a name. Its terms may be the reader's own, whose numbers have fewer bits; a pid's are
  * never all set. */
 #define LOCAL_NODE "nonode@nohost"
 #define LOCAL_NUMBER_MAX ((1u << 28) - 1)
 #define LOCAL_SERIAL_END (1u << 13)
 #define LOCAL_REFERENCE_WORDS 3
 
-/* -- numbers ------------------------------------------------------------------------------------------------------- */
+/* -- numbers ------------------------------------------------------------------------------------------------------ */
 
 static bool check_integer(const struct term_head *head, uint64_t *hash)
 {
@@ -50,7 +50,7 @@ static size_t count_digits(const char *text)
     return strspn(text, "0123456789");
 }
 
-/* An exponent beyond any float's is cut: one is as large as another. */
+/* An exponent beyond any float's is cut: all of them overflow alike. */
 static long read_exponent(const char *text)
 {
     long exponent = 0;
@@ -61,8 +61,8 @@ static long read_exponent(const char *text)
     return negative ? -exponent : exponent;
 }
 
-/* FLOAT_EXT: sign, digits, point or comma, digits, and mostly an exponent. strtod(3) gets the digits without the point,
- * as which it takes what the locale says. */
+/* Reads FLOAT_EXT: sign, digits, point or comma, digits, and mostly an exponent. strtod(3) gets the digits without the
+ * point, because it expects the point of the locale. */
 static bool read_float_text(const struct term_head *head, double *value)
 {
     const char *text = (const char *)head->data, *rest;
@@ -111,10 +111,10 @@ static bool check_float(const struct term_head *head, uint64_t *hash)
     return isfinite(value);
 }
 
-/* -- atoms --------------------------------------------------------------------------------------------------------- */
+/* -- atoms -------------------------------------------------------------------------------------------------------- */
 
-/* The bytes of the UTF-8 character at `at`, of which `left` are left; 0 if it is none. */
-static size_t character_size(const unsigned char *at, size_t left)
+/* Returns the size of the UTF-8 character at `at`, of which `left` bytes are left; 0 if it is invalid. */
+static size_t measure_character(const unsigned char *at, size_t left)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t size = at[0] < 0x80 ? 1 : at[0] < 0xC0 ? 0 : at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : at[0] < 0xF8 ? 4 : 0;
@@ -132,7 +132,7 @@ static size_t character_size(const unsigned char *at, size_t left)
 static bool is_utf8_atom(const unsigned char *at, size_t length)
 {
     for (size_t characters = 0; length > 0; characters++) {
-        size_t size = character_size(at, length);
+        size_t size = measure_character(at, length);
         if (size == 0 || characters == ATOM_CHARACTERS_MAX)
             return false;
         at += size;
@@ -164,15 +164,15 @@ static bool check_atom(const struct term_head *head, uint64_t *hash)
     return true;
 }
 
-/* The atom inside of another leaf, which was read before. */
+/* Reads the atom inside another leaf, which was read before. */
 static bool check_atom_at(struct span *span, struct term_head *atom, uint64_t *hash)
 {
     return term_read_head(span, atom) == TERM_OK && atom->kind == TERM_ATOM && check_atom(atom, hash);
 }
 
-/* -- pids, ports and references ------------------------------------------------------------------------------------ */
+/* -- pids, ports and references ----------------------------------------------------------------------------------- */
 
-/* What these have in common, in one form for all of their tags. */
+/* What pids, ports and references have in common, in one form for all of their tags. */
 struct node_term {
     bool old; /* its creation has 8 bits */
     uint32_t creation;
@@ -247,9 +247,9 @@ static bool check_node_term(const struct term_head *head, uint64_t *hash)
     return fits_node(head->kind, &term, term.creation == 0 && term_is_atom(&atom, LOCAL_NODE));
 }
 
-/* -- the others ---------------------------------------------------------------------------------------------------- */
+/* -- the others --------------------------------------------------------------------------------------------------- */
 
-/* What is in a bitstring's last byte behind its bits counts for nothing. */
+/* The unused bits of a bitstring's last byte make no difference. */
 static uint64_t hash_bits(const struct term_head *head)
 {
     unsigned bits = head->kind == TERM_BINARY || head->length == 0 ? 8 : head->detail;
@@ -272,7 +272,7 @@ static uint64_t hash_string(const struct term_head *head)
 
 static bool check_export(const struct term_head *head, uint64_t *hash)
 {
-    /* term_read_head passed over it: it cannot end early. */
+    /* term_read_head moved past it: it cannot end early. */
     struct span span = span_of(head->start + 1, SIZE_MAX / 2);
     struct term_head atom;
     uint64_t module = 0, function = 0;

@@ -1,5 +1,5 @@
-/* Writes frames by writev(2) under one lock; pinned bytes go from where they lie. Those of a large pin are lent to the
- * pipe itself (vmsplice(2)), so that the reader's copy out of the pipe is the only one. */
+/* Writes frames by writev(2) under one lock; pinned bytes are written from where they lie. The pages of a large pin are
+ * leased to the pipe itself (vmsplice(2)), so that the reader's copy out of the pipe is the only one. */
 #include "wire/writer.h"
 
 #include <errno.h>
@@ -18,12 +18,12 @@
 #endif
 
 #define VECTORS_AT_ONCE 64
-/* A pin of less is written as usual: leasing pages costs something, too. */
+/* A smaller pin is written as usual: leasing pages has a cost, too. */
 #define SPLICE_SIZE ((size_t)1024 * 1024)
 
 struct writer {
     int fd;
-    size_t pipe_size; /* of the pipe that fd is; 0: it is none, or pages cannot be lent to it */
+    size_t pipe_size; /* of the pipe that fd is; 0: fd is no pipe, or takes no leased pages */
     struct ranked_lock lock;
     atomic_bool broken;
     atomic_ullong bytes;
@@ -66,16 +66,16 @@ unsigned long long writer_bytes(const struct writer *writer)
     return atomic_load(&writer->bytes);
 }
 
-/* The end of the buffer's piece that starts at `position`: the next pin's place, or the buffer's end. */
+/* Returns the end of the buffer's piece that starts at `position`: the next pin's place, or the buffer's end. */
 static size_t find_piece_end(const struct message *message, size_t pin)
 {
     return pin < message->pin_count ? message->pins[pin].offset : message->length;
 }
 
-/* How many bytes of the pin that comes next may be leased: all but as many as the pipe holds. These are copied into it,
- * and once they are, the pipe has no page of the pin any more: its owner may go on to change it. This holds for a
+/* Returns how many bytes of the next pin may be leased: all but as many as the pipe holds. These are copied into the
+ * pipe, and once they are, it has no page of the pin any more: the pin's owner may change its bytes. This holds for a
  * reader that copies, by read(2) as the BEAM does. One that moves pages on (splice(2), tee(2)) still has them: this
- * cannot be found out, so PROTOCOL.md rules it out. */
+ * cannot be detected, so PROTOCOL.md forbids it. */
 static size_t count_leasable(const struct writer *writer, const struct cursor *at)
 {
     if (writer->pipe_size == 0 || at->pin == at->message->pin_count || at->position < at->message->pins[at->pin].offset)
@@ -84,7 +84,7 @@ static size_t count_leasable(const struct writer *writer, const struct cursor *a
     return left >= writer->pipe_size + SPLICE_SIZE ? left - writer->pipe_size : 0;
 }
 
-/* Cuts `count` pieces to what one write may take. */
+/* Limits `count` pieces to what one write may take. */
 static int shorten_vectors(struct iovec *vectors, int count)
 {
     size_t left = PLATFORM_TRANSFER_MAX;
@@ -109,7 +109,7 @@ static int gather_vectors(const struct writer *writer, const struct cursor *from
             at.position = end;
         } else if (at.pin < at.message->pin_count) {
             const struct message_pin *pin = &at.message->pins[at.pin++];
-            /* writev only reads, whatever iovec's type says. */
+            /* writev only reads, despite the type of iovec. */
             if (pin->length > at.pinned)
                 vectors[count++] = (struct iovec){(void *)((uintptr_t)pin->bytes + at.pinned), pin->length - at.pinned};
             at.pinned = 0;

@@ -1,7 +1,9 @@
-/* The baselines of the bulk lanes: what a C program behind the same pipes does with the same bytes, and what memcpy
- * does. Each request frame is a letter and, behind it, whatever it is about; each is answered by one frame: r BYTES
- * reads the frame, no more; answers with one byte w SIZE (4)   answers with a frame of SIZE bytes m SIZE (4)   copies
- * SIZE bytes within warm memory; answers with the nanoseconds that it took (8 bytes) */
+/* Measures the baselines of the bulk lanes: what a C program behind the same pipes does with the same bytes, and what
+ * memcpy does. Each request frame is a letter and its argument; each is answered by one frame:
+ *
+ * - r BYTES: reads the frame, no more; answers with one byte
+ * - w SIZE (4 bytes): answers with a frame of SIZE bytes
+ * - m SIZE (4 bytes): copies SIZE bytes within warm memory; answers with the nanoseconds that it took (8 bytes) */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* The engine's codec against CPython's own: decode and encode beside pickle.loads and pickle.dumps (protocol 5), on the
- * same data, in the same process, in turns. Prints a line for each round of each piece of work: its name, the seconds
- * of CPU time that one turn of the codec took, and those of pickle. */
+/* Measures the engine's codec against CPython's own: decode and encode beside pickle.loads and pickle.dumps (protocol
+ * 5), on the same data, in the same process, in turns. Prints a line for each round of each piece of work: its name,
+ * the seconds of CPU time that one turn of the codec took, and those of pickle. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +16,14 @@
 #include "wire/message.h"
 
 #define PICKLE_PROTOCOL 5
-/* Frame length and version byte, which stand before the term. */
+/* Frame length and version byte, which come before the term. */
 #define BEFORE_TERM (FRAME_HEADER + 1)
 
 struct work {
     const char *name;
     void (*put)(struct message *message, uint32_t count); /* the value, as a BEAM would send it */
     uint32_t count;
-    int rounds, turns; /* of each round the mean of its turns is told */
+    int rounds, turns; /* each round reports the mean of its turns */
     struct message frame;
     PyObject *object;  /* what the frame decodes to */
     PyObject *pickled; /* bytes */
@@ -39,7 +39,7 @@ __attribute__((noreturn)) static void fail(const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* -- the data ---------------------------------------------------------------------------------------------------- */
+/* -- the data ----------------------------------------------------------------------------------------------------- */
 
 static void put_record(struct message *message, uint32_t number)
 {
@@ -85,7 +85,7 @@ static void put_integers(struct message *message, uint32_t count)
     message_put_nil_list(message);
 }
 
-/* -- what is measured -------------------------------------------------------------------------------------------- */
+/* -- what is measured --------------------------------------------------------------------------------------------- */
 
 static PyObject *decode(const struct work *work)
 {
@@ -118,14 +118,14 @@ static double cpu_time(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* The next new container brings the collection that is due by then: one that was put off is no gain. */
+/* The next new container triggers the collection that is due by then: deferring it would be no gain. */
 static void collect_if_due(void)
 {
     PyObject *container = PyList_New(0);
     Py_XDECREF(container);
 }
 
-/* The objects' end belongs to the time that it takes to make them. */
+/* Freeing the objects belongs to the time that it takes to make them. */
 static double time_objects(const struct work *work, PyObject *(*make)(const struct work *))
 {
     double start = cpu_time();
@@ -160,9 +160,9 @@ static void run_round(const struct work *work)
     printf("%s\t%.9f\t%.9f\n", work->name, ours_in + ours_out, theirs_in + theirs_out);
 }
 
-/* -- around it --------------------------------------------------------------------------------------------------- */
+/* -- around it ---------------------------------------------------------------------------------------------------- */
 
-/* What is fast but wrong is not worth measuring. */
+/* A fast but wrong result is not worth measuring. */
 static void check(const struct work *work)
 {
     struct message reply = {0};

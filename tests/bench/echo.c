@@ -1,4 +1,5 @@
-/* The least that a port program can do: each {packet, 4} frame goes back as it came. The baseline of round_trip. */
+/* Sends each {packet, 4} frame back as it came: the least that a port program can do, and the baseline of
+ * round_trip. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/env escript
-%% Round trips over open_port: the port program against a program that only echoes frames of the same size, in turns.
+%% Measures round trips over open_port: the port program against a program that only echoes frames of the same size, in turns.
 %%
 %% usage: round_trip.escript PROGRAM PYTHON ECHO LABEL CPU [USEC ...]
 %%
@@ -8,7 +8,7 @@
 %% without --spin and with each USEC.
 %%
 %% Prints a line for each round of each measurement: its name, the seconds of a round trip through the port, and those
-%% through the echo. The lines that begin with "CPU" tell CPU time instead: of the port with --spin beside the port
+%% through the echo. The lines that begin with "CPU" contain CPU time instead: of the port with --spin beside the port
 %% without.
 -mode(compile).
 
@@ -17,7 +17,7 @@
 -define(CPU_ROUNDS, 10).
 -define(PACED, 30). % requests in such a round
 -define(PACE_MS, 2).
--define(PATIENCE_MS, 10000).
+-define(REPLY_TIMEOUT_MS, 10000).
 
 main([Program, Python, Echo, Label, Cpu | Spins]) ->
     EchoPort = open(Cpu, Echo, []),
@@ -35,7 +35,7 @@ requests() ->
     [{"eval 1+1", {eval, 1, <<"1+1">>}, {ok, 1, 2}},
      {"call add(1, 2)", {call, 2, <<"add">>, [1, 2]}, {ok, 2, 3}}].
 
-%% -- ports ------------------------------------------------------------------------------------------------------------
+%% -- ports -----------------------------------------------------------------------------------------------------------
 
 open(Cpu, Program, Arguments) ->
     open_port({spawn_executable, os:find_executable("taskset")},
@@ -51,10 +51,10 @@ next_term(Port) ->
     receive
         {Port, {data, Frame}} -> binary_to_term(Frame);
         {Port, {exit_status, Status}} -> error({exit_status, Status})
-    after ?PATIENCE_MS -> error(no_answer)
+    after ?REPLY_TIMEOUT_MS -> error(no_answer)
     end.
 
-%% One after the other, each reply held against what it has to be.
+%% One after the other; each reply must be the expected one.
 trips(_, _, _, 0) ->
     ok;
 trips(Port, Request, Reply, Count) ->
@@ -64,7 +64,7 @@ trips(Port, Request, Reply, Count) ->
         Other -> error({unexpected, Other})
     end.
 
-%% -- time -------------------------------------------------------------------------------------------------------------
+%% -- time ------------------------------------------------------------------------------------------------------------
 
 measure_round(Label, Port, EchoPort, Request, Reply) ->
     Ours = trip_time(Port, Request, Reply),
@@ -82,9 +82,9 @@ spin_label(Spin) -> [", --spin ", Spin].
 tell(Label, Ours, Baseline) ->
     io:format("~s\t~.9f\t~.9f~n", [Label, Ours, Baseline]).
 
-%% -- CPU time ---------------------------------------------------------------------------------------------------------
+%% -- CPU time --------------------------------------------------------------------------------------------------------
 
-%% Of requests that come apart from each other, since spinning costs most where no next request is near; then of none.
+%% Requests that come apart from each other, since spinning costs most if no next request is near; then none.
 tell_cpu([{_, Plain} | Spinning]) ->
     [tell(["CPU of an eval", spin_label(Spin)], eval_cpu(Port), eval_cpu(Plain))
      || _ <- lists:seq(1, ?CPU_ROUNDS), {Spin, Port} <- Spinning],

@@ -1,8 +1,8 @@
-"""Speed and memory, each beside a baseline that is measured in the same run and in turns with it.
+"""Measures speed and memory, each beside a baseline that is measured in the same run and in turns with it.
 
 usage: run.py BUILD
 
-Machines are noisy, and differ: only the ratios tell something. Each round measures the port and its baseline one right
+Machines are noisy, and differ: only the ratios mean something. Each round measures the port and its baseline one right
 after the other; the ratio is the median of the rounds' ratios, and the spread is where their middle half lies. What is
 built is expected in BUILD (make bench sees to that); the Python that runs this is the Python of the measurements.
 """
@@ -189,8 +189,8 @@ def print_row(name, pairs):
     middle, shown, spread = comparison(name, pairs)
     ours, baseline = (amount(name, statistics.median(side)) for side in zip(*pairs))
     target = TARGETS.get(name)
-    verdict = "" if target is None or middle is None else "reached" if middle <= target else "missed"
-    print(ROW.format(name, ours, baseline, shown, spread, target or "", verdict).rstrip(), flush=True)
+    result = "" if target is None or middle is None else "reached" if middle <= target else "missed"
+    print(ROW.format(name, ours, baseline, shown, spread, target or "", result).rstrip(), flush=True)
 
 
 def print_part(title, samples):

@@ -1,4 +1,4 @@
-/* Standard output, as far as the programs of this folder need it. */
+/* Writes to standard output, as far as the programs of this folder need it. */
 #ifndef PYTHONX_BENCH_WRITE_ALL_H
 #define PYTHONX_BENCH_WRITE_ALL_H
 

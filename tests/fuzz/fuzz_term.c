@@ -1,5 +1,5 @@
-/* For libFuzzer: any bytes as the payload of a frame, through everything that reads it without running it. A frame is
- * skipped, read as a request, decoded in both ways, and what came of it is encoded again. */
+/* Feeds any bytes as the payload of a frame through all code that reads it without running it, for libFuzzer. A frame
+ * is skipped, read as a request and decoded in both ways, and the result is encoded again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,7 +64,7 @@ static void read_request(const unsigned char *bytes, size_t length)
     request_free(&request);
 }
 
-/* What is encoded is a whole term, and nothing else. */
+/* An encoded object is exactly one whole term. */
 static void encode(PyObject *object)
 {
     struct message message = {0};
@@ -77,7 +77,7 @@ static void encode(PyObject *object)
     message_free(&message);
 }
 
-/* Whatever is an object was a whole term, and failing always sets an error. */
+/* An object comes from a whole term only, and a failure always sets an error. */
 static void decode(struct span span, bool as_bytes)
 {
     struct span skipped = span;

@@ -1,4 +1,4 @@
-/* Literal bytes in tables of tests, and copies of them that end where their memory ends. */
+/* Defines literal bytes for tables of tests, and copies of them that end where their memory ends. */
 #ifndef PYTHONX_TESTS_BYTES_H
 #define PYTHONX_TESTS_BYTES_H
 
@@ -9,7 +9,7 @@
 /* A literal's bytes and their count, without the NUL behind them: for initializers and for argument lists. */
 #define BYTES(literal) (literal), sizeof(literal) - 1
 
-/* A copy of exactly this size, to be freed: an address sanitizer sees each read beyond it. */
+/* Returns a copy of exactly this size, which the caller must free: an address sanitizer detects each read beyond it. */
 static inline unsigned char *bytes_copy(const void *bytes, size_t length)
 {
     unsigned char *copy = malloc(length);

@@ -1,4 +1,4 @@
-/* A temporary file in place of fd 2. */
+/* Puts a temporary file in place of fd 2. */
 #include "captured.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Runs all suites; the exit status tells whether every check held. CK_RUN_SUITE=name runs one of them. */
+/* Runs all suites; the exit status is 0 if every check held. CK_RUN_SUITE=name runs one of them. */
 #include <stdlib.h>
 
 #include "suites.h"

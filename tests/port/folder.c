@@ -1,4 +1,4 @@
-/* mkdtemp(3) and nftw(3). */
+/* Makes and removes the folder by mkdtemp(3) and nftw(3). */
 #include "folder.h"
 
 #include <ftw.h>

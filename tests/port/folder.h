@@ -1,4 +1,4 @@
-/* A temporary folder for a test to put files in. One at a time; paths are relative to it. */
+/* Makes a temporary folder for the files of a test. One at a time; paths are relative to it. */
 #ifndef PYTHONX_TESTS_FOLDER_H
 #define PYTHONX_TESTS_FOLDER_H
 
@@ -8,10 +8,10 @@
 void folder_make(void);
 void folder_remove(void);
 
-/* The absolute path of a file in it; "" is the folder's own. It lives until the 32nd call from here. */
+/* Returns the absolute path of a file in it; "" is the folder's own. Valid until the 32nd call from here. */
 const char *folder_path(const char *path);
 
-/* Each makes the folders above the file, too. */
+/* Each function makes the folders above the file, too. */
 void folder_write(const char *path, const char *text);
 void folder_write_program(const char *path, const char *text);
 void folder_link(const char *path, const char *target);

@@ -16,8 +16,8 @@
 #include "python/buffer.h"
 
 #ifdef __SANITIZE_ADDRESS__
-/* Looking for leaks takes long in a process with Python in it, and tells little: what Python keeps is no leak. Sessions
- * are looked at where they end. */
+/* Checking for leaks takes long in a process with Python in it, and finds little: memory that Python keeps is no leak.
+ * Sessions are checked when they end. */
 __attribute__((visibility("default"))) int __lsan_is_turned_off(void);
 
 int __lsan_is_turned_off(void)
@@ -28,7 +28,7 @@ int __lsan_is_turned_off(void)
 
 static PyObject *names;
 
-/* What the expressions of the tests are about. `alike` is == for people who care about 1, 1.0 and True. */
+/* The names that the tests' expressions use. `alike` is == that distinguishes 1, 1.0 and True. */
 static const char prelude[] =
     "import collections, dataclasses, datetime, decimal, enum, erlang, math, os, pathlib, sys, uuid, zoneinfo\n"
     "from dataclasses import dataclass\n"

@@ -1,4 +1,4 @@
-/* Taken apart once. */
+/* Splits the list once. */
 #include "pythons.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* posix_spawn(3), two pipes, and a temporary file for stderr, which then never blocks the program. */
+/* Runs the program by posix_spawn(3), with two pipes, and a temporary file for stderr, which then never blocks it. */
 #include "session_driver.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ struct session {
     char *ready, *shown;
 };
 
-/* -- starting ------------------------------------------------------------------------------------------------------ */
+/* -- starting ----------------------------------------------------------------------------------------------------- */
 
 static void make_pipe(int ends[2])
 {
@@ -93,7 +93,7 @@ static void spawn(struct session *session, const struct session_setup *setup, in
     posix_spawn_file_actions_adddup2(&actions, fileno(session->errors_file), STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions, in, setup->other_fds ? 3 : STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, out, setup->other_fds ? 4 : STDOUT_FILENO);
-    /* posix_spawn only reads, whatever its type says. */
+    /* posix_spawn only reads, despite its type. */
     int error = posix_spawn(&session->pid, program, &actions, NULL, (char *const *)(uintptr_t)arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
     free_environment(environment);
@@ -144,7 +144,7 @@ const char *session_errors(struct session *session)
     return text;
 }
 
-/* -- to the session ------------------------------------------------------------------------------------------------ */
+/* -- to the session ----------------------------------------------------------------------------------------------- */
 
 void session_write(struct session *session, const void *bytes, size_t length)
 {
@@ -200,7 +200,7 @@ void session_close_output(struct session *session)
     session->output = -1;
 }
 
-/* -- from the session ---------------------------------------------------------------------------------------------- */
+/* -- from the session --------------------------------------------------------------------------------------------- */
 
 bool session_next_frame(struct session *session, struct frame *frame)
 {
@@ -294,7 +294,7 @@ void session_expect_alive(struct session *session)
     expect_text(session, session_next_reply(session), "{ok,ping,23}");
 }
 
-/* -- the end ------------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------ */
 
 int session_wait(struct session *session)
 {
@@ -323,7 +323,7 @@ void session_end(struct session *session, int status)
 {
     session_close_input(session);
     const char *more = session->output < 0 ? NULL : session_next(session);
-    ck_assert_msg(more == NULL, "a frame that nobody asked for: %s", more);
+    ck_assert_msg(more == NULL, "an unexpected frame: %s", more);
     int got = session_wait(session);
     ck_assert_msg(got == status, "ended with %d instead of %d: %s", got, status, session_errors(session));
     session_free(session);

@@ -1,4 +1,4 @@
-/* popen(3). */
+/* Runs lines by popen(3). */
 #include "shell.h"
 
 #include <check.h>
@@ -9,7 +9,7 @@
 
 #include "folder.h"
 
-/* Both of its outputs, and its status. */
+/* Reads both of its outputs, and its status. */
 struct run {
     char text[20000];
     int status;

@@ -1,4 +1,4 @@
-/* Runs lines of sh for a test, with what a user would see of them. */
+/* Runs lines of sh for a test, with the output that a user would see. */
 #ifndef PYTHONX_TESTS_SHELL_H
 #define PYTHONX_TESTS_SHELL_H
 
@@ -8,7 +8,7 @@ void shell_set_up(void);
 /* Fails the test unless the line ends with the status and its outputs, both together, contain the part. */
 void expect(const char *line, int status, const char *part);
 
-/* The same, but its outputs must be the text and nothing else. */
+/* Likewise, but its outputs must be the text and nothing else. */
 void expect_only(const char *line, int status, const char *text);
 
 #endif

@@ -1,4 +1,4 @@
-/* The suites that check_main.c runs, each from the file named for it. */
+/* Lists the suites that check_main.c runs, each from the file named for it. */
 #ifndef PYTHONX_TESTS_SUITES_H
 #define PYTHONX_TESTS_SUITES_H
 

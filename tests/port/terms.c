@@ -1,5 +1,5 @@
-/* A recursive reader and a recursive printer. A tuple's arity stands in front of its elements, so each sequence is read
- * twice: first without a message, to count. */
+/* Reads and prints terms recursively. A tuple's arity is before its elements, so each sequence is read twice: first
+ * without a message, to count. */
 #include "terms.h"
 
 #include <ctype.h>
@@ -12,7 +12,7 @@
 
 #include "wire/term.h"
 
-/* -- from the notation --------------------------------------------------------------------------------------------- */
+/* -- from the notation -------------------------------------------------------------------------------------------- */
 
 struct format {
     const char *at;
@@ -42,7 +42,7 @@ static void copy_format(struct format *copy, struct format *format)
     va_copy(copy->arguments, format->arguments);
 }
 
-/* The elements up to `end`; how many there were. */
+/* Reads the elements up to `end`; returns how many there were. */
 static uint32_t put_elements(struct message *message, struct format *format, const char *end, bool pairs)
 {
     uint32_t count = 0;
@@ -95,7 +95,7 @@ static void put_number(struct message *message, struct format *format)
     format->at = float_end > integer_end ? float_end : integer_end;
 }
 
-/* The arguments are taken also while counting, when nothing is put. */
+/* The arguments are taken even while it only counts. */
 static void put_argument(struct message *message, struct format *format)
 {
     struct message nowhere = {.failed = true};
@@ -182,7 +182,7 @@ void terms_put(struct message *message, const char *format, ...)
     va_end(arguments);
 }
 
-/* -- to the notation ----------------------------------------------------------------------------------------------- */
+/* -- to the notation ---------------------------------------------------------------------------------------------- */
 
 static bool show(FILE *out, struct span *span);
 

@@ -15,8 +15,8 @@
 void terms_put(struct message *message, const char *format, ...);
 void terms_put_list(struct message *message, const char *format, va_list arguments);
 
-/* The term at the span's position in the notation, and then what follows it, if anything; to be freed. What the
- * notation has no word for shows as its kind, such as <pid>. */
+/* Returns the term at the span's position in the notation, and then what follows it, if anything; the caller must free
+ * it. A term without a notation is shown as its kind, such as <pid>. */
 char *terms_show(struct span span);
 
 #endif

@@ -1,5 +1,5 @@
-/* Makes allocations of one size fail: preloaded (LD_PRELOAD) into a session, so that a test decides which of its frames
- * and messages there is no memory for. FAIL_MALLOC and FAIL_REALLOC name the sizes. */
+/* Makes allocations of one size fail: preloaded (LD_PRELOAD) into a session, so that a test decides for which of its
+ * frames and messages there is no memory. FAIL_MALLOC and FAIL_REALLOC name the sizes. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -13,7 +13,7 @@
 #define SLOW_ANSWER_US 1500000
 #define SLOW_ONE_IN 1500
 
-/* -- what is known of a call --------------------------------------------------------------------------------------- */
+/* -- what is known of a call -------------------------------------------------------------------------------------- */
 
 static struct call *find_call(struct driver *driver, struct span key)
 {
@@ -72,9 +72,9 @@ static void check_call(struct driver *driver, const struct call *call)
     history_forget();
 }
 
-/* -- answers ------------------------------------------------------------------------------------------------------- */
+/* -- answers ------------------------------------------------------------------------------------------------------ */
 
-/* The request whose value the answer becomes. */
+/* The request whose value becomes the answer. */
 static struct request *asking_request(struct driver *driver, const struct call *call)
 {
     struct request *request = request_find(driver, call->argument);
@@ -106,10 +106,10 @@ void call_answer(struct driver *driver, struct call *call)
     port_process_send(driver->process, text, span_of(call->key, call->key_length));
 }
 
-/* What may run in place of the call, so that its answer can wait for it. */
+/* Sends a request that may run in place of the call, so that its answer can wait for it. */
 static unsigned impossible_within(const struct call *call)
 {
-    /* The main thread waits for this thread: nothing that needs the main thread goes on. */
+    /* The main thread waits for this thread: jobs that need the main thread do not go on. */
     return strcmp(call->where, "joined") == 0 ? LOAD_AWAITS | LOAD_STREAM : 0;
 }
 
@@ -120,7 +120,7 @@ static void send_within(struct driver *driver, struct call *call, bool waits)
         load_send_any(driver, call, waits ? impossible_within(call) : 0);
 }
 
-/* Microseconds, at most. A detached thread holds nothing up, so that it may wait beside all that follows. */
+/* Microseconds, at most. A detached thread delays nothing, so it may wait as long as all that follows. */
 static int choose_delay(struct driver *driver, const struct call *call)
 {
     struct random *random = &driver->random;
@@ -164,7 +164,7 @@ void call_within_ended(struct driver *driver, struct call *call)
         call_answer(driver, call);
 }
 
-/* -- events -------------------------------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------------------------------- */
 
 void call_asked(struct driver *driver, struct span *event)
 {
@@ -202,7 +202,7 @@ void call_abandoned(struct driver *driver, struct span *event)
     call->abandoned = true;
 }
 
-/* {send, test, {thread, Id, Value}}: what a thread that outlives its request got for an answer. */
+/* {send, test, {thread, Id, Value}}: the answer that a thread got which outlives its request. */
 void call_sent_result(struct driver *driver, struct span *event)
 {
     take_term(event); /* to whom */
@@ -219,7 +219,7 @@ void call_sent_result(struct driver *driver, struct span *event)
         driver->detached_open--;
 }
 
-/* -- over time ----------------------------------------------------------------------------------------------------- */
+/* -- over time ---------------------------------------------------------------------------------------------------- */
 
 void calls_note_long_waits(struct driver *driver)
 {

@@ -1,4 +1,4 @@
-/* Keeps one session and the control of its points; what is expected fails the test. */
+/* Keeps one session and the control of its points; an unexpected frame fails the test. */
 #include "driven.h"
 
 #include <stdio.h>
@@ -45,7 +45,7 @@ TCase *driven_case(Suite *suite, const char *name)
     return tcase;
 }
 
-/* -- points -------------------------------------------------------------------------------------------------------- */
+/* -- points ------------------------------------------------------------------------------------------------------- */
 
 void hold(const char *point)
 {
@@ -101,7 +101,7 @@ void stop_before_read(void)
     reached("main_before_read");
 }
 
-/* -- requests ------------------------------------------------------------------------------------------------------ */
+/* -- requests ----------------------------------------------------------------------------------------------------- */
 
 static void ask(const char *operation, const char *id, const char *code, const char *options)
 {
@@ -170,7 +170,7 @@ void all_is_read(void)
     ck_assert_msg(frame != NULL && strncmp(frame, "{ok,read,#{", 11) == 0, "instead of an info: %s", frame);
 }
 
-/* -- replies ------------------------------------------------------------------------------------------------------- */
+/* -- replies ------------------------------------------------------------------------------------------------------ */
 
 void expect_both(const char *one, const char *other)
 {
@@ -227,13 +227,13 @@ void expect_quiet_end(void)
     session_end(session, 0);
 }
 
-/* -- threads of Python --------------------------------------------------------------------------------------------- */
+/* -- threads of Python -------------------------------------------------------------------------------------------- */
 
 void start_calling_thread(void)
 {
     eval("0", "start(wait_for_beam)");
     expect_both("{ok,0,nil}", "{invoke,{1,nil},{'m','thread'},[]}");
-    /* It has sent its call before it waits; then it runs this. */
+    /* The thread has sent its call before it waits; then it runs this. */
     eval_within("{1, nil}", "0", "on_main()", "");
     session_expect(session, "{ok,0,false}");
 }

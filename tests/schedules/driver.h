@@ -1,4 +1,4 @@
-/* What the parts of the random mode share: requests and calls as the model knows them, and the session they belong to.
+/* Declares what the parts of the random mode share: requests and calls of the model, and the session they belong to.
  *
  *   mixed_load.c   options, session after session
  *   round.c        one session: start, load, quiet moments, end
@@ -7,9 +7,9 @@
  *   calls.c        answers calls from Python, with requests within them
  *   streams.c      grants items, and checks them
  *   model.c        checks replies and the other events against what was sent
- *   port_process.c the process, history.c what went to and fro, fields.c terms
+ *   port_process.c the process; history.c: frames, both ways; fields.c: terms
  *
- * All of it is one thread. */
+ * All of it runs on one thread. */
 #ifndef PYTHONX_TESTS_DRIVER_H
 #define PYTHONX_TESTS_DRIVER_H
 
@@ -21,7 +21,7 @@
 #include "random.h"
 #include "wire/span.h"
 
-/* Rings by id and by number: what has ended is still known for a while, to find a second reply. */
+/* Rings by id and by number: ended requests are kept for a while, to detect a second reply. */
 #define REQUESTS_KEPT 8192
 #define CALLS_KEPT 4096
 #define OPEN_MAX 128
@@ -31,13 +31,13 @@
 #define WHERE_MAX 16
 #define DEPTH_MAX 3
 #define WATCHDOG_US ((uint64_t)20 * 1000000)
-/* A main thread that waits for the BEAM for half a second runs what is queued: from here on, order is not checked. */
+/* A main thread that waits for the BEAM for half a second runs queued jobs: from then on, order is not checked. */
 #define LONG_WAIT_US ((uint64_t)250 * 1000)
 
 struct driver;
 struct request;
 
-/* Looks at a value, or at an error (value.length 0), of a request that was just answered. */
+/* Checks a value, or an error (value.length 0), of a request that was just answered. */
 typedef void on_reply(struct driver *driver, struct request *request, struct span value);
 
 struct request {
@@ -143,7 +143,7 @@ struct driver {
     unsigned long long total, aborts, calls_total, items_total, sessions;
 };
 
-/* -- loads.c -- */
+/* -- loads.c ------------------------------------------------------------------------------------------------------ */
 
 enum {
     LOAD_AWAITS = 1,  /* needs the event loop */
@@ -200,17 +200,18 @@ void load_forking_stream(struct driver *driver, struct request *request);
 void load_segment(struct driver *driver, struct request *request);
 void load_receive(struct driver *driver, struct request *request);
 
-/* -- requests.c -- */
+/* -- requests.c --------------------------------------------------------------------------------------------------- */
 
-/* A request to be filled in; NULL if too many are under way. */
+/* Returns a request that must be filled in; NULL if too many are under way. */
 struct request *request_new(struct driver *driver, const struct load *load, struct call *within);
 void request_send(struct driver *driver, struct request *request);
 void request_cancel(struct driver *driver, struct request *request);
-struct request *request_find(struct driver *driver, long long id); /* NULL: none of this session that is still known */
+struct request *request_find(struct driver *driver,
+                             long long id); /* NULL: none of this session, or none that is kept */
 bool request_is_aborted(const struct request *request);
 void request_ended(struct driver *driver, struct request *request);
 
-/* True if another request cannot end before this one, nor begin. */
+/* Returns true if another request cannot end before this one, nor begin. */
 bool request_is_ordered(const struct request *request);
 
 void send_line(struct driver *driver, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -218,7 +219,7 @@ void act_later(struct driver *driver, enum action_kind kind, long long id, int m
 void act_on_due(struct driver *driver);
 uint64_t next_due(const struct driver *driver, uint64_t latest);
 
-/* -- calls.c -- */
+/* -- calls.c ------------------------------------------------------------------------------------------------------ */
 
 void call_asked(struct driver *driver, struct span *event);
 void call_abandoned(struct driver *driver, struct span *event);
@@ -228,20 +229,20 @@ void calls_note_long_waits(struct driver *driver);
 void calls_check_quiet(struct driver *driver);
 void call_sent_result(struct driver *driver, struct span *event);
 
-/* -- streams.c -- */
+/* -- streams.c ---------------------------------------------------------------------------------------------------- */
 
 void stream_drive(struct driver *driver, struct request *request);
 void stream_grant(struct driver *driver, struct request *request);
 void stream_items(struct driver *driver, struct span *event, bool is_batch);
 void stream_check_end(struct driver *driver, struct request *request, bool is_ok);
 
-/* -- model.c -- */
+/* -- model.c ------------------------------------------------------------------------------------------------------ */
 
 void model_take_frame(struct driver *driver, struct span frame);
 void model_check_value(const struct request *request, struct span value);
 void model_check_order(struct driver *driver, struct request *request, long long begin, long long end);
 
-/* -- round.c -- */
+/* -- round.c ------------------------------------------------------------------------------------------------------ */
 
 struct round_options {
     const char *program, *python, *definitions, *schedule_seed;

@@ -1,4 +1,4 @@
-/* The suites that faults.c runs, each from the file named for it. */
+/* Lists the suites that faults.c runs, each from the file named for it. */
 #ifndef PYTHONX_TESTS_FAULTS_H
 #define PYTHONX_TESTS_FAULTS_H
 

@@ -1,4 +1,4 @@
-/* Cancels and timeouts that come as a request begins, changes its state, or ends: it has one reply, and no other
+/* Drives cancels and timeouts that come as a request begins, changes its state, or ends: it has one reply, and no other
  * request is hit. */
 #include <stdio.h>
 
@@ -12,7 +12,7 @@ static void cancel(const char *id)
     session_send(session, text);
 }
 
-/* -- on the main thread -------------------------------------------------------------------------------------------- */
+/* -- on the main thread ------------------------------------------------------------------------------------------- */
 
 START_TEST(is_cancelled_before_its_code_runs)
 {
@@ -33,7 +33,7 @@ START_TEST(is_cancelled_in_one_write)
 {
     send_together("{eval, 5, 'log.append(1)'}", "{cancel, 5}");
     expect_error("5", "cancelled");
-    /* The same, read by the reader thread. */
+    /* Likewise, read by the reader thread. */
     hold("job_executes");
     eval("6", "6");
     reached("job_executes");
@@ -46,7 +46,7 @@ START_TEST(is_cancelled_in_one_write)
 }
 END_TEST
 
-/* Its reply is made: the cancel is too late, and does not hit the next. */
+/* Its reply is built: the cancel is too late, and does not hit the next request. */
 START_TEST(is_cancelled_as_it_is_replied_to)
 {
     hold("job_before_reply");
@@ -93,7 +93,7 @@ START_TEST(is_replied_to_as_its_time_is_up)
 }
 END_TEST
 
-/* The cancel comes before the queue's turn, and as that comes. */
+/* The cancel comes before the job's turn in the queue, and as that comes. */
 START_TEST(is_cancelled_in_the_queue)
 {
     hold("job_executes");
@@ -156,7 +156,7 @@ START_TEST(leaves_the_queue_as_its_time_is_up)
 }
 END_TEST
 
-/* -- a task -------------------------------------------------------------------------------------------------------- */
+/* -- a task ------------------------------------------------------------------------------------------------------- */
 
 static const char *const becomes_task_at[] = {"job_executes", "job_becomes_task", "loop_woken"};
 
@@ -233,7 +233,7 @@ START_TEST(is_done_with_its_task_as_its_time_is_up)
 }
 END_TEST
 
-/* One of two ends as the other is hit. */
+/* One of two requests ends as the other is hit. */
 START_TEST(is_hit_beside_a_task_that_ends)
 {
     hold_timer();
@@ -249,7 +249,7 @@ START_TEST(is_hit_beside_a_task_that_ends)
 }
 END_TEST
 
-/* -- a client that does not read ----------------------------------------------------------------------------------- */
+/* -- a client that does not read ---------------------------------------------------------------------------------- */
 
 /* The reader thread is blocked by its write of the first timeout: the timer fires for the second. */
 START_TEST(times_out_while_the_client_does_not_read)

@@ -1,4 +1,4 @@
-/* Streams: what comes as one begins, falls asleep, or ends; and a thread that waits for the BEAM beside it. */
+/* Drives streams: events that come as one begins, pauses, or ends; and a thread that waits for the BEAM beside it. */
 #include "driven.h"
 #include "faults.h"
 
@@ -12,7 +12,7 @@ static void grant(long long count)
     session_send(session, "{next, 5, %d}", count);
 }
 
-/* -- what the client asks for -------------------------------------------------------------------------------------- */
+/* -- what the client asks for ------------------------------------------------------------------------------------- */
 
 static const char *const begins_at[] = {"job_executes", "stream_begins"};
 
@@ -48,7 +48,7 @@ START_TEST(is_granted_items_in_one_write)
     send_together("{stream, 5, '[1]'}", "{next, 5, 2}");
     expect_item("1");
     session_expect(session, "{ok,5,nil}");
-    /* The same, read by the reader thread. */
+    /* Likewise, read by the reader thread. */
     hold_execution();
     send_together("{stream, 5, '[1]'}", "{next, 5, 2}");
     all_is_read();
@@ -93,7 +93,7 @@ START_TEST(of_a_task_is_granted_items_as_the_loop_wakes)
 }
 END_TEST
 
-/* -- its abort ----------------------------------------------------------------------------------------------------- */
+/* -- its abort ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(is_cancelled_before_it_begins)
 {
@@ -218,7 +218,7 @@ START_TEST(is_cancelled_with_an_item)
 }
 END_TEST
 
-/* It has come to its end: the cancel is too late. */
+/* The stream has come to its end: the cancel is too late. */
 START_TEST(is_cancelled_as_it_ends)
 {
     hold("stream_ends");
@@ -262,7 +262,7 @@ START_TEST(ends_as_its_time_is_up)
 }
 END_TEST
 
-/* -- the input ----------------------------------------------------------------------------------------------------- */
+/* -- the input ---------------------------------------------------------------------------------------------------- */
 
 static const char *const steps_at[] = {"stream_steps", "stream_has_item", "stream_leaves"};
 

@@ -1,4 +1,4 @@
-/* Streams beside a thread of Python that waits for the BEAM, and those that were made within its call. */
+/* Drives streams beside a thread of Python that waits for the BEAM, and those that were made within its call. */
 #include <stdio.h>
 
 #include "driven.h"
@@ -39,7 +39,7 @@ static void begin_main(const char *preparation, const char *waits)
     session_expect(session, "{output,2,stdout,'begun\n'}");
 }
 
-/* -- a stream beside the thread ------------------------------------------------------------------------------------ */
+/* -- a stream beside the thread ----------------------------------------------------------------------------------- */
 
 START_TEST(stays_on_the_main_thread)
 {
@@ -77,7 +77,7 @@ START_TEST(stays_on_the_main_thread_as_the_call_is_answered)
 }
 END_TEST
 
-/* A cursor of sqlite3 refuses every thread but that which made it. */
+/* A cursor of sqlite3 refuses every thread but the one that created it. */
 START_TEST(may_iterate_over_a_cursor)
 {
     start_calling_thread();
@@ -97,7 +97,7 @@ START_TEST(may_iterate_over_a_cursor)
 }
 END_TEST
 
-/* -- a stream made within the thread's call ------------------------------------------------------------------------ */
+/* -- a stream made within the thread's call ----------------------------------------------------------------------- */
 
 START_TEST(made_within_a_call_of_a_thread_is_stepped_by_the_main_thread)
 {
@@ -112,7 +112,7 @@ START_TEST(made_within_a_call_of_a_thread_is_stepped_by_the_main_thread)
 }
 END_TEST
 
-/* The signal that has the main thread look for the stream comes before its read: only a second one reaches it. */
+/* The signal that makes the main thread check for the stream comes before its read: only a second one reaches it. */
 START_TEST(begins_as_the_main_thread_is_about_to_read)
 {
     start_calling_thread();
@@ -188,9 +188,9 @@ START_TEST(is_left_alone_by_the_main_thread_while_another_steps_it)
 }
 END_TEST
 
-/* -- its abort ----------------------------------------------------------------------------------------------------- */
+/* -- its abort ---------------------------------------------------------------------------------------------------- */
 
-/* Once the call is over the thread minds its own business: what is for the stream must not hit that. */
+/* Once the call is over the thread runs code of its own: an abort of the stream must not hit that. */
 START_TEST(is_cancelled_while_the_thread_does_other_things)
 {
     eval("0", "finish = threading.Event()\n"
@@ -234,7 +234,7 @@ START_TEST(is_cancelled_while_a_thread_steps_it)
 }
 END_TEST
 
-/* -- the end of the session, with a thread inside the stream's code ------------------------------------------------ */
+/* -- the end of the session, with a thread inside the stream's code ----------------------------------------------- */
 
 static void let_a_thread_step(void)
 {

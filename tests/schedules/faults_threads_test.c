@@ -1,5 +1,5 @@
-/* Requests that run on another thread than the main one: their aborts reach them wherever both threads are, and nothing
- * else. */
+/* Drives requests that run on another thread than the main one: their aborts reach them wherever both threads are, and
+ * hit no other code. */
 #include <unistd.h>
 
 #include "driven.h"
@@ -13,7 +13,7 @@ static void expect_running(void)
     session_expect(session, "{output,r1,stdout,'in\n'}");
 }
 
-/* The thread that waits for {1,nil} has come to no harm. */
+/* Expects that the thread that waits for {1,nil} was not hit. */
 static void expect_thread_ends(void)
 {
     answer("{1, nil}", "done");
@@ -21,7 +21,7 @@ static void expect_thread_ends(void)
     expect_quiet_end();
 }
 
-/* -- the main thread is idle --------------------------------------------------------------------------------------- */
+/* -- the main thread is idle -------------------------------------------------------------------------------------- */
 
 START_TEST(times_out_as_the_main_thread_is_about_to_read)
 {
@@ -73,7 +73,7 @@ START_TEST(is_cancelled_while_the_main_thread_sleeps)
 }
 END_TEST
 
-/* The main thread runs no bytecode any more, and has not yet looked for what else there is to do. */
+/* The main thread runs no bytecode any more, and has not chosen its next work yet. */
 START_TEST(is_cancelled_as_the_main_thread_looks_for_work)
 {
     run_on_thread(endless, "");
@@ -104,7 +104,7 @@ START_TEST(is_cancelled_while_the_main_thread_works)
 }
 END_TEST
 
-/* -- it waits for the BEAM ----------------------------------------------------------------------------------------- */
+/* -- it waits for the BEAM ---------------------------------------------------------------------------------------- */
 
 START_TEST(is_cancelled_while_it_waits)
 {
@@ -146,7 +146,7 @@ START_TEST(is_cancelled_as_it_begins_to_wait)
 }
 END_TEST
 
-/* The answer came first: the abort hits what runs behind the call. */
+/* The answer came first: the abort hits the code after the call. */
 START_TEST(is_cancelled_as_it_stops_waiting)
 {
     run_on_thread("erlang.call('m', 'inner')\nwhile True: time.sleep(0.001)", "");
@@ -162,7 +162,7 @@ START_TEST(is_cancelled_as_it_stops_waiting)
 }
 END_TEST
 
-/* -- no wrong victim ----------------------------------------------------------------------------------------------- */
+/* -- no wrong victim ---------------------------------------------------------------------------------------------- */
 
 /* Long enough for what is sent meanwhile; if not, that comes as it ends. */
 static const char inner[] = "print('in')\nfor _ in range(50): time.sleep(0.001)\n'inner'";
@@ -206,7 +206,7 @@ START_TEST(is_cancelled_as_another_begins_or_ends_on_top)
     eval_within("{2, r1}", "r2", "'inner'", "");
     reached(inner_at[_i]);
     session_send(session, "{cancel, r1}");
-    /* Who reads: the reader thread, or the main thread, which is idle. */
+    /* Which thread reads: the reader thread, or the idle main thread. */
     session_send(session, "{info, 3}");
     ck_assert_int_eq(session_next(session)[1], 'o');
     release(inner_at[_i]);
@@ -245,7 +245,7 @@ START_TEST(is_cancelled_as_the_thread_replies)
 }
 END_TEST
 
-/* -- the end of the session ---------------------------------------------------------------------------------------- */
+/* -- the end of the session --------------------------------------------------------------------------------------- */
 
 START_TEST(is_stopped_while_it_runs)
 {

@@ -1,4 +1,4 @@
-/* Takes apart the terms of a frame, with port/common's term.h. */
+/* Takes apart the terms of a frame, with wire/term.h. */
 #include "fields.h"
 
 #include <stdio.h>

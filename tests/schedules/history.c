@@ -1,4 +1,4 @@
-/* A ring of frames. What came is kept as bytes and shown only in a finding, as showing is what takes time. */
+/* Keeps frames in a ring, as the bytes that came: they are printed only for a finding, since printing takes long. */
 #include "history.h"
 
 #include <ctype.h>
@@ -89,7 +89,7 @@ static char *show(const struct frame_kept *frame)
     return terms_show(span);
 }
 
-/* True if the number stands in the text as a word of its own. */
+/* Returns true if the number is in the text as a word of its own. */
 static bool names(const char *text, long long id)
 {
     char number[32];
@@ -162,8 +162,7 @@ _Noreturn void finding(const char *format, ...)
     end();
 }
 
-/* -- what terms.c calls: Check's own reports need a test that Check runs --------------------------------------------
- */
+/* -- what terms.c calls: Check's own reports need a test that Check runs ------------------------------------------ */
 
 void _mark_point(const char *file, int line)
 {

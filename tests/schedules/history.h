@@ -9,18 +9,18 @@
 uint64_t now_us(void);
 
 /* Forgets all frames. `on_finding` is called once, after a finding was printed and before exit. All frames that are
- * kept then go to the file at `path`, unless it is NULL. */
+ * kept are then written to the file at `path`, unless it is NULL. */
 void history_start(void (*on_finding)(void), const char *path);
 
-/* A frame that was sent, in the notation of terms.h; one that came, as it came. */
+/* Keeps a frame that was sent, in the notation of terms.h, or one that came, as it came. */
 void history_sent(const char *text);
 void history_received(const unsigned char *bytes, size_t length);
 
-/* All frames about this request or call are part of the next finding, until they are forgotten. */
+/* Makes all frames about this request or call part of the next finding, until they are forgotten. */
 void history_concern(long long id);
 void history_forget(void);
 
-/* Prints the text, what is said above, and the last frames each way; exits with status 1. */
+/* Prints the text, the frames named above, and the last frames each way; exits with status 1. */
 _Noreturn void finding(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

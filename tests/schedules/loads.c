@@ -1,4 +1,4 @@
-/* The kinds of load, their weights and switches. */
+/* Lists the kinds of load, with their weights and switches. */
 #include <stdio.h>
 #include <string.h>
 
@@ -33,7 +33,7 @@ static struct load loads[] = {
     {.name = "fork_stream", .weight = 1, .flags = LOAD_STREAM, .make = load_forking_stream},
     {.name = "segment", .weight = 5, .make = load_segment},
     {.name = "receive", .weight = 6, .make = load_receive},
-    /* Of those above: aborts, options, what answers to calls bring with them, checks, and ends of sessions. */
+    /* Additions to those above: aborts, options, requests within answers to calls, checks, and ends of sessions. */
     {.name = "cancel", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "timeout", .weight = 1, .flags = LOAD_MODIFIER},
     {.name = "unknown", .weight = 1, .flags = LOAD_MODIFIER},

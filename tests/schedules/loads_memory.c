@@ -1,4 +1,4 @@
-/* Binaries and tensors through shared memory, both ways. */
+/* Sends binaries and tensors through shared memory, both ways. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static unsigned char byte_at(int start, size_t offset)
     return (unsigned char)((size_t)start + offset);
 }
 
-/* -- to Python ----------------------------------------------------------------------------------------------------- */
+/* -- to Python ---------------------------------------------------------------------------------------------------- */
 
 static void give_back(struct driver *driver, struct request *request, struct span value)
 {
@@ -96,7 +96,7 @@ void load_segment(struct driver *driver, struct request *request)
     request->on_reply = use_segment;
 }
 
-/* -- from Python --------------------------------------------------------------------------------------------------- */
+/* -- from Python -------------------------------------------------------------------------------------------------- */
 
 static void check_pattern(const struct request *request, const unsigned char *bytes, size_t length)
 {

@@ -1,4 +1,4 @@
-/* Requests that run from their beginning to their end on one thread. */
+/* Sends requests that run from their beginning to their end on one thread. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "fields.h"
 #include "history.h"
 
-/* Python's way to write a value, and that of terms.h. */
+/* A value as Python writes it, and as terms.h does. */
 static const struct {
     const char *python, *notation;
 } values[] = {
@@ -165,7 +165,7 @@ void load_log(struct driver *driver, struct request *request)
     expect_number(request, request->id);
 }
 
-/* -- references ---------------------------------------------------------------------------------------------------- */
+/* -- references --------------------------------------------------------------------------------------------------- */
 
 static void release_reference(struct driver *driver, struct request *request, struct span value)
 {
@@ -196,7 +196,7 @@ void load_reference(struct driver *driver, struct request *request)
     request->on_reply = use_reference;
 }
 
-/* -- others -------------------------------------------------------------------------------------------------------- */
+/* -- others ------------------------------------------------------------------------------------------------------- */
 
 static void check_info(struct driver *driver, struct request *request, struct span value)
 {

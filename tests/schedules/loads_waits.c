@@ -1,4 +1,4 @@
-/* Requests that wait for something: coroutines, calls to the BEAM, threads, streams. */
+/* Sends requests that wait: coroutines, calls to the BEAM, threads, streams. */
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ void load_deadline(struct driver *driver, struct request *request)
         request->timeout = timeout;
 }
 
-/* -- calls to the BEAM --------------------------------------------------------------------------------------------- */
+/* -- calls to the BEAM -------------------------------------------------------------------------------------------- */
 
 static void set_asking(struct request *request, const char *format)
 {
@@ -79,7 +79,7 @@ void load_detached(struct driver *driver, struct request *request)
     request->is_exempt = true;
 }
 
-/* -- streams ------------------------------------------------------------------------------------------------------- */
+/* -- streams ------------------------------------------------------------------------------------------------------ */
 
 static void set_stream(struct driver *driver, struct request *request, const char *function)
 {

@@ -1,5 +1,5 @@
-"""What the requests of mixed_load.c call. Most return (tick at the beginning, value, tick at the end), so that the
-test sees in which order requests ran; a value says nothing about that."""
+"""Defines what the requests of mixed_load.c call. Most return (tick at the beginning, value, tick at the end), so that
+the test can check in which order requests ran; a value alone does not show that."""
 import asyncio
 import contextvars
 import itertools
@@ -32,7 +32,7 @@ def tick():
 
 
 def where():
-    """The thread's name: what a call may wait for depends on who waits for the thread."""
+    """Returns the thread's name: what a call may wait for depends on what waits for the thread."""
     name = threading.current_thread().name
     return "main" if name == "MainThread" else name
 
@@ -104,7 +104,7 @@ def array(length, start):
 
 
 def checksum(data):
-    """A tensor's bytes, or a binary's."""
+    """Returns the bytes of a tensor, or of a binary."""
     return (tick(), sum(bytes(data)), tick())
 
 

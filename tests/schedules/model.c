@@ -12,7 +12,7 @@
 /* A timer of the port may count in whole milliseconds, from a clock that was read just before. */
 #define CLOCK_SLACK_US 1000
 
-/* -- values -------------------------------------------------------------------------------------------------------- */
+/* -- values ------------------------------------------------------------------------------------------------------- */
 
 void model_check_value(const struct request *request, struct span value)
 {
@@ -25,14 +25,14 @@ void model_check_value(const struct request *request, struct span value)
     free(text);
 }
 
-/* True if the main thread may have run this while another request waited for the BEAM. */
+/* Returns true if the main thread may have run this while another request waited for the BEAM. */
 static bool may_have_overlapped(const struct driver *driver, uint64_t since)
 {
     return driver->last_long_wait >= since || !load_is_on("order");
 }
 
-/* While the main thread waits for the BEAM for long, one request may run inside of the one that waits, and then another
- * one, but none inside of these. Returns the depth of a request that began and ended at these ticks. */
+/* While the main thread waits for the BEAM for long, one request may run inside the waiting one, and then another one,
+ * but none inside these. Returns the depth of a request that began and ended at these ticks. */
 static int check_depth(const struct driver *driver, const struct request *request, long long begin, long long end)
 {
     int depth = 1;
@@ -50,7 +50,7 @@ static int check_depth(const struct driver *driver, const struct request *reques
     return depth;
 }
 
-/* Each request that others wait for has ended before one that came later begins. */
+/* Each request that others wait for must have ended before a later one begins. */
 void model_check_order(struct driver *driver, struct request *request, long long begin, long long end)
 {
     if (!request_is_ordered(request))
@@ -73,12 +73,12 @@ void model_check_order(struct driver *driver, struct request *request, long long
     driver->order[at].sent_at = request->sent_at;
 }
 
-/* A reply that says that a request has run comes after those of the requests that it had to wait for. */
+/* The reply of a request that has run must come after those of the requests that it waited for. */
 static void check_reply_order(struct driver *driver, const struct request *request)
 {
     for (size_t i = 0; request_is_ordered(request) && driver->open[i] != request; i++) {
         const struct request *other = driver->open[i];
-        /* One that is aborted in the queue is answered by another thread, which may come later. */
+        /* A request that is aborted in the queue is answered by another thread, which may come later. */
         if (!request_is_ordered(other) || request_is_aborted(other) || may_have_overlapped(driver, other->sent_at))
             continue;
         history_concern(other->id);
@@ -87,7 +87,7 @@ static void check_reply_order(struct driver *driver, const struct request *reque
     }
 }
 
-/* -- replies ------------------------------------------------------------------------------------------------------- */
+/* -- replies ------------------------------------------------------------------------------------------------------ */
 
 static void check_events(const struct request *request, bool is_ok)
 {
@@ -124,7 +124,7 @@ static void check_ok(struct driver *driver, struct request *request, struct span
         model_check_value(request, value);
 }
 
-/* Within a call that blocks the event loop, or a thread other than the main one, nothing can be awaited. */
+/* Within a call that blocks the event loop, or on a thread other than the main one, a request cannot await. */
 static bool may_not_await(const struct driver *driver, const struct request *request)
 {
     bool is_blocked = request->within != NULL && strcmp(request->within->where, "async") != 0;
@@ -205,9 +205,9 @@ static void take_reply(struct driver *driver, struct span *frame, bool is_ok)
         call_within_ended(driver, request->within);
 }
 
-/* -- other events -------------------------------------------------------------------------------------------------- */
+/* -- other events ------------------------------------------------------------------------------------------------- */
 
-/* The request that an event belongs to; NULL for nil. */
+/* Returns the request that an event belongs to; NULL for nil. */
 static struct request *take_owner(struct driver *driver, struct span *frame, const char *event)
 {
     struct span term = take_term(frame);
@@ -235,8 +235,8 @@ static void take_output(struct driver *driver, struct span *frame)
              (const char *)text.bytes);
 }
 
-/* A coroutine of the user's that was made, and aborted before it was awaited: Python warns when it is freed, which may
- * be later and elsewhere. The engine's own are its own business. */
+/* A user's coroutine that was created, and aborted before it was awaited: Python warns when it is freed, which may be
+ * later and elsewhere. The engine must await, or close, its own ones. */
 static bool is_unawaited(struct span text)
 {
     static const char end[] = "was never awaited";

@@ -1,4 +1,5 @@
-/* posix_spawn(3), two pipes and a buffer: a port that does not read must not keep the test from reading. */
+/* Runs the port by posix_spawn(3), two pipes and a buffer: a port that does not read must not keep the test from
+ * reading. */
 #include "port_process.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ struct port_process {
     size_t length, capacity, written;
 };
 
-/* -- starting ------------------------------------------------------------------------------------------------------ */
+/* -- starting ----------------------------------------------------------------------------------------------------- */
 
 static void make_pipe(int ends[2])
 {
@@ -51,7 +52,7 @@ static void spawn(struct port_process *process, const char *program, const char 
     posix_spawn_file_actions_adddup2(&actions, fileno(process->errors), STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    /* posix_spawn only reads, whatever its type says. */
+    /* posix_spawn only reads, despite its type. */
     int error = posix_spawn(&process->pid, program, &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
@@ -85,7 +86,7 @@ pid_t port_process_pid(const struct port_process *process)
     return process->pid;
 }
 
-/* -- to the port --------------------------------------------------------------------------------------------------- */
+/* -- to the port -------------------------------------------------------------------------------------------------- */
 
 static void append_message(struct port_process *process)
 {
@@ -130,7 +131,7 @@ static void write_some(struct port_process *process)
 {
     size_t left = process->length - process->written;
     ssize_t count = write(process->input, process->unwritten + process->written, left);
-    /* A port that has ended is found at the end of its output, which may still hold frames. */
+    /* The end of the port is detected at the end of its output, which may still hold frames. */
     if (count < 0 && errno != EAGAIN)
         count = (ssize_t)left;
     if (count > 0)
@@ -169,7 +170,7 @@ void port_process_hang_up(struct port_process *process)
     process->output = -1;
 }
 
-/* -- from the port ------------------------------------------------------------------------------------------------- */
+/* -- from the port ------------------------------------------------------------------------------------------------ */
 
 /* Returns true if there is something to read. */
 static bool wait_ready(struct port_process *process, uint64_t until)
@@ -203,7 +204,7 @@ enum frame_status port_process_next(struct port_process *process, uint64_t until
     }
 }
 
-/* -- the end ------------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------ */
 
 int port_process_wait(struct port_process *process, uint64_t until)
 {

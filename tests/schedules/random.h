@@ -1,4 +1,4 @@
-/* Numbers at random from a printed seed (splitmix64). */
+/* Generates random numbers from a printed seed (splitmix64). */
 #ifndef PYTHONX_TESTS_RANDOM_H
 #define PYTHONX_TESTS_RANDOM_H
 
@@ -17,7 +17,7 @@ static inline uint64_t random_next(struct random *random)
     return value ^ value >> 31;
 }
 
-/* From 0 to below `count`. */
+/* Returns a number from 0 to below `count`. */
 static inline int random_below(struct random *random, int count)
 {
     return (int)(random_next(random) % (uint64_t)count);
@@ -28,7 +28,7 @@ static inline int random_between(struct random *random, int least, int most)
     return least + random_below(random, most - least + 1);
 }
 
-/* True in `percent` of 100 cases. */
+/* Returns true in `percent` of 100 cases. */
 static inline bool random_chance(struct random *random, int percent)
 {
     return random_below(random, 100) < percent;

@@ -7,7 +7,7 @@
 #include "driver.h"
 #include "history.h"
 
-/* -- under way ----------------------------------------------------------------------------------------------------- */
+/* -- under way ---------------------------------------------------------------------------------------------------- */
 
 struct request *request_find(struct driver *driver, long long id)
 {
@@ -50,7 +50,7 @@ void request_ended(struct driver *driver, struct request *request)
     request->answered = true;
 }
 
-/* -- sending ------------------------------------------------------------------------------------------------------- */
+/* -- sending ------------------------------------------------------------------------------------------------------ */
 
 void send_line(struct driver *driver, const char *format, ...)
 {
@@ -95,7 +95,7 @@ static void write_options(const struct request *request, char options[256])
     strcat(options, "}");
 }
 
-/* Aborts at random: as soon as it is sent, while it waits or runs, or when it has ended. */
+/* Aborts at random: as soon as the request is sent, while it waits or runs, or when it has ended. */
 static void plan_abort(struct driver *driver, struct request *request)
 {
     static const int timeouts[] = {0, 1, 5, 40, 40, 300, 30000};
@@ -158,7 +158,7 @@ void request_cancel(struct driver *driver, struct request *request)
         send_line(driver, "{cancel, %lld}", request->id);
 }
 
-/* -- later --------------------------------------------------------------------------------------------------------- */
+/* -- later -------------------------------------------------------------------------------------------------------- */
 
 void act_later(struct driver *driver, enum action_kind kind, long long id, int most_us)
 {

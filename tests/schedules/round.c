@@ -1,4 +1,4 @@
-/* One session: start, load at random with quiet moments, and an end of one of five kinds. */
+/* Runs one session: start, load at random with quiet moments, and an end of one of five kinds. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,13 +8,13 @@
 #include "wire/term.h"
 
 #define STEP_US 20000
-/* A request that takes this long is left alone: load that goes on may hide that the port waits for something. */
+/* A request that takes this long gets no other load: load that goes on may hide that the port is stuck. */
 #define STALL_US ((uint64_t)3 * 1000000)
 #define EXIT_US ((uint64_t)15 * 1000000)
-/* From a reply until the port has counted what it was about. */
+/* The time from a reply until the port has counted its request. */
 #define SETTLE_US ((uint64_t)1000000)
 
-/* -- frames -------------------------------------------------------------------------------------------------------- */
+/* -- frames ------------------------------------------------------------------------------------------------------- */
 
 static void describe_open(const struct driver *driver)
 {
@@ -73,7 +73,7 @@ static bool is_stalled(const struct driver *driver)
     return driver->open_count > 0 && now_us() - driver->open[0]->sent_at > STALL_US;
 }
 
-/* -- quiet moments ------------------------------------------------------------------------------------------------- */
+/* -- quiet moments ------------------------------------------------------------------------------------------------ */
 
 static void wait_until_idle(struct driver *driver)
 {
@@ -123,7 +123,7 @@ static void be_quiet(struct driver *driver)
     calls_check_quiet(driver);
 }
 
-/* -- load ---------------------------------------------------------------------------------------------------------- */
+/* -- load --------------------------------------------------------------------------------------------------------- */
 
 static void cancel_at_random(struct driver *driver)
 {
@@ -152,7 +152,7 @@ static void run_load(struct driver *driver, uint64_t until)
     }
 }
 
-/* -- start and end ------------------------------------------------------------------------------------------------- */
+/* -- start and end ------------------------------------------------------------------------------------------------ */
 
 static void begin(struct driver *driver, const struct round_options *options)
 {

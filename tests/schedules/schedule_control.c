@@ -1,4 +1,5 @@
-/* A listening socket, one connection, and the lines that came while another one was waited for. */
+/* Controls points by a listening socket, one connection, and the lines that came while the test waited for another
+ * one. */
 #include "schedule_control.h"
 
 #include <poll.h>
@@ -12,7 +13,7 @@
 
 #include <check.h>
 
-#define PATIENCE_MSEC 10000
+#define WAIT_MSEC 10000
 #define LINE_LENGTH 300
 #define LINES_MAX 256
 
@@ -59,7 +60,7 @@ void schedule_control_free(struct schedule_control *control)
 static void wait_readable(int fd, const char *what)
 {
     struct pollfd poller = {.fd = fd, .events = POLLIN};
-    ck_assert_msg(poll(&poller, 1, PATIENCE_MSEC) == 1, "schedule: waited %d s for %s", PATIENCE_MSEC / 1000, what);
+    ck_assert_msg(poll(&poller, 1, WAIT_MSEC) == 1, "schedule: waited %d s for %s", WAIT_MSEC / 1000, what);
 }
 
 static void ensure_connected(struct schedule_control *control)
@@ -87,7 +88,7 @@ static void read_line(struct schedule_control *control, char line[LINE_LENGTH], 
     ck_assert_msg(strncmp(line, "error", 5) != 0, "schedule: %s", line);
 }
 
-/* Takes the line out of those that came early, and moves up what follows it. */
+/* Removes the line from those that came early. */
 static bool take_early(struct schedule_control *control, const char *expected)
 {
     size_t at = 0;

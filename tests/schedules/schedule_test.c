@@ -1,4 +1,4 @@
-/* Schedule points themselves, in a process forked for each test: held, released, refused, and left by a child. */
+/* Tests schedule points themselves, in a process forked for each test: held, released, refused, and left by a child. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

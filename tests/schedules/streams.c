@@ -1,4 +1,4 @@
-/* Grants items of streams in pieces of random size, and checks that they come in order and no more of them. */
+/* Grants items of streams in pieces of random size, and checks that no more than these come, in order. */
 #include <stdio.h>
 
 #include "driver.h"
@@ -22,7 +22,7 @@ static bool has_grant_planned(const struct driver *driver, const struct request 
     return false;
 }
 
-/* Goes on with a stream: called when it was sent, and whenever items have come. */
+/* Goes on with a stream; must be called when it was sent, and whenever items have come. */
 void stream_drive(struct driver *driver, struct request *request)
 {
     struct random *random = &driver->random;

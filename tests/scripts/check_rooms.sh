@@ -1,15 +1,15 @@
 #!/bin/sh
-# check_rooms.sh [FOLDER]: checks the includes of port/ (or FOLDER) against the order of its rooms (port/README.md). Prints each
-# offender, and ends with status 1 if there is one. Tests are not checked: they may include anything.
+# check_rooms.sh [FOLDER]: checks the includes of port/ (or FOLDER) against the order of its rooms (port/README.md).
+# Prints each offender, and ends with status 1 if there is one. Tests are not checked: they may include anything.
 set -u
 LC_ALL=C
 export LC_ALL
 
 root=${1:-port}
-# From the lowest room to the highest; what stands in engine/ itself is above all of them.
+# From the lowest room to the highest; the files in engine/ itself are above all of them.
 rooms="os wire engine/queue engine/python engine/shm engine/numpy engine/codec engine/exec engine/session engine/beam engine"
 
-# "FILE:LINE INCLUDED" for each include of ours.
+# Prints "FILE:LINE INCLUDED" for each include of ours.
 list_includes() {
     find "$root" -name '*.[ch]' -exec grep -n '^ *# *include *"' /dev/null {} + |
         sed 's/^\([^:]*:[0-9]*\):[^"]*"\([^"]*\)".*/\1 \2/' | sort
@@ -68,7 +68,7 @@ check_includes() {
         END { exit failed }'
 }
 
-# Two headers of one name are mixed up by whoever reads an include, and by some compilers.
+# Readers, and some compilers, mix up two headers of one name.
 check_names() {
     twice=$(find "$root" -name '*.h' | sed 's,.*/,,' | sort | uniq -d)
     for name in $twice; do

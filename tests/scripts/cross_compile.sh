@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles all of port/ with each compiler that is here, as Linux and as other systems have it. Compiling is all: the
-# headers of Python and NumPy are this machine's, which hold for every system with longs of 64 bits.
+# Compiles all of port/ with each compiler that is installed, as Linux and as other systems have it. It only compiles:
+# the headers of Python and NumPy are this machine's, which hold for every system with longs of 64 bits.
 set -u
 
 folder=build/portability

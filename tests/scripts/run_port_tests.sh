@@ -1,6 +1,7 @@
 #!/bin/sh
-# run_port_tests.sh PROGRAM PYTHON: runs the Check tests, all of them with the Pythons of this machine and those of arrays with
-# the venvs of test_venvs.sh as well; one of them has uvloop, too. The Python inside of the tests' own process is the first on PATH.
+# run_port_tests.sh PROGRAM PYTHON: runs the Check tests, all of them with the Pythons of this machine and those of
+# arrays with the venvs of test_venvs.sh as well; one of them has uvloop, too. The tests' own process uses the Python
+# that is first on PATH.
 set -u
 
 check=$1

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Pythons with the packages that some tests need, each in a venv. They lie in the user's cache, not in the checkout:
-# several checkouts share them, and `make clean` leaves them alone.
-#   test_venvs.sh PYTHON         makes those that are not there, with PYTHON; warns where it cannot
-#   test_venvs.sh PYTHON NAME    prints the folder of one, or nothing where it was not made
+# Makes Pythons with the packages that some tests need, each in a venv. They are in the user's cache, not in the
+# checkout: several checkouts share them, and `make clean` does not remove them.
+#   test_venvs.sh PYTHON         makes those that are missing, with PYTHON; warns if it cannot
+#   test_venvs.sh PYTHON NAME    prints the folder of one, or nothing if it was not made
 set -u
 
 python=$1
@@ -22,7 +22,7 @@ is_whole() {
     [ -x "$folder/$1/bin/python3" ] && [ "$(cat "$folder/$1/list" 2>/dev/null)" = "$(packages_of "$1")" ]
 }
 
-# Beside its place first: what was interrupted, or what another make does at the same time, leaves no half of one.
+# Built beside its place first: neither an interruption nor another make at the same time leaves half a venv.
 make_venv() {
     new=$folder/$1.new.$$
     mkdir -p "$folder" &&

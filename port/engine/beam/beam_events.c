@@ -17,7 +17,7 @@ int beam_events_refuse_in_child(void)
     return -1;
 }
 
-/* Finishes and sends it; -1 with an error set. */
+/* Finishes and sends the message. Returns 0, or -1 with an error set. */
 static int send_message(struct message *message)
 {
     if (beam_events_refuse_in_child() < 0) {

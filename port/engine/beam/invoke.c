@@ -1,3 +1,4 @@
+/* Sends a call and waits for its answer: the main thread by the scheduler, any other on its own. */
 #include "beam/invoke.h"
 
 #include "beam/beam_events.h"
@@ -11,8 +12,9 @@
 #include "queue/session.h"
 #include "session/scheduler.h"
 
-/* While the job waits, from before its call is sent, its thread looks for its abort by itself: no exception is on its
- * way to it that what runs within the call could meet, or that it would not notice while it waits. */
+/* Notes that the job does not wait any more. While it waits, from before its call is sent, its thread checks for its
+ * abort on its own: an exception from outside could hit a job that runs within the call, or come without being noticed
+ * while the thread waits. */
 static void stop_waiting(struct job *job)
 {
     session_lock();
@@ -20,8 +22,8 @@ static void stop_waiting(struct job *job)
     session_unlock();
 }
 
-/* On another thread than the main one: runs what was made within the call. 0 once it is answered, -1 with an error set.
- */
+/* Runs the jobs that are made within the call, on another thread than the main one. Returns 0 once it is answered, -1
+ * with an error set. */
 static int run_until_answered(struct invocation *invocation)
 {
     unsigned long ident = PyThread_get_thread_ident();
@@ -47,11 +49,11 @@ static int wait_on_thread(struct invocation *invocation)
     if (job == NULL)
         return failed;
     stop_waiting(job);
-    /* It may have come since. */
+    /* The abort may have come since the last check. */
     return failed ? failed : interrupt_raise(job);
 }
 
-/* Waits, and takes the invocation out. 0 once it is answered, -1 with an error set. */
+/* Waits, and removes the invocation. Returns 0 once it is answered, -1 with an error set. */
 static int wait_for_answer(struct invocation *invocation)
 {
     if (invocation->waiter == WAITER_THREAD)
@@ -69,7 +71,7 @@ static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
 {
     bool on_main = interrupt_on_main();
     struct invocation invocation = {.waiter = on_main ? WAITER_MAIN : WAITER_THREAD, .job = on_main ? NULL : job_top()};
-    /* A child of a fork has none of the session's threads. */
+    /* A forked child has none of the session's threads. */
     if (beam_events_refuse_in_child() < 0)
         return NULL;
     invoke_table_add(&invocation);
@@ -89,7 +91,7 @@ static PyObject *call_and_wait(PyObject *target, PyObject *arguments)
     if (!failed)
         return invoke_result_take(&invocation);
     beam_events_abandon(invocation.number);
-    /* It may have come after all. */
+    /* The answer may have come after all. */
     request_free(&invocation.answer);
     return NULL;
 }

@@ -7,7 +7,7 @@
 
 PyObject *invoke_function(PyObject *self, PyObject *arguments); /* erlang.call(module, function, args) */
 
-/* Calling a Fun; new reference to what it returned. */
+/* Calls a Fun. Returns a new reference to its value; NULL with an error set. */
 PyObject *invoke_fun(PyObject *fun, PyObject *arguments, PyObject *keywords);
 
 #endif

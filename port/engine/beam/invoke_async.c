@@ -49,7 +49,7 @@ PyObject *invoke_async_abandon_function(PyObject *self, PyObject *future)
     Py_RETURN_NONE;
 }
 
-/* New reference to the value, or NULL with an error set. */
+/* Returns a new reference to the value, or NULL with an error set. */
 static PyObject *take_result(struct invocation *invocation)
 {
     if (invocation->answered)

@@ -20,7 +20,7 @@ static void set_field(PyObject *error, PyObject *reason, const char *name)
         PyErr_Clear();
 }
 
-/* The BEAM's own trace stands below Python's (PEP 678). */
+/* Adds the BEAM's own trace below Python's (PEP 678). */
 static void add_stacktrace(PyObject *error, PyObject *reason)
 {
     PyObject *trace = PyDict_Check(reason) ? PyDict_GetItemString(reason, "stacktrace") : NULL;
@@ -51,7 +51,7 @@ static void raise_reason(PyObject *reason)
     Py_DECREF(error);
 }
 
-/* New reference to the value of {ok, Value}; NULL with an error set. */
+/* Returns a new reference to the value of {ok, Value}; NULL with an error set. */
 static PyObject *read_outcome(struct request *answer)
 {
     struct decoder decoder = decoder_of(answer->arguments, false);
@@ -69,7 +69,7 @@ static PyObject *read_outcome(struct request *answer)
     return value;
 }
 
-/* As if the BEAM had answered so. */
+/* Raises an erlang.Error as if the BEAM had answered with one. */
 static void raise_refusal(const char *text)
 {
     PyObject *reason = Py_BuildValue("{s:s,s:s}", "kind", PROTOCOL_BAD_REQUEST, "message", text);

@@ -1,11 +1,12 @@
-/* What the BEAM answered to a call from Python: {ok, Value}, or {error, Reason}, which becomes an erlang.Error. */
+/* Reads the BEAM's answer to a call from Python: {ok, Value}, or {error, Reason}, which becomes an erlang.Error. With
+ * the GIL. */
 #ifndef PYTHONX_INVOKE_RESULT_H
 #define PYTHONX_INVOKE_RESULT_H
 
 #include "exec/invoke_table.h"
 #include "python/py_api.h"
 
-/* Adds the exception to the module; 0, or -1 with an error set. With the GIL, as the next. */
+/* Adds the exception to the module. Returns 0, or -1 with an error set. */
 int invoke_result_start(PyObject *module);
 
 /* Returns a new reference to the value of an answered call, or NULL with an error set; frees the answer. */

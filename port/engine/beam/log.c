@@ -9,7 +9,7 @@
 #include "wire/message.h"
 #include "wire/protocol.h"
 
-/* -1 with an error set. */
+/* Appends the fields. Returns 0, or -1 with an error set. */
 static int put_fields(struct message *message, PyObject *fields)
 {
     Py_ssize_t position = 0;
@@ -26,7 +26,7 @@ static int put_fields(struct message *message, PyObject *fields)
     return 0;
 }
 
-/* The stream is the parent's: a child's records go to the port's stderr. */
+/* The stream is the parent's: a forked child's records go to the port's stderr. */
 static PyObject *log_in_child(PyObject *fields)
 {
     PyObject *text = PyDict_GetItemString(fields, "message");

@@ -4,7 +4,7 @@
 
 #include "python/py_api.h"
 
-/* log(level, fields): the level's name in the BEAM, and a dict of what is to be told. With the GIL. */
+/* Makes log(level, fields): the level's name in the BEAM, and a dict of the record's fields. With the GIL. */
 PyObject *log_send_function(PyObject *self, PyObject *arguments);
 
 #endif

@@ -1,4 +1,4 @@
-"""Records of Python's logging as events (PEP 282)."""
+"""Sends records of Python's logging as events (PEP 282)."""
 
 import time
 
@@ -13,19 +13,19 @@ def level_name(number):
 
 
 def text(value):
-    # Lone surrogates must not keep a record from being sent.
+    # Lone surrogates must not prevent a record from being sent.
     return str(value).encode("utf-8", "backslashreplace")
 
 
 def log_warning(message, file, line):
-    """One of the module warnings, where logging is not loaded."""
+    """Makes a record of a warning, for the case that logging is not loaded."""
     fields = {"message": text(message), "logger": b"py.warnings", "file": text(file), "line": line}
     log("warning", {**fields, "time": int(time.time() * 1_000_000)})
 
 
 def make_handler(logging):
     class EventHandler(logging.Handler):
-        """Tells the BEAM; a handler that somebody adds beside it works as usual."""
+        """Sends records to the BEAM; a handler that code adds beside it works as usual."""
 
         def emit(self, record):
             try:

@@ -9,7 +9,7 @@ _numpy = _pythonx.embedded("tensor").numpy
 
 
 class Refused:
-    """Stands where something has no form, so that the encoder's error names the column, and the place in it."""
+    """Stands for a value without a form, so that the encoder's error names the column and the row."""
 
     def __init__(self, why):
         self.why = why
@@ -35,7 +35,7 @@ def columns(pairs):
     return table
 
 
-# -- pandas ------------------------------------------------------------------------------------------------------------
+# -- pandas -----------------------------------------------------------------------------------------------------------
 
 
 def pandas_frame(frame):
@@ -50,20 +50,21 @@ def pandas_series(series):
     if hasattr(dtype, "pyarrow_dtype"):
         return arrow_array(series.array.__arrow_array__())
     if dtype.kind in "biufc" and not (has_own_nulls(dtype) and series.hasnans):
-        # The type of the numbers in a column that may have nulls, or is sparse.
+        # Returns the type of the numbers in a column that may have nulls, or is sparse.
         return series.to_numpy(dtype=getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype)))
     if dtype.kind == "m":
         return Refused("a column of timedelta has no form: send it as a number, such as column.dt.total_seconds()")
-    # A Timestamp has its nanoseconds: the encoder refuses it rather than lose them.
+    # A Timestamp keeps its nanoseconds: the encoder refuses it rather than lose them.
     return [None if null else value for value, null in zip(series.astype(object), series.isna())]
 
 
 def has_own_nulls(dtype):
-    # Int64, boolean and such; in a column of plain floats a null is a NaN, which has a form of its own.
+    # Returns true for Int64, boolean and such; in a column of plain floats a null is a NaN, which has a form of its
+    # own.
     return hasattr(dtype, "na_value") and hasattr(dtype, "numpy_dtype")
 
 
-# -- Polars ------------------------------------------------------------------------------------------------------------
+# -- Polars -----------------------------------------------------------------------------------------------------------
 
 
 def polars_frame(frame):
@@ -102,7 +103,8 @@ def polars_has_nanoseconds(series):
 
 
 def polars_values(series):
-    """As to_list, which cuts nanoseconds off: it has Refused in their place. Slower, so only used if there are any."""
+    """Does what to_list does, which cuts nanoseconds off, but puts Refused in their place. Slower, so it is only used
+    if there are any."""
     kind = polars_kind(series.dtype)
     if is_time_in_nanoseconds(series.dtype):
         cut = series.to_physical() % 1000 != 0
@@ -134,7 +136,7 @@ def polars_lazy_frame(_frame):
     raise EncodeError("a LazyFrame has no rows yet: send frame.collect()")
 
 
-# -- PyArrow -----------------------------------------------------------------------------------------------------------
+# -- PyArrow ----------------------------------------------------------------------------------------------------------
 
 
 def arrow_table(table):
@@ -147,7 +149,7 @@ def arrow_array(array):
 
     if isinstance(array, pyarrow.ChunkedArray):
         array = array.combine_chunks()
-    if isinstance(array, pyarrow.ChunkedArray):  # still in chunks: what is over 2 GiB does not fit one
+    if isinstance(array, pyarrow.ChunkedArray):  # still in chunks: data over 2 GiB does not fit into one
         return [value for chunk in array.chunks for value in arrow_values(chunk)]
     kind = array.type
     numbers = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
@@ -157,7 +159,7 @@ def arrow_array(array):
 
 
 def arrow_values(array):
-    """As to_pylist, which may cut nanoseconds off: it has Refused in their place."""
+    """Does what to_pylist does, which may cut nanoseconds off, but puts Refused in their place."""
     import pyarrow
     import pyarrow.types as types
 
@@ -186,5 +188,5 @@ def arrow_value(scalar):
     if isinstance(scalar, (pyarrow.TimestampScalar, pyarrow.Time64Scalar)):
         return nanoseconds() if scalar.type.unit == "ns" and scalar.value % 1000 else scalar.as_py()
     has_own_form = isinstance(scalar, pyarrow.ExtensionScalar) and type(scalar) is not pyarrow.ExtensionScalar
-    held = getattr(scalar, "value", None)  # by a dictionary, a union and such
+    held = getattr(scalar, "value", None)  # of a dictionary, a union and such
     return arrow_value(held) if isinstance(held, pyarrow.Scalar) and not has_own_form else scalar.as_py()

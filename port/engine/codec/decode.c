@@ -17,7 +17,7 @@ int decode_start(void)
     return decode_map_start();
 }
 
-/* -- lists and tuples ---------------------------------------------------------------------------------------------- */
+/* -- lists and tuples --------------------------------------------------------------------------------------------- */
 
 static PyObject *decode_list(struct decoder *decoder, const struct term_head *head)
 {
@@ -45,7 +45,7 @@ static PyObject *decode_list(struct decoder *decoder, const struct term_head *he
                              : decode_fail_at(decoder, tail.start, "an improper list has no form in Python");
 }
 
-/* {'$ref', N}: the object that the session keeps under N. */
+/* Decodes {'$ref', N} to the object that the session keeps under N. */
 static PyObject *resolve_reference(PyObject *tuple)
 {
     PyObject *first = PyTuple_GetItem(tuple, 0), *number = PyTuple_GetItem(tuple, 1);
@@ -58,7 +58,7 @@ static PyObject *resolve_reference(PyObject *tuple)
     return object;
 }
 
-/* {'$segment', Number, Offset, Length}: decodes to what a binary of its bytes would; false for any other tuple. */
+/* Decodes {'$segment', Number, Offset, Length} as a binary of its bytes. Returns false for any other tuple. */
 DECODE_NO_STACK static bool decode_segment(struct decoder *decoder, const struct term_head *tuple, PyObject **object)
 {
     unsigned char *bytes;
@@ -95,7 +95,7 @@ static PyObject *decode_tuple(struct decoder *decoder, const struct term_head *h
     return items != NULL && length == 2 && !decoder->keep_references ? resolve_reference(items) : items;
 }
 
-/* -- any term ------------------------------------------------------------------------------------------------------ */
+/* -- any term ----------------------------------------------------------------------------------------------------- */
 
 static PyObject *decode_nested(struct decoder *decoder, const struct term_head *head)
 {
@@ -148,7 +148,7 @@ PyObject *decode_any(struct decoder *decoder)
 
 PyObject *decode_term(struct decoder *decoder, const char *name)
 {
-    /* Nothing of what is made here is garbage yet, and collections would walk through all of it again and again. */
+    /* The objects made here are not garbage yet, and each collection would walk through all of them again. */
     int collects = PyGC_Disable();
     PyObject *object = decode_next(decoder);
     if (collects)

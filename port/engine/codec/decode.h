@@ -9,7 +9,7 @@
 #include "wire/request.h"
 #include "wire/span.h"
 
-/* For functions with much on the stack: inlined, they would take it at each level of a nested term. */
+/* For functions that need much stack: inlined, they would take it at each level of a nested term. */
 #define DECODE_NO_STACK __attribute__((noinline))
 
 struct decoder {
@@ -19,7 +19,7 @@ struct decoder {
     bool keep_references;    /* {'$ref', N} stays a tuple, and %PythonxPort.Object{} a dict */
     bool hashable;           /* inside a key or a set: sets become frozensets */
     bool moved;              /* an array's bytes were moved: the frame cannot be read again */
-    struct request *request; /* whose frame it is, so that arrays may use its bytes; NULL: they get copies */
+    struct request *request; /* the request whose frame it is: arrays may use its bytes; NULL: they get copies */
     unsigned depth;
     struct value_path path;
 };
@@ -31,11 +31,13 @@ static inline struct decoder decoder_of(struct span span, bool bytes)
     return (struct decoder){.span = span, .bytes = bytes};
 }
 
-/* New reference to the object of the term at the span's position, which moves past it. NULL with an error set: a
- * DecodeError, whose message names the place after `name`, or what Python raised. Owns no bytes of the span. */
+/* Returns a new reference to the object of the term at the span's position, which moves past it. Returns NULL with an
+ * error set: a DecodeError, whose message names the place after `name`, or what Python raised. The object keeps no
+ * bytes of the span. */
 PyObject *decode_term(struct decoder *decoder, const char *name);
 
-/* For the parts of the decoder: the next term's object, new reference; NULL with an error set that has no path yet. */
+/* Decodes the next term, for the parts of the decoder. Returns a new reference; NULL with an error set that has no path
+ * yet. */
 PyObject *decode_any(struct decoder *decoder);
 
 #endif

@@ -8,7 +8,7 @@
 
 PyObject *decode_fail_at(const struct decoder *decoder, const unsigned char *at, const char *what);
 
-/* At the span's position. */
+/* Sets the error of a term at the span's position. */
 PyObject *decode_fail_status(const struct decoder *decoder, enum term_status status);
 
 /* Adds the place to the current error if that is a ValueError without one; leaves any other as it is. */

@@ -30,7 +30,7 @@ PyObject *decode_integer(const struct term_head *head)
 
 PyObject *decode_float(const struct decoder *decoder, const struct term_head *head)
 {
-    /* The old form is text that ei reads up to a NUL byte, which the frame need not hold. */
+    /* The old form is text that ei reads up to a NUL byte, which need not be in the frame. */
     char copy[1 + 31 + 1] = {0};
     double value;
     int index = 0;
@@ -107,7 +107,7 @@ PyObject *decode_string(const struct term_head *head)
     return list;
 }
 
-/* It goes back verbatim, so it must be a term that a BEAM reads. */
+/* An opaque term is sent back verbatim, so it must be a term that a BEAM reads. */
 PyObject *decode_opaque(struct decoder *decoder, const struct term_head *head)
 {
     decoder->span.position = (size_t)(head->start - decoder->span.bytes);

@@ -8,7 +8,7 @@
 #include "codec/decode.h"
 #include "wire/term.h"
 
-/* Tag and length. */
+/* The size of tag and length. */
 #define DECODE_BINARY_HEAD ((size_t)5)
 
 PyObject *decode_integer(const struct term_head *head);
@@ -17,11 +17,12 @@ PyObject *decode_atom(const struct decoder *decoder, const struct term_head *hea
 PyObject *decode_string(const struct term_head *head);
 PyObject *decode_opaque(struct decoder *decoder, const struct term_head *head);
 
-/* The bytes may lie outside of the frame; `start` is where the term stands in it. Keys of maps come from a cache. */
+/* Decodes a binary, whose bytes may lie outside the frame; `start` is the position of its term in it. Keys of maps come
+ * from a cache. */
 PyObject *decode_binary(const struct decoder *decoder, const unsigned char *start, const unsigned char *data,
                         size_t length, bool is_key);
 
-/* The length of a frequent leaf; 0 for any other term, and for what is cut. */
+/* Returns the size of a frequent leaf; 0 for any other term, and for one that is cut off. */
 static inline size_t decode_frequent_size(const unsigned char *at, size_t left)
 {
     if (left < DECODE_BINARY_HEAD)
@@ -40,8 +41,8 @@ static inline size_t decode_frequent_size(const unsigned char *at, size_t left)
     }
 }
 
-/* The short way for what large terms mostly consist of. False, and no move, for any other term and for what is wrong
- * with one of these: the long way says what. */
+/* Decodes the terms that large values mostly consist of in a short way. Returns false, without a move, for any other
+ * term and for an invalid one: the usual way reports what is wrong. */
 static inline bool decode_frequent(struct decoder *decoder, bool is_key, PyObject **object)
 {
     const unsigned char *at = span_here(&decoder->span);
@@ -60,7 +61,7 @@ static inline bool decode_frequent(struct decoder *decoder, bool is_key, PyObjec
     return true;
 }
 
-/* The object of the next term, whatever that is. */
+/* Returns the object of the next term, whatever that is. */
 static inline PyObject *decode_next(struct decoder *decoder)
 {
     PyObject *leaf;

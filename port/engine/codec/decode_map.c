@@ -12,9 +12,9 @@
 #include "numpy/tensor_decode.h"
 #include "python/errors.h"
 
-/* The __struct__ key of a map that may be a struct is searched for in so many terms. */
+/* How many terms are searched for the __struct__ key of a map that may be a struct. */
 #define STRUCT_SEARCH 64
-/* Larger maps are no struct that has a form of its own. */
+/* A larger map is no struct that has a form of its own. */
 #define STRUCT_PAIRS_MAX 16
 
 static PyObject *struct_key; /* the atom __struct__ */
@@ -46,7 +46,8 @@ static PyObject *decode_map_key(struct decoder *decoder, bool is_name)
     return key;
 }
 
-/* `pairs_before` is how many pairs the dict has, or negative if that is not to be checked. */
+/* Decodes one pair into the dict. `pairs_before` is how many pairs the dict has, or negative if that must not be
+ * checked. */
 static int decode_pair(struct decoder *decoder, PyObject *dict, Py_ssize_t pairs_before, bool is_name)
 {
     const unsigned char *at = span_here(&decoder->span);
@@ -84,7 +85,7 @@ static PyObject *decode_pairs_once(struct decoder *decoder, size_t count, bool n
     return dict;
 }
 
-/* Only where two keys are equal in Python is each looked at, to tell which. */
+/* Checks each key only if two keys are equal in Python, to report which. */
 static PyObject *decode_pairs(struct decoder *decoder, size_t count)
 {
     struct span start = decoder->span;
@@ -100,7 +101,7 @@ static PyObject *decode_pairs(struct decoder *decoder, size_t count)
     return decode_pairs_once(decoder, count, names, true);
 }
 
-/* Passes over one term, counting its heads against the budget; returns false if that runs out. */
+/* Moves past one term, counting its heads against the budget. Returns false if that is used up. */
 static bool skip_within(struct span *span, unsigned *budget)
 {
     struct term_head head;
@@ -113,8 +114,8 @@ static bool skip_within(struct span *span, unsigned *budget)
     return true;
 }
 
-/* The struct's name, as the head of its atom, where the map that follows is a struct. A struct has atoms for keys and
- * few of them; its name stands anywhere among them. */
+/* Finds the struct's name, as the head of its atom, if the map that follows is a struct. A struct has atoms for keys
+ * and few of them; its name may be anywhere among them. */
 static bool find_struct_name(struct span span, size_t count, struct term_head *name)
 {
     unsigned budget = STRUCT_SEARCH;
@@ -145,7 +146,7 @@ static PyObject *build_object(const struct decoder *decoder, const struct term_h
     return NULL;
 }
 
-/* Puts what the conversion raised into an error that names the struct. */
+/* Turns the exception of the conversion into an error that names the struct. */
 DECODE_NO_STACK static void fail_struct(const struct decoder *decoder, const unsigned char *at,
                                         const struct term_head *name)
 {

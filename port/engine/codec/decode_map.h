@@ -5,10 +5,10 @@
 #include "codec/decode.h"
 #include "wire/term.h"
 
-/* 0, or -1 with an error set. */
+/* Prepares the decoder. Returns 0, or -1 with an error set. */
 int decode_map_start(void);
 
-/* The span stands behind the head. New reference, or NULL with an error set. */
+/* Decodes the map or struct behind whose head the span stands. Returns a new reference, or NULL with an error set. */
 PyObject *decode_map(struct decoder *decoder, const struct term_head *head);
 
 #endif

@@ -1,4 +1,5 @@
-/* Encodes objects to terms: exact built-in types first, then what structs.py finds for the type. */
+/* Encodes objects to terms: exact built-in types first, then any other by the function that structs.py finds for its
+ * type. */
 #include "codec/encode.h"
 
 #include <stdlib.h>
@@ -15,20 +16,20 @@
 struct encoder {
     struct message *message;
     unsigned depth;
-    /* How many references the object at hand has if only this encoder and its caller have any, directly or through what
-     * it is in; 0 if others were found to have some. */
+    /* How many references the current object has if only this encoder and its caller hold any, directly or through its
+     * container; 0 if other code holds some. */
     Py_ssize_t references;
     struct value_path path;
 };
 
 static int encode_any(struct encoder *encoder, PyObject *object);
 
-/* -- lists, tuples, maps ------------------------------------------------------------------------------------------- */
+/* -- lists, tuples, maps ------------------------------------------------------------------------------------------ */
 
-/* The object is held while it is encoded: an encoder written in Python may take it out of its list. */
+/* Holds the object while it is encoded: an encoder written in Python may take it out of its list. */
 static int encode_held(struct encoder *encoder, PyObject *object)
 {
-    /* This runs no code of others. */
+    /* This path runs no code of others. */
     if (Py_TYPE(object) == &PyLong_Type)
         return encode_integer(encoder->message, object);
     Py_INCREF(object);
@@ -113,7 +114,7 @@ static int encode_key(struct encoder *encoder, PyObject *key, struct key_place *
 {
     size_t start = encoder->message->length;
     bool outer = encoder->message->whole;
-    encoder->message->whole = true; /* keys are compared there, and no client looks for segments in them */
+    encoder->message->whole = true; /* keys are compared in the buffer, and no client expects segments in them */
     int failed = encode_any(encoder, key);
     encoder->message->whole = outer;
     if (failed)
@@ -176,7 +177,7 @@ static int encode_map(struct encoder *encoder, PyObject *dict)
     return failed;
 }
 
-/* -- everything else ----------------------------------------------------------------------------------------------- */
+/* -- everything else ---------------------------------------------------------------------------------------------- */
 
 static int encode_as_base(struct encoder *encoder, PyObject *object, const PyTypeObject *base)
 {
@@ -217,7 +218,7 @@ static int encode_nested(struct encoder *encoder, PyObject *object, const PyType
     Py_ssize_t references = encoder->references;
     bool sole = references > 0 && Py_REFCNT(object) == references;
     int failed;
-    /* An item's references: by what it is in, and by who holds it while it is encoded. */
+    /* An item's references: one of its container, and one held by encode_held. */
     encoder->references = !sole ? 0 : type == &PyTuple_Type ? 1 : 2;
     if (type == &PyList_Type)
         failed = encode_list(encoder, object);

@@ -6,9 +6,9 @@
 #include "wire/message.h"
 
 /* Appends the object's term. If the caller holds the only reference to the object, memory of its arrays may become the
- * client's: the caller must then release the object, and call large_binary_detach, before it sends the message.
- * Returns -1 with an error set: an EncodeError, whose message names the place after `name`, or what Python raised; the
- * message then holds half a term and must be begun again. */
+ * client's: the caller must then release the object, and call large_binary_detach, before it sends the message. Returns
+ * -1 with an error set: an EncodeError, whose message names the place after `name`, or what Python raised; the message
+ * then holds half a term and must be begun again. */
 int encode_object(struct message *message, PyObject *object, const char *name);
 
 /* Appends `%PythonxPort.Object{}` for the object that is kept under `number`. Returns 0. */

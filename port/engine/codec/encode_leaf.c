@@ -111,7 +111,7 @@ int encode_buffer(struct message *message, PyObject *object)
         return large_binary_put_view(message, view);
     free(view);
     PyErr_Clear();
-    /* Strided. */
+    /* A strided buffer is copied first. */
     PyObject *copy = PyObject_CallFunctionObjArgs((PyObject *)&PyBytes_Type, object, NULL);
     if (copy == NULL)
         return -1;

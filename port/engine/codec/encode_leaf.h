@@ -11,7 +11,7 @@
 /* Sets an EncodeError; returns -1. */
 int encode_fail(const char *what);
 
-/* An int of more than 64 bits. */
+/* Encodes an int of more than 64 bits. */
 int encode_big_integer(struct message *message, PyObject *object, bool negative);
 
 static inline int encode_integer(struct message *message, PyObject *object)
@@ -31,7 +31,7 @@ int encode_text(struct message *message, PyObject *object);
 int encode_atom(struct message *message, PyObject *object);
 int encode_bytes(struct message *message, PyObject *object);
 
-/* Of any object that exports a buffer. */
+/* Encodes any object that exports a buffer. */
 int encode_buffer(struct message *message, PyObject *object);
 
 #endif

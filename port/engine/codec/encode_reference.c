@@ -5,11 +5,11 @@
 #include "python/lossy_text.h"
 #include "python/type_name.h"
 
-/* So many characters of an object's repr go along with a reference to it. */
+/* How many characters of an object's repr are sent with a reference to it. */
 #define REPR_SHOWN 200
 
-/* Never fails: without its repr the reference is still of use. */
-static PyObject *short_repr(PyObject *object)
+/* Never fails: a reference is useful without its repr. */
+static PyObject *make_short_repr(PyObject *object)
 {
     PyObject *whole = PyObject_Repr(object);
     if (whole == NULL) {
@@ -26,7 +26,7 @@ static PyObject *short_repr(PyObject *object)
 
 int encode_reference(struct message *message, unsigned long long number, PyObject *object)
 {
-    PyObject *type = type_name_of(object, "builtins"), *repr = short_repr(object);
+    PyObject *type = type_name_of(object, "builtins"), *repr = make_short_repr(object);
     message_put_map(message, 4);
     message_put_atom_text(message, "__struct__");
     message_put_atom_text(message, STRUCTS_OBJECT);

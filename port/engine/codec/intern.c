@@ -1,10 +1,10 @@
-/* Finds the object of a short text in a direct-mapped cache: a new text takes the place of what was in its slot. */
+/* Finds the object of a short text in a direct-mapped cache: a new text replaces the one in its slot. */
 #include "codec/intern.h"
 
 #include <stdint.h>
 #include <string.h>
 
-/* Up to this length the two ends of a text are all of it. */
+/* Up to this length the two ends of a text contain all of it. */
 #define ENDS_MAX 16
 
 struct ends {
@@ -54,7 +54,7 @@ PyObject *intern_get(struct intern *cache, const unsigned char *bytes, size_t le
     slot->last = ends.last;
     slot->length = (unsigned char)length;
     memcpy(slot->bytes, bytes, length);
-    /* Last, as it may run code. */
+    /* Dropped last, because that may run code. */
     Py_XDECREF(known);
     return object;
 }

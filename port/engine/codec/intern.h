@@ -1,5 +1,5 @@
-/* Caches the objects of short texts that come again and again, such as map keys and atoms, by their bytes: a list of
- * maps makes each key once. All functions need the GIL. */
+/* Caches the objects of short texts that come often, such as map keys and atoms, by their bytes: a list of maps makes
+ * each key once. All functions need the GIL. */
 #ifndef PYTHONX_INTERN_H
 #define PYTHONX_INTERN_H
 
@@ -21,10 +21,10 @@ struct intern {
     struct intern_slot slots[INTERN_SLOTS];
 };
 
-/* Makes the object for bytes that are not in the cache; new reference. */
+/* Makes the object for bytes that are not in the cache. Returns a new reference. */
 typedef PyObject *intern_maker(const unsigned char *bytes, size_t length);
 
-/* New reference, from the cache or the maker; NULL with an error set if the maker failed. */
+/* Returns a new reference, from the cache or the maker; NULL with an error set if the maker failed. */
 PyObject *intern_get(struct intern *cache, const unsigned char *bytes, size_t length, intern_maker *make);
 
 #endif

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 #define NESTING_LIMIT 10000
-/* Any stack has room for these; no deeper check is made for them. */
+/* Any stack has room for these levels; up to here no check is made. */
 #define DEPTH_UNCHECKED 256
-/* For what is called at the innermost level: Python code, in the worst case. */
+/* Reserved for the innermost level: Python code, in the worst case. */
 #define STACK_KEPT ((size_t)192 * 1024)
 
 static _Thread_local uintptr_t lowest; /* the address to stay above; 0: not found yet */

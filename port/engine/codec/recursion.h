@@ -1,4 +1,4 @@
-/* Checks how deep a conversion may recurse: the limit on nesting is for the usual stack; threads and small ulimits have
+/* Checks how deep a conversion may recurse: the limit on nesting suits the usual stack; threads and small ulimits have
  * less. */
 #ifndef PYTHONX_RECURSION_H
 #define PYTHONX_RECURSION_H

@@ -1,4 +1,4 @@
-/* Keeps objects in a dict by number. */
+/* Keeps objects in a dict by their numbers. */
 #include "codec/refs.h"
 
 #include <stdint.h>
@@ -9,7 +9,7 @@
 static PyObject *kept;
 static unsigned long long last_number;
 
-/* The first number is random, so that a reference of another session finds nothing here. */
+/* The first number is random, so that a reference of another session is not found here. */
 int refs_start(void)
 {
     uint32_t start = 0;
@@ -39,7 +39,7 @@ PyObject *refs_get(PyObject *number)
     return Py_XNewRef(object);
 }
 
-/* Borrowed; NULL if the item is no reference. */
+/* Returns the number of an item, borrowed; NULL if the item is no reference. */
 static PyObject *number_of(PyObject *item)
 {
     PyObject *number = item;

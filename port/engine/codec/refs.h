@@ -6,14 +6,15 @@
 
 int refs_start(void);
 
-/* Keeps the object; its number, never used before, or 0 with an error set. */
+/* Keeps the object. Returns its number, never used before, or 0 with an error set. */
 unsigned long long refs_keep(PyObject *object);
 
-/* New reference to the object kept under `number` (a Python int); NULL with a DecodeError if there is none. */
+/* Returns a new reference to the object kept under `number` (a Python int); NULL with a DecodeError if there is
+ * none. */
 PyObject *refs_get(PyObject *number);
 
-/* Releases objects: each item of the list is a number, ('$ref', number) or a dict with the key "ref". Numbers that are
- * not kept are ignored. Returns -1, with no error set and nothing released, if it is no such list. */
+/* Releases objects: each item of the list must be a number, ('$ref', number) or a dict with the key "ref". Unknown
+ * numbers are ignored. Returns -1, with no error set and nothing released, if it is no such list. */
 int refs_release(PyObject *list);
 
 #endif

@@ -8,7 +8,7 @@
 static PyObject *module;
 static long client_mapset_version;
 static PyObject *builders, *simplifier;
-static PyObject *found; /* structs.py's: what it found for a type, by the type's address */
+static PyObject *found; /* the dict `found` of structs.py */
 
 int structs_start(long mapset_version)
 {
@@ -83,7 +83,7 @@ static PyObject *fail_no_form(PyObject *object)
     return NULL;
 }
 
-/* New reference. */
+/* Returns a new reference to the simplifier of the type. */
 static PyObject *find_simplifier(PyTypeObject *type)
 {
     PyObject *address = PyLong_FromVoidPtr(type);
@@ -94,7 +94,7 @@ static PyObject *find_simplifier(PyTypeObject *type)
     return PyObject_CallFunctionObjArgs(simplifier, (PyObject *)type, NULL);
 }
 
-/* New reference to what the function returns. NULL with an EncodeError if that is of the same type. */
+/* Returns a new reference to what the function returns; NULL with an EncodeError if that is of the same type. */
 static PyObject *simplify_by(PyObject *function, PyObject *object)
 {
     PyObject *simple = PyObject_CallFunctionObjArgs(function, object, NULL);

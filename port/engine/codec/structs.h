@@ -1,4 +1,4 @@
-/* Turns Elixir's structs into Python objects and back, by the tables of structs.py. All functions need the GIL. */
+/* Converts Elixir's structs to Python objects and back, by the tables of structs.py. All functions need the GIL. */
 #ifndef PYTHONX_STRUCTS_H
 #define PYTHONX_STRUCTS_H
 
@@ -9,18 +9,19 @@
 /* The struct that stands for an object in the session. */
 #define STRUCTS_OBJECT "Elixir.PythonxPort.Object"
 
-/* `mapset_version`: the value of %MapSet{}'s version field in the client's Elixir; negative if it has none. */
+/* Prepares the conversion. `mapset_version` is the value of %MapSet{}'s version field in the client's Elixir; negative
+ * if it has none. Returns 0, or -1 with an error set. */
 int structs_start(long mapset_version);
 
-/* New reference: the object that the struct in `dict` stands for, or the dict itself if its name has no form of its
- * own. The caller keeps its references. NULL with the error that the conversion raised. */
+/* Returns a new reference to the object that the struct in `dict` stands for, or to the dict itself if its name has no
+ * form of its own. The caller keeps its references. Returns NULL with the error that the conversion raised. */
 PyObject *structs_build(PyObject *dict, PyObject *struct_key, int hashable);
 
-/* Simplifies an object of a type that encode.c does not handle: new reference to a simpler object, or, with *as_base
- * set to the built-in type, to the object itself. NULL with an EncodeError if it has no form. */
+/* Simplifies an object of a type that encode.c does not handle. Returns a new reference to a simpler object, or, with
+ * *as_base set to the built-in type, to the object itself. Returns NULL with an EncodeError if it has no form. */
 PyObject *structs_simplify(PyObject *object, PyTypeObject **as_base);
 
-/* erlang.register_encoder(type, function). */
+/* Makes erlang.register_encoder(type, function). */
 PyObject *structs_register_encoder(PyObject *self, PyObject *arguments);
 
 #endif

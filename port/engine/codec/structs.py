@@ -23,7 +23,7 @@ def struct(name, **fields):
     return value
 
 
-# -- from Elixir ---------------------------------------------------------------------------------------------------
+# -- from Elixir ------------------------------------------------------------------------------------------------------
 
 
 def iso_calendar(fields):
@@ -90,7 +90,7 @@ def build_decimal(fields):
         return Decimal((sign, (), "n"))
     if coefficient == "inf":
         return Decimal((sign, (0,), "F"))
-    # Not through a string or the context: both round or limit the digits.
+    # A string or the context would round the digits or limit their number.
     return Decimal((sign, digits_of(coefficient), fields["exp"]))
 
 
@@ -126,7 +126,7 @@ builders = {
 }
 
 
-# -- to Elixir -----------------------------------------------------------------------------------------------------
+# -- to Elixir --------------------------------------------------------------------------------------------------------
 
 
 def calendar_day(value):
@@ -134,7 +134,7 @@ def calendar_day(value):
 
 
 def clock_time(value):
-    # Elixir keeps a precision, Python does not: a whole second has none, anything else has microseconds.
+    # Elixir has a precision, Python has not: a whole second gets none, any other value microseconds.
     microsecond = (value.microsecond, 6 if value.microsecond else 0)
     return {"hour": value.hour, "minute": value.minute, "second": value.second, "microsecond": microsecond}
 
@@ -220,13 +220,13 @@ def simplify_dataclass(value):
 
 
 def is_field(value, name):
-    # Pseudo-fields (ClassVar, InitVar) stand in the same table.
+    # The table also contains pseudo-fields (ClassVar, InitVar).
     return type(value).__dataclass_fields__[name]._field_type.name == "_FIELD"
 
 
 mapset_version = None
 
-# What a type of another module becomes; looked up by name, so that nothing is imported for it.
+# How types of other modules are encoded; by their names, so that nothing is imported for them.
 NAMED = {
     ("datetime", "datetime"): simplify_datetime,
     ("datetime", "date"): simplify_date,
@@ -239,7 +239,7 @@ NAMED = {
     ("_pythonx_tensor", "Tensor"): lambda value: tensors().simplify_tensor(value),
 }
 
-# Types of packages that move their modules about, by the package and the name.
+# Types of packages that move types between modules, by the package and the name.
 PACKAGED = {
     ("pandas", "DataFrame"): lambda value: tables().pandas_frame(value),
     ("pandas", "Series"): lambda value: tables().pandas_series(value),
@@ -254,14 +254,14 @@ PACKAGED = {
     ("pyarrow", "Array"): lambda value: tables().arrow_array(value),
 }
 
-# The attribute of a type of the application that erlang.register_encoder sets. In a table the encoder, which mostly
-# refers to its type, would keep it alive.
+# The attribute that erlang.register_encoder sets on a type of the application. In a table the encoder, which mostly
+# refers to its type, would keep the type alive.
 ENCODER = "__erlang_encoder__"
 
-# Types that take no attributes, those of C code, with their encoders, by the id of the type.
+# Types of C code, which take no attributes, with their encoders, by the id of the type.
 registered = {}
 
-# What `simplifier` has found, by the id of the type, and the weak references that take an id out once its type is gone.
+# The results of `simplifier`, by the id of the type, and the weak references that remove an id once its type is gone.
 # No value may refer to the type.
 found = {}
 watched = {}
@@ -287,7 +287,7 @@ def register_encoder(type_, function):
     try:
         type.__setattr__(type_, ENCODER, staticmethod(function))
     except TypeError:
-        # A type is called like any function; as it stands it would mean "encoded as that type".
+        # A type is called like any function; stored directly it would mean "encoded as that type".
         registered[id(type_)] = type_, (lambda value: function(value)) if isinstance(function, type) else function
     found.clear()
     watched.clear()
@@ -302,8 +302,8 @@ def tables():
 
 
 def simplifier(type_):
-    """The function for objects of a type, or the name of the type's attribute that is the function; one of BASES if
-    they are encoded as that; None if there is none."""
+    """Returns the function for objects of a type, or the name of the type's attribute that is the function; one of
+    BASES if they are encoded as that; None if there is none."""
     watch = Watch(type_, forget)
     watch.id = id(type_)
     watched[watch.id] = watch

@@ -134,7 +134,7 @@ static PyObject *opaque_repr(PyObject *object)
     return shown;
 }
 
-/* `call` may be NULL. */
+/* Makes one opaque type; `call` may be NULL. */
 static PyObject *make_opaque_type(const char *name, ternaryfunc call)
 {
     PyType_Slot slots[] = {{Py_tp_dealloc, (void *)opaque_dealloc},
@@ -151,7 +151,7 @@ static PyObject *make_opaque_type(const char *name, ternaryfunc call)
     return PyType_FromSpec(&spec);
 }
 
-/* -- Atom ---------------------------------------------------------------------------------------------------------- */
+/* -- Atom --------------------------------------------------------------------------------------------------------- */
 
 static PyObject *atom_repr(PyObject *self)
 {
@@ -193,7 +193,7 @@ int types_is_pid(PyObject *object)
     return (PyObject *)Py_TYPE(object) == pid_type;
 }
 
-/* -- all of them --------------------------------------------------------------------------------------------------- */
+/* -- all of them -------------------------------------------------------------------------------------------------- */
 
 static int add(PyObject *module, const char *name, PyObject **place, PyObject *value)
 {

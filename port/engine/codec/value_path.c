@@ -8,8 +8,8 @@
 
 #define KEY_SHOWN 48
 
-/* Cuts at the start of a UTF-8 character. */
-static void cut(char *text, size_t length)
+/* Shortens a text, at the start of a UTF-8 character. */
+static void shorten(char *text, size_t length)
 {
     if (strlen(text) <= length)
         return;
@@ -22,7 +22,7 @@ void value_path_prepend(struct value_path *path, const char *step)
 {
     char joined[2 * sizeof path->text];
     snprintf(joined, sizeof joined, "%s%s", step, path->text);
-    cut(joined, sizeof path->text - 1);
+    shorten(joined, sizeof path->text - 1);
     memcpy(path->text, joined, strlen(joined) + 1);
 }
 
@@ -33,7 +33,7 @@ void value_path_prepend_index(struct value_path *path, Py_ssize_t index)
     value_path_prepend(path, step);
 }
 
-static void key_text(PyObject *key, char text[KEY_SHOWN + 8])
+static void print_key(PyObject *key, char text[KEY_SHOWN + 8])
 {
     int is_text = PyUnicode_Check(key);
     PyObject *shown = is_text ? Py_NewRef(key) : PyObject_Repr(key);
@@ -41,7 +41,7 @@ static void key_text(PyObject *key, char text[KEY_SHOWN + 8])
     const char *quote = is_text ? "\"" : "";
     char cut_text[KEY_SHOWN + 1];
     snprintf(cut_text, sizeof cut_text, "%s", utf8 == NULL ? "?" : utf8);
-    cut(cut_text, KEY_SHOWN - 1);
+    shorten(cut_text, KEY_SHOWN - 1);
     snprintf(text, KEY_SHOWN + 8, "[%s%s%s]", quote, cut_text, quote);
     Py_XDECREF(shown);
 }
@@ -51,7 +51,7 @@ void value_path_prepend_key(struct value_path *path, PyObject *key)
     char step[KEY_SHOWN + 8];
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    key_text(key, step);
+    print_key(key, step);
     PyErr_Restore(type, value, traceback);
     value_path_prepend(path, step);
 }

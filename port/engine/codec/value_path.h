@@ -1,4 +1,4 @@
-/* Names the way to a value inside a larger one, such as `args[0]["rows"][3]`. It is put together from the inside out
+/* Names the way to a value inside a larger one, such as `args[0]["rows"][3]`. The path is built from the inside out
  * while a failed conversion unwinds, and costs nothing unless one fails. */
 #ifndef PYTHONX_VALUE_PATH_H
 #define PYTHONX_VALUE_PATH_H
@@ -6,10 +6,10 @@
 #include "python/py_api.h"
 
 struct value_path {
-    char text[256]; /* what is deeper than fits is left out */
+    char text[256]; /* the deepest steps are left out if it is too long */
 };
 
-/* Each puts one step in front. The current Python error, if any, is kept. */
+/* Each function puts one step in front. The current Python error, if any, is kept. */
 void value_path_prepend(struct value_path *path, const char *step);
 void value_path_prepend_index(struct value_path *path, Py_ssize_t index);
 void value_path_prepend_key(struct value_path *path, PyObject *key);

@@ -1,8 +1,7 @@
-/* Two dicts; the first key of a dict is its oldest. */
+/* Keeps entries in two dicts; the first key of a dict is its oldest. */
 #include "exec/cache.h"
 
-/* What an entry takes besides the sizes that it is given: two places in dicts, a number, and a key such as a file's
- * name. */
+/* The memory of an entry besides its sizes: two places in dicts, a number, and a key such as a file's name. */
 #define ENTRY_BYTES 400
 
 int cache_start(struct cache *cache)
@@ -17,7 +16,7 @@ PyObject *cache_get(const struct cache *cache, PyObject *key)
     return PyDict_GetItemWithError(cache->entries, key);
 }
 
-/* `key` is held by the caller. */
+/* The caller must hold `key`. */
 static int drop_entry(struct cache *cache, PyObject *key)
 {
     PyObject *size = PyDict_GetItemWithError(cache->sizes, key);

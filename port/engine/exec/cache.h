@@ -10,23 +10,24 @@
 struct cache {
     const Py_ssize_t count_max;
     const size_t bytes_max;
-    int (*const on_drop)(PyObject *key); /* may be NULL; called before an entry goes. -1 with an error set */
-    size_t bytes;                        /* of all entries, as cache_put was given them */
-    PyObject *entries;                   /* key to value */
-    PyObject *sizes;                     /* key to bytes */
+    int (*const on_drop)(
+        PyObject *key); /* may be NULL; called before an entry is dropped; returns 0, or -1 with an error set */
+    size_t bytes;       /*  of all entries, as passed to cache_put */
+    PyObject *entries;  /* key to value */
+    PyObject *sizes;    /* key to bytes */
 };
 
-/* 0, or -1 with an error set. */
+/* Returns 0, or -1 with an error set. */
 int cache_start(struct cache *cache);
 
-/* Borrowed; NULL if there is none, or with an error set. */
+/* Returns a borrowed reference; NULL if there is no entry, or with an error set. */
 PyObject *cache_get(const struct cache *cache, PyObject *key);
 
-/* Keeps the value, in the place of an earlier one of this key, and drops the oldest until both bounds hold. A value
- * over the bound is not kept. -1 with an error set. */
+/* Keeps the value, in place of an earlier one of this key, and drops the oldest entries until both bounds hold. A value
+ * over the bound is not kept. Returns 0, or -1 with an error set. */
 int cache_put(struct cache *cache, PyObject *key, PyObject *value, size_t bytes);
 
-/* Bytes of memory of one object, without what it refers to. */
+/* Returns how many bytes of memory one object takes, without the objects that it refers to. */
 size_t cache_size_of(PyObject *object);
 
 #endif

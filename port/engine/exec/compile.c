@@ -6,7 +6,7 @@
 
 #define MIB ((size_t)1024 * 1024)
 
-/* The bounds of what is kept; port/README.md has them. */
+/* The bounds of the caches; port/README.md lists them. */
 #define BLOCKS_MAX 512               /* code objects, for values and for statements each */
 #define BLOCKS_BYTES (8 * MIB)       /* of them and their texts */
 #define BLOCK_LENGTH (MIB / 16)      /* longer texts, in characters, are compiled each time */
@@ -45,14 +45,14 @@ PyObject *compile_tracebacks(void)
     PyObject *loaded = embedded_load("tracebacks");
     PyObject *bound = loaded == NULL ? NULL : PyLong_FromLong(LINES_BYTES);
     if (bound != NULL && PyObject_SetAttrString(loaded, "sources", sources.entries) == 0 &&
-        PyObject_SetAttrString(loaded, "shown_max", bound) == 0)
+        PyObject_SetAttrString(loaded, "cached_max", bound) == 0)
         tracebacks = Py_NewRef(loaded);
     Py_XDECREF(bound);
     Py_XDECREF(loaded);
     return tracebacks;
 }
 
-/* -- what is kept -------------------------------------------------------------------------------------------------- */
+/* -- what is kept ------------------------------------------------------------------------------------------------- */
 
 static int forget_lines(PyObject *file)
 {
@@ -77,8 +77,8 @@ static int keep_block(struct cache *cache, PyObject *text, PyObject *block)
     return PyErr_Occurred() ? -1 : cache_put(cache, text, block, bytes + cache_size_of(text));
 }
 
-/* New reference to a block that was compiled before; NULL, mostly with no error set, if there is none. Its text may
- * have been dropped since, and is kept again. */
+/* Returns a new reference to a block that was compiled before; NULL, mostly with no error set, if there is none. Its
+ * text may have been dropped since, so it is kept again. */
 static PyObject *find_block(const struct cache *cache, PyObject *text)
 {
     PyObject *block = Py_XNewRef(cache_get(cache, text));
@@ -88,7 +88,7 @@ static PyObject *find_block(const struct cache *cache, PyObject *text)
     return block;
 }
 
-/* -- compiling ----------------------------------------------------------------------------------------------------- */
+/* -- compiling ---------------------------------------------------------------------------------------------------- */
 
 static PyObject *compile_text(PyObject *text, PyObject *file, int keep_value)
 {
@@ -97,7 +97,8 @@ static PyObject *compile_text(PyObject *text, PyObject *file, int keep_value)
     return PyObject_CallFunction(compile_block, "OOi", text, file, keep_value);
 }
 
-/* The text stands in a file of the client's, from some line on. Its lines are kept in case the file is not here. */
+/* Compiles a text that is a part of a file of the client, from some line on. Its lines are kept in case the file does
+ * not exist on this machine. */
 static PyObject *compile_in_place(PyObject *text, const struct source_place *place, int keep_value)
 {
     PyObject *above = PyUnicode_FromString("\n");

@@ -6,15 +6,15 @@
 
 int compile_start(void);
 
-/* New reference to a tuple (body, expression, awaits, file): code objects, either of which may be None, for the
- * statements to execute first and for the expression whose value is the block's, whether they await (top-level
- * `await`), and the name of their file. With `keep_value` 0 all is body. NULL with an error set. */
+/* Returns a new reference to a tuple (body, expression, awaits, file): code objects, either of which may be None, for
+ * the statements to execute first and for the expression whose value is the block's, whether they await (top-level
+ * `await`), and the name of their file. If `keep_value` is 0 all is body. Returns NULL with an error set. */
 PyObject *compile_code(PyObject *text, const struct source_place *place, int keep_value);
 
-/* New reference to the block's value, which is a coroutine if it awaits; NULL with an error set. */
+/* Returns a new reference to the block's value, which is a coroutine if it awaits; NULL with an error set. */
 PyObject *compile_evaluate(PyObject *block, PyObject *globals);
 
-/* The module tracebacks.py, borrowed, with the sources of what was compiled; NULL with an error set. */
+/* Returns the module tracebacks.py, borrowed, with the sources of the compiled code; NULL with an error set. */
 PyObject *compile_tracebacks(void);
 
 #endif

@@ -3,7 +3,7 @@
 import _ast
 from marshal import dumps
 
-ONLY_AST = 0x400  # ast.PyCF_ONLY_AST; importing ast costs more than a start should
+ONLY_AST = 0x400  # ast.PyCF_ONLY_AST; importing ast would slow down the start
 TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 COROUTINE = 0x80  # inspect.CO_COROUTINE
 AWAITS = COROUTINE | 0x200  # inspect.CO_ASYNC_GENERATOR
@@ -14,7 +14,7 @@ def compile_part(part, file, mode):
 
 
 def compile_block(text, file, keep_value):
-    """(body, expression, awaits, file): code objects or None, and whether any of them is to be awaited."""
+    """Returns (body, expression, awaits, file): code objects or None, and whether any of them must be awaited."""
     if not keep_value:
         body, expression = compile_part(text, file, "exec"), None
     else:
@@ -29,13 +29,13 @@ def compile_block(text, file, keep_value):
 
 
 def size_of_block(block):
-    """About how many bytes of memory the code objects of a block take: three times what they take in a file."""
+    """Estimates how many bytes of memory the code objects of a block take: three times their size in a file."""
     body, expression = block[:2]
     return 3 * ((body is not None and len(dumps(body))) + (expression is not None and len(dumps(expression))))
 
 
 async def evaluate(body, expression, globals):
-    """The value of a block that awaits."""
+    """Evaluates a block that awaits."""
     value = eval(body, globals) if body is not None else None
     if body is not None and body.co_flags & COROUTINE:
         await value

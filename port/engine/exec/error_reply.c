@@ -1,4 +1,5 @@
-/* Whatever goes wrong on the way (no memory, a str() that raises) the reply still goes out, with less in it. */
+/* Builds error replies. If anything fails on the way (no memory, a str() that raises) the reply is still sent, with
+ * less in it. */
 #include "exec/error_reply.h"
 
 #include "exec/compile.h"
@@ -42,7 +43,7 @@ void error_reply_put(struct message *message, struct span id, const char *kind)
     Py_XDECREF(exception);
 }
 
-/* What is wrong with a request has no traceback; what Python raised has. */
+/* An invalid request has no traceback; an exception of Python code has one. */
 void error_reply_put_refusal(struct message *message, struct span id, const char *kind)
 {
     PyObject *exception = errors_take();

@@ -1,4 +1,4 @@
-/* Python's exceptions as error replies. */
+/* Turns Python's exceptions into error replies. */
 #ifndef PYTHONX_ERROR_REPLY_H
 #define PYTHONX_ERROR_REPLY_H
 
@@ -9,7 +9,7 @@
 /* Writes the reply for the current error, which it clears: `{error, Id, Map}` with the given kind. Needs the GIL. */
 void error_reply_put(struct message *message, struct span id, const char *kind);
 
-/* The same with the message alone: for what is wrong with a request rather than raised by Python. */
+/* Writes a reply with the message alone, for an invalid request rather than an exception. */
 void error_reply_put_refusal(struct message *message, struct span id, const char *kind);
 
 #endif

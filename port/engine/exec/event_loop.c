@@ -1,4 +1,4 @@
-/* event_loop.py has the tasks; here is what ties them to jobs. A pipe wakes the loop from threads without the GIL. */
+/* Connects jobs with the tasks of event_loop.py. A pipe wakes the loop from threads without the GIL. */
 #include "exec/event_loop.h"
 
 #include <stdatomic.h>
@@ -14,11 +14,11 @@
 #include "queue/session.h"
 #include "wire/protocol.h"
 
-/* How long tasks may take for what they tidy up at the end of the session. */
+/* How long tasks may clean up at the end of the session. */
 #define CLOSE_SECONDS 0.2
 
 static event_loop_work *work;
-static PyObject *module, *tasks, *CancelledError; /* event_loop.py, once it was needed, and what it has */
+static PyObject *module, *tasks, *CancelledError; /* event_loop.py, once it was needed, and its attributes */
 static bool leaving;
 
 void event_loop_start(event_loop_work *function)
@@ -31,7 +31,7 @@ bool event_loop_is_loaded(void)
     return module != NULL;
 }
 
-/* Imports asyncio, which is the engine's work, and not to be cut short. */
+/* Imports asyncio, which is the engine's work, and must not be cut short. */
 static bool load(void)
 {
     if (module != NULL)
@@ -53,10 +53,9 @@ static bool load(void)
     return module != NULL;
 }
 
-/* -- the ends of tasks -----------------------------------------------------------------------------------------------
- */
+/* -- the ends of tasks -------------------------------------------------------------------------------------------- */
 
-/* A task that was cancelled because of its job's abort ends with that abort's exception. */
+/* A task that was cancelled because of its job's abort must end with that abort's exception. */
 static void name_abort(const struct job *job)
 {
     PyObject *cancelled = errors_take();
@@ -113,8 +112,8 @@ static void end_task(struct context *context, PyObject *task)
         event_loop_leave();
 }
 
-/* The task's callback. No bytecode of the engine's runs between the end of the task and that of the job: nothing can be
- * raised there. */
+/* Runs as the task's callback. No bytecode of the engine runs between the end of the task and that of the job: no
+ * exception can be raised in between. */
 static PyObject *on_done(PyObject *self, PyObject *task)
 {
     struct context *context = (struct context *)self;
@@ -125,7 +124,8 @@ static PyObject *on_done(PyObject *self, PyObject *task)
 
 static PyMethodDef on_done_method = {"on_done", on_done, METH_O, NULL};
 
-/* A callback can be lost, as when memory is short where asyncio schedules it: the job ends in any case. */
+/* Ends the jobs whose task is done. A callback can be lost, for example if memory is short when asyncio schedules
+ * it. */
 static void end_done_tasks(void)
 {
     PyObject *items = PyDict_Items(tasks);
@@ -141,8 +141,7 @@ static void end_done_tasks(void)
     Py_XDECREF(items);
 }
 
-/* -- from a value to a task ------------------------------------------------------------------------------------------
- */
+/* -- from a value to a task --------------------------------------------------------------------------------------- */
 
 static bool is_plain(PyObject *value)
 {
@@ -168,7 +167,7 @@ static bool can_await(PyObject *value)
     session_unlock();
     if (interrupt_on_main() && !blocked)
         return true;
-    /* Else Python warns that a coroutine was never awaited. */
+    /* Otherwise Python warns that a coroutine was never awaited. */
     PyObject *closed = PyObject_CallMethod(value, "close", NULL);
     Py_XDECREF(closed);
     PyErr_Clear();
@@ -177,7 +176,7 @@ static bool can_await(PyObject *value)
     return false;
 }
 
-/* Its abort may have come before it was a task. */
+/* The abort may have come before the job was a task. */
 static void move_to_task(struct job *job)
 {
     session_lock();
@@ -189,7 +188,7 @@ static void move_to_task(struct job *job)
     session_unlock();
 }
 
-/* What the engine and asyncio do for a request is not to be cut short. */
+/* The work of the engine and asyncio for a request must not be cut short. */
 static bool begin_task(struct context *context, PyObject *value)
 {
     if (!can_await(value) || !load())
@@ -221,10 +220,9 @@ bool event_loop_begin(struct context *context, PyObject *value)
     return begun;
 }
 
-/* -- in the loop -----------------------------------------------------------------------------------------------------
- */
+/* -- in the loop -------------------------------------------------------------------------------------------------- */
 
-/* New reference to the context of the task whose code runs in the loop, or NULL. */
+/* Returns a new reference to the context of the task whose code runs in the loop, or NULL. */
 static struct context *context_of_current_task(void)
 {
     if (!interrupt_on_main())
@@ -244,8 +242,8 @@ static bool has_tasks_of_jobs(void)
     return has;
 }
 
-/* Only the reader thread reads while the main thread is in the loop: there must be one that can, and something to read.
- */
+/* Only the reader thread reads while the main thread is in the loop: it must be able to, and the input must not have
+ * ended. */
 static bool may_idle_in_loop(void)
 {
     session_lock();
@@ -267,7 +265,8 @@ bool event_loop_is_needed(void)
     return is;
 }
 
-/* An exception that left the loop (sys.exit() in a coroutine does) is its task's, too, which is replied to. */
+/* An exception that leaves the loop (such as that of sys.exit() in a coroutine) is also its task's, which gets a
+ * reply. */
 static bool run_once(void)
 {
     PyObject *done = PyObject_CallMethod(module, "run", "i", session.handoff.wake_out);
@@ -328,8 +327,7 @@ void event_loop_leave(void)
     stop_loop();
 }
 
-/* -- for event_loop.py -----------------------------------------------------------------------------------------------
- */
+/* -- for event_loop.py -------------------------------------------------------------------------------------------- */
 
 static bool take_abort(struct job *job)
 {
@@ -365,7 +363,7 @@ static void stop_jobs(void)
     session_unlock();
 }
 
-/* What did not end by its cancellation. */
+/* Ends the jobs whose task did not end when it was cancelled. */
 static void end_left_tasks(void)
 {
     PyObject *contexts = PyDict_Keys(tasks);
@@ -427,7 +425,7 @@ PyObject *event_loop_call_async_function(PyObject *self, PyObject *arguments)
     return coroutine;
 }
 
-/* abort(context): the exception for the abort of a request, or None. */
+/* abort(context): returns the exception for the abort of a request, or None. */
 PyObject *event_loop_abort_function(PyObject *self, PyObject *context)
 {
     (void)self;
@@ -435,7 +433,7 @@ PyObject *event_loop_abort_function(PyObject *self, PyObject *context)
     return job == NULL ? Py_NewRef(Py_None) : interrupt_exception(job);
 }
 
-/* wake(): something was scheduled in the loop by another thread, which the loop wakes by itself only if it runs. */
+/* wake(): another thread scheduled something in the loop, which wakes on its own only if it runs. */
 PyObject *event_loop_wake_function(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;

@@ -1,4 +1,4 @@
-"""The event loop of a session: what a request has to await is a task here, next to others."""
+"""Runs the values that requests await as tasks, next to each other, on the event loop of the session."""
 
 import asyncio
 import functools
@@ -8,8 +8,8 @@ from asyncio import CancelledError
 
 from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pump, put_item, wake
 
-tasks = {}  # context (of the request) to its task
-waiting_for_demand = {}  # context of an async stream to the future that its next grant resolves
+tasks = {}  # context of a request to its task
+waiting_for_demand = {}  # context of an async stream to the future that the next request for items resolves
 loop = None
 scheduled_by_threads = []  # an entry for each callback that has not run yet
 handled_signals = set()
@@ -34,7 +34,7 @@ def get_loop():
 
 
 def waking(call_soon_threadsafe):
-    """As the loop's own, also while the session is idle and the loop does not run."""
+    """Works as the loop's own method, also while the session is idle and the loop does not run."""
 
     @functools.wraps(call_soon_threadsafe)
     def call_soon(callback, *arguments, **keywords):
@@ -74,7 +74,8 @@ else:
 
 
 def is_needed():
-    """Whether the loop has something to do that outlives the requests. Of uvloop's insides only the tasks are visible."""
+    """Returns whether the loop has work that outlives the requests. Of uvloop's internals only the tasks are
+    visible."""
     if scheduled_by_threads or handled_signals:
         return True
     ready, timers = visible(loop)
@@ -93,13 +94,13 @@ def visible(loop):
 
 
 def current_context():
-    """That of the request whose task runs, for code that has left the task's own context."""
+    """Returns the context of the request whose task runs, for code that has left the task's own context."""
     running = asyncio.current_task(loop)
     return next((context for context, task in tasks.items() if task is running), None)
 
 
 def on_lost_exception(loop, report):
-    # An interrupt that came outside of any coroutine's own code: its task is cancelled in the usual way.
+    # An interrupt came outside of any coroutine's own code: its task is cancelled in the usual way.
     if not cancel_aborted(report.get("exception")):
         loop.default_exception_handler(report)
     end_done_tasks()
@@ -121,7 +122,7 @@ async def wait_for(awaitable):
 
 
 async def stream(context, iterable):
-    """Items of an async iterable as they are asked for."""
+    """Puts the items of an async iterable as the client asks for them."""
     iterator = aiter(iterable)
     try:
         while True:
@@ -141,7 +142,7 @@ async def stream(context, iterable):
 
 
 async def stream_value(context, value):
-    """A stream whose value has to be awaited before it can be iterated."""
+    """Iterates a stream whose value must be awaited first."""
     if not hasattr(type(value), "__aiter__"):
         value = await value
     if hasattr(type(value), "__aiter__"):
@@ -153,12 +154,12 @@ async def stream_value(context, value):
 async def in_steps(iterable):
     for item in iterable:
         yield item
-        # Others are not to wait for the whole of it.
+        # Other tasks must not wait for the whole of it.
         await asyncio.sleep(0)
 
 
 async def call_async(target, *rest):
-    """What erlang.call_async gives: (module, function, args) or (fun, args)."""
+    """The coroutine of erlang.call_async: (module, function, args) or (fun, args)."""
     from erlang import Fun, call
 
     if isinstance(target, Fun):
@@ -168,7 +169,7 @@ async def call_async(target, *rest):
         arguments = list(*rest)
         target = (target, function)
     if asyncio.get_running_loop() is not loop:
-        # Another loop, as asyncio.run has: the answer is given to this one alone.
+        # In another loop, such as that of asyncio.run, only a blocking call gets the answer.
         blocking = target if isinstance(target, Fun) else functools.partial(call, *target)
         return await asyncio.to_thread(blocking, *([*arguments] if isinstance(target, Fun) else [arguments]))
     future = loop.create_future()
@@ -176,7 +177,7 @@ async def call_async(target, *rest):
         begin_call(future, target, arguments)
         return await future
     except BaseException:
-        # Answered or not, and wherever it was cancelled.
+        # In any case: whether it was answered, and wherever it was cancelled.
         abandon_call(future)
         raise
     finally:
@@ -185,7 +186,7 @@ async def call_async(target, *rest):
 
 
 def begin(context, value, streams, on_done):
-    """The context is the current one, so that the task's own has it. on_done(task) ends the request."""
+    """The context is the current one, so that it is also in the task's own. on_done(task) ends the request."""
     if streams:
         coroutine = stream_value(context, value)
     else:
@@ -193,7 +194,7 @@ def begin(context, value, streams, on_done):
     task = get_loop().create_task(coroutine)
     task.add_done_callback(on_done)
     if streams and asyncio.iscoroutine(value):
-        # Cancelled before its first step, the task never awaits it: Python would warn of that.
+        # A task that is cancelled before its first step never awaits the value: Python would warn of that.
         task.add_done_callback(lambda task: value.close())
     tasks[context] = task
 
@@ -211,7 +212,7 @@ def granted():
 
 
 def work():
-    # What runs from here is no part of a task: code of a request may use asyncio.run as usual.
+    # From here on no task runs: code of a request may use asyncio.run as usual.
     running = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:

@@ -1,4 +1,4 @@
-/* Decodes what a request says, and runs it. What begins here ends in reply.c, event_loop.c or stream.c. */
+/* Decodes the arguments of a request, and runs it. reply.c, event_loop.c or stream.c ends it. */
 #include "exec/execute.h"
 
 #include "codec/decode.h"
@@ -27,15 +27,15 @@ int execute_start(void)
     return 0;
 }
 
-/* -- arguments ----------------------------------------------------------------------------------------------------- */
+/* -- arguments ---------------------------------------------------------------------------------------------------- */
 
-static PyObject *bad_request(const char *what)
+static PyObject *refuse_request(const char *what)
 {
     PyErr_SetString(errors_BadRequest, what);
     return NULL;
 }
 
-/* A map whose keys are names. */
+/* Decodes a map whose keys are names. */
 static PyObject *decode_named(const struct context *context, struct span *span, const char *name)
 {
     struct decoder decoder = decoder_of(*span, context->options.bytes);
@@ -73,7 +73,7 @@ static PyObject *decode_code(struct context *context)
     if (status != TERM_OK)
         return PyErr_Format(errors_DecodeError, "code: %s", term_status_text(status));
     if (head.kind != TERM_BINARY)
-        return bad_request("code is a binary");
+        return refuse_request("code is a binary");
     PyObject *text = PyUnicode_DecodeUTF8((const char *)head.data, (Py_ssize_t)head.length, NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
@@ -92,7 +92,7 @@ static int check_name(PyObject *name)
 
 static int bind(PyObject *name, PyObject *value)
 {
-    /* Names are plain strings, also where they came as atoms. */
+    /* Names become plain strings, also if they came as atoms. */
     PyObject *plain = PyUnicode_FromObject(name);
     int failed = plain == NULL ? -1 : PyDict_SetItem(globals, plain, value);
     Py_XDECREF(plain);
@@ -110,10 +110,10 @@ static int assign_bindings(struct context *context)
     Py_ssize_t position = 0;
     PyObject *name, *value;
     if (!PyDict_Check(bindings)) {
-        bad_request("options: bindings is a map");
+        refuse_request("options: bindings is a map");
         failed = -1;
     }
-    /* All of them or none. */
+    /* Binds all of them or none. */
     while (!failed && PyDict_Next(bindings, &position, &name, NULL))
         failed = check_name(name);
     position = 0;
@@ -123,7 +123,7 @@ static int assign_bindings(struct context *context)
     return failed;
 }
 
-/* From here on the request's own code runs, which a cancel may end. */
+/* Notes that from here on the request's own code runs, which an abort may end. */
 static int enter_code(struct context *context)
 {
     context->stage = STAGE_CODE;
@@ -131,7 +131,7 @@ static int enter_code(struct context *context)
     return interrupt_raise(context->job);
 }
 
-/* -- the operations ------------------------------------------------------------------------------------------------ */
+/* -- the operations ----------------------------------------------------------------------------------------------- */
 
 static PyObject *execute_code(struct context *context, int keep_value)
 {
@@ -149,13 +149,14 @@ done:
     return value;
 }
 
-/* Keyword names come as binaries or atoms; what is called sees plain strings. */
-static PyObject *plain_keywords(PyObject *keywords)
+/* Keyword names come as binaries or atoms; the function gets plain strings. */
+static PyObject *build_plain_keywords(PyObject *keywords)
 {
     PyObject *plain = PyDict_New(), *name, *value;
     Py_ssize_t position = 0;
     while (plain != NULL && PyDict_Next(keywords, &position, &name, &value)) {
-        PyObject *text = PyUnicode_Check(name) ? PyUnicode_FromObject(name) : bad_request("kwargs: the keys are names");
+        PyObject *text =
+            PyUnicode_Check(name) ? PyUnicode_FromObject(name) : refuse_request("kwargs: the keys are names");
         if (text == NULL || PyDict_SetItem(plain, text, value) < 0)
             Py_CLEAR(plain);
         Py_XDECREF(text);
@@ -168,7 +169,7 @@ static PyObject *decode_arguments(struct context *context)
     PyObject *list = decode_argument(context, "args", context->options.bytes);
     if (list == NULL)
         return NULL;
-    PyObject *arguments = PyList_Check(list) ? PyList_AsTuple(list) : bad_request("args is a list");
+    PyObject *arguments = PyList_Check(list) ? PyList_AsTuple(list) : refuse_request("args is a list");
     Py_DECREF(list);
     return arguments;
 }
@@ -180,16 +181,16 @@ static PyObject *decode_keywords(struct context *context)
     PyObject *map = decode_named(context, &context->arguments, "kwargs");
     if (map == NULL)
         return NULL;
-    PyObject *keywords = PyDict_Check(map) ? plain_keywords(map) : bad_request("kwargs is a map");
+    PyObject *keywords = PyDict_Check(map) ? build_plain_keywords(map) : refuse_request("kwargs is a map");
     Py_DECREF(map);
     return keywords;
 }
 
-/* The options stand last but say how to decode what stands before them. */
+/* Reads the options first: they come last, but decide how the arguments before them are decoded. */
 static int read_options_ahead(struct context *context)
 {
     struct span arguments = context->arguments;
-    /* Where what stands before them is wrong, decoding it tells what. */
+    /* If the arguments before the options are wrong, decoding them reports what is wrong. */
     if (context->job->request.options.length == 0)
         return 0;
     context->arguments = context->job->request.options;
@@ -235,7 +236,7 @@ static PyObject *execute_release(struct context *context)
     }
     int failed = refs_release(list);
     Py_DECREF(list);
-    return failed ? bad_request("release takes a list of references") : Py_NewRef(Py_None);
+    return failed ? refuse_request("release takes a list of references") : Py_NewRef(Py_None);
 }
 
 static PyObject *execute(struct context *context)
@@ -259,15 +260,16 @@ static PyObject *execute(struct context *context)
     case OPERATION_reply:
     case OPERATION_segment:
     case OPERATION_give_back:
-        break; /* answered as it was read */
+        break; /* handled by session/control */
     }
     PyErr_SetString(PyExc_SystemError, "an operation that does not run");
     return NULL;
 }
 
-/* -- from a job to its reply --------------------------------------------------------------------------------------- */
+/* -- from a job to its reply -------------------------------------------------------------------------------------- */
 
-/* True if the value is for the event loop or for a stream, which end the job: the value and the context are theirs. */
+/* Returns true if the value is for the event loop or for a stream, which then owns the value and the context, and ends
+ * the job. */
 static bool hand_over(struct context *context, PyObject *value)
 {
     if (event_loop_takes(context, value))
@@ -275,7 +277,7 @@ static bool hand_over(struct context *context, PyObject *value)
     return context->job->request.operation == OPERATION_stream && stream_begin(context, value);
 }
 
-/* Takes the reference to the context over. */
+/* Executes the job in its context, and takes the reference to that over. */
 static bool execute_in(struct context *context, struct message *reply)
 {
     PyObject *value = execute(context);
@@ -295,7 +297,7 @@ bool execute_job(struct job *job, struct message *reply)
     bool ended = true;
     if (context != NULL && context_enter(context) == 0) {
         ended = execute_in(context, reply);
-        /* What others carry on has not ended, but nothing of it runs here now. */
+        /* A job that became a task or a stream has not ended, but none of its code runs here now. */
         if (!ended)
             (void)context_enter(NULL);
     } else {

@@ -1,3 +1,4 @@
+/* Finds invocations by number, hands answers and nested jobs to them, and wakes the threads that wait. */
 #include "exec/invoke_table.h"
 
 #include <stdio.h>
@@ -45,8 +46,8 @@ void invoke_table_remove(struct invocation *invocation)
     pthread_cond_destroy(&invocation->arrived);
 }
 
-/* A call's id is {Number, Id of the request}. */
-static struct invocation *find(struct span id)
+/* Finds the invocation of a call's id, which is {Number, Id of the request}. */
+static struct invocation *find_invocation(struct span id)
 {
     struct term_head tuple, number;
     long long value;
@@ -74,7 +75,7 @@ static void wake(struct invocation *invocation)
 
 bool invoke_table_answer(struct request *request)
 {
-    struct invocation *invocation = find(request->other);
+    struct invocation *invocation = find_invocation(request->other);
     if (invocation == NULL || invocation->answered)
         return false;
     invocation->answer = *request;
@@ -86,7 +87,7 @@ bool invoke_table_answer(struct request *request)
 
 bool invoke_table_refuse(struct span id, const char *text)
 {
-    struct invocation *invocation = find(id);
+    struct invocation *invocation = find_invocation(id);
     if (invocation == NULL || invocation->answered)
         return false;
     snprintf(invocation->refused, sizeof invocation->refused, "%s", text);
@@ -97,9 +98,9 @@ bool invoke_table_refuse(struct span id, const char *text)
 
 bool invoke_table_nest(struct job *job)
 {
-    /* A stop ends the session, not the call. */
+    /* A stop made within a call ends the session, not the call, so it is queued. */
     bool may = job->request.within.length > 0 && job->request.operation != OPERATION_stop;
-    struct invocation *invocation = may ? find(job->request.within) : NULL;
+    struct invocation *invocation = may ? find_invocation(job->request.within) : NULL;
     if (invocation == NULL || invocation->answered)
         return false;
     job->within = invocation->number;
@@ -130,14 +131,14 @@ void invoke_table_wake_within(const struct job *job)
             pthread_cond_signal(&at->arrived);
 }
 
-/* Whether the main thread has not come back from one job for so long that it may wait for the thread that asks. If not,
- * *until_us is when to ask again. */
+/* Returns whether the main thread has been busy with one job for so long that it may be waiting for the calling thread.
+ * If not, *until_us is when to check again. */
 static bool main_is_stuck(unsigned long long *until_us)
 {
     const struct job *job = session.jobs.main_top;
     unsigned long long now = clock_us();
     bool works = job != NULL && session.handoff.place == MAIN_WORKS;
-    *until_us = (works ? job->started_us : now) + INVOKE_TABLE_PATIENCE_US;
+    *until_us = (works ? job->started_us : now) + INVOKE_TABLE_LONG_WAIT_US;
     return works && *until_us <= now;
 }
 

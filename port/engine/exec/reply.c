@@ -1,3 +1,4 @@
+/* Builds, writes and releases replies; those that need no Python have functions of their own. */
 #include "exec/reply.h"
 
 #include <stdio.h>
@@ -16,8 +17,7 @@
 #include "shm/large_binary.h"
 #include "wire/protocol.h"
 
-/* -- the value -------------------------------------------------------------------------------------------------------
- */
+/* -- the value ---------------------------------------------------------------------------------------------------- */
 
 int reply_put_item(struct context *context, PyObject *item, struct message *message)
 {
@@ -43,10 +43,9 @@ static int put_value(struct context *context, struct message *reply, PyObject *v
     return failed;
 }
 
-/* -- the error -------------------------------------------------------------------------------------------------------
- */
+/* -- the error ---------------------------------------------------------------------------------------------------- */
 
-static const char *error_kind(enum context_stage stage)
+static const char *find_error_kind(enum context_stage stage)
 {
     const char *interrupted = interrupt_kind();
     if (interrupted != NULL)
@@ -71,7 +70,7 @@ static void put_error(struct context *context, struct message *reply)
 {
     struct span id = context->job->request.id;
     interrupt_name_abort(context->job);
-    const char *kind = error_kind(context->stage);
+    const char *kind = find_error_kind(context->stage);
     large_binary_abandon(reply);
     message_begin(reply);
     if (is_refusal(context->stage))
@@ -80,8 +79,7 @@ static void put_error(struct context *context, struct message *reply)
         error_reply_put(reply, id, kind);
 }
 
-/* -- build -----------------------------------------------------------------------------------------------------------
- */
+/* -- build -------------------------------------------------------------------------------------------------------- */
 
 static bool finish_message(const struct job *job, struct message *reply)
 {
@@ -96,16 +94,16 @@ static bool finish_message(const struct job *job, struct message *reply)
     return message_finish(reply) == MESSAGE_OK;
 }
 
-/* Whether *reply is to be sent. */
+/* Returns whether *reply must be sent. */
 static bool build_message(struct context *context, PyObject *value, struct message *reply)
 {
     struct job *job = context->job;
     message_begin(reply);
-    /* A release that was understood is not answered. */
+    /* A release that succeeds has no reply. */
     bool replies = value == NULL || job->request.operation != OPERATION_release;
     if (replies && value != NULL && put_value(context, reply, value) < 0)
         Py_CLEAR(value);
-    /* What follows is the engine's work, and not to be cut short. */
+    /* The rest is the engine's work, which must not be cut short. */
     context->abortable = false;
     interrupt_leave_thread(job);
     if (replies && value == NULL) {
@@ -116,7 +114,7 @@ static bool build_message(struct context *context, PyObject *value, struct messa
     Py_XDECREF(value);
     large_binary_detach(reply);
     request_options_free(&context->options);
-    /* Last, as all of the above may print. */
+    /* Flushed last, as all of the above may print. */
     output_flush(context);
     return replies && finish_message(job, reply);
 }
@@ -126,7 +124,7 @@ static void finish_job(struct job *job)
     session_lock();
     session.jobs.replying += job->thread != 0;
     job_finish(job);
-    /* It may wait for the last thread at the end of the input. */
+    /* The main thread may wait for this one, the last, at the end of the input. */
     if (job->thread != 0)
         handoff_wake_main();
     session_unlock();
@@ -152,8 +150,7 @@ void reply_build_error(struct job *job, const char *text, struct message *reply)
     finish_job(job);
 }
 
-/* -- write, release --------------------------------------------------------------------------------------------------
- */
+/* -- write, release ----------------------------------------------------------------------------------------------- */
 
 static void write_timing(const struct job *job)
 {
@@ -170,7 +167,7 @@ static void write_timing(const struct job *job)
 void reply_write(struct job *job, const struct message *reply)
 {
     SCHEDULE_POINT(job_before_reply);
-    /* A release that was understood is not answered; any other has no reply because there is no memory for it. */
+    /* A release that succeeds has no reply; any other job has none because there is no memory for it. */
     if (!job->replies && job->request.id.length > 0)
         request_send_error(session.writer, job->request.id, PROTOCOL_EXCEPTION, "there is no memory for the reply");
     if (job->replies && job->timing)
@@ -217,8 +214,7 @@ void reply_end(struct context *context, PyObject *value)
     message_free(&reply);
 }
 
-/* -- without Python --------------------------------------------------------------------------------------------------
- */
+/* -- without Python ----------------------------------------------------------------------------------------------- */
 
 void reply_to_unbegun(struct job *job)
 {

@@ -1,5 +1,5 @@
-/* The map is read in one pass; the bindings are only passed over, as `binaries`, which tells how to decode them, may
- * stand behind them. */
+/* Reads the map in one pass; the bindings are only skipped, as `binaries`, which decides how they are decoded, may come
+ * after them. */
 #include "exec/request_options.h"
 
 #include <limits.h>
@@ -27,13 +27,13 @@ static const char *const option_names[] = {
 
 #define OPTION_COUNT (sizeof option_names / sizeof *option_names)
 
-static int bad(const char *what)
+static int refuse_option(const char *what)
 {
     PyErr_SetString(errors_BadRequest, what);
     return -1;
 }
 
-static int bad_term(const struct span *span, enum term_status status)
+static int refuse_term(const struct span *span, enum term_status status)
 {
     PyErr_Format(errors_DecodeError, "options: %s (byte %zu of the frame)", term_status_text(status), span->position);
     return -1;
@@ -48,7 +48,7 @@ static int find_option(const struct term_head *key, enum option *option)
         }
     }
     if (key->kind != TERM_ATOM)
-        return bad("options: the keys are atoms");
+        return refuse_option("options: the keys are atoms");
     PyObject *name = PyUnicode_DecodeUTF8((const char *)key->data, (Py_ssize_t)key->length, "replace");
     if (name != NULL)
         PyErr_Format(errors_BadRequest, "options: unknown option %U", name);
@@ -59,7 +59,7 @@ static int find_option(const struct term_head *key, enum option *option)
 static int choose(const struct term_head *value, const char *no, const char *yes, const char *complaint, bool *chosen)
 {
     if (!term_is_atom(value, no) && !term_is_atom(value, yes))
-        return bad(complaint);
+        return refuse_option(complaint);
     *chosen = term_is_atom(value, yes);
     return 0;
 }
@@ -67,12 +67,12 @@ static int choose(const struct term_head *value, const char *no, const char *yes
 static int read_file(const struct term_head *value, struct source_place *place)
 {
     if (value->kind != TERM_BINARY)
-        return bad("options: file is a binary");
+        return refuse_option("options: file is a binary");
     Py_XDECREF(place->file);
     place->file = PyUnicode_DecodeUTF8((const char *)value->data, (Py_ssize_t)value->length, NULL);
     if (place->file == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
-        return bad("options: file is not UTF-8");
+        return refuse_option("options: file is not UTF-8");
     }
     return place->file == NULL ? -1 : 0;
 }
@@ -82,12 +82,12 @@ static int read_number(const struct term_head *value, long long least, long long
 {
     long long given;
     if (!term_integer(value, &given) || given < least || given > most)
-        return bad(complaint);
+        return refuse_option(complaint);
     *number = (size_t)given;
     return 0;
 }
 
-/* Looked at when the request was read (request.h). */
+/* Checks the form alone: the value was used when the request was read (request.h). */
 static int check_timeout(const struct term_head *value)
 {
     size_t milliseconds;
@@ -98,7 +98,7 @@ static int read_line(const struct term_head *value, struct source_place *place)
 {
     long long line;
     if (!term_integer(value, &line) || line < 1 || line > LINE_MAX_ACCEPTED)
-        return bad("options: line is an integer from 1 to 1000000");
+        return refuse_option("options: line is an integer from 1 to 1000000");
     place->line = (long)line;
     return 0;
 }
@@ -109,15 +109,15 @@ static int read_value(struct span *span, enum option option, struct request_opti
     struct term_head value;
     enum term_status status = term_read_head(&start, &value);
     size_t position = span->position;
-    bool concurrent; /* like the timeout, it was looked at before */
+    bool concurrent; /* like the timeout, it was used before */
     if (status == TERM_OK)
         status = term_skip(span);
     if (status != TERM_OK)
-        return bad_term(span, status);
+        return refuse_term(span, status);
     switch (option) {
     case OPTION_bindings:
         if (value.kind != TERM_MAP)
-            return bad("options: bindings is a map");
+            return refuse_option("options: bindings is a map");
         options->bindings = (struct span){span->bytes, span->position, position};
         return 0;
     case OPTION_file:
@@ -151,13 +151,13 @@ int request_options_read(struct span *span, struct request_options *options)
     enum option option = OPTION_bindings;
     enum term_status status = term_read_head(span, &map);
     if (status != TERM_OK)
-        return bad_term(span, status);
+        return refuse_term(span, status);
     if (map.kind != TERM_MAP)
-        return bad("options: expected a map");
+        return refuse_option("options: expected a map");
     for (size_t i = 0; i < map.children / 2; i++) {
         status = term_read_head(span, &key);
         if (status != TERM_OK)
-            return bad_term(span, status);
+            return refuse_term(span, status);
         if (find_option(&key, &option) < 0 || read_value(span, option, options) < 0)
             return -1;
     }

@@ -4,8 +4,8 @@
 
 #include "python/context.h"
 
-/* Reads the map at the span's position and moves past it. -1 with a DecodeError or a BadRequest set. The result is to
- * be freed with request_options_free either way. */
+/* Reads the map at the span's position and moves past it. Returns 0, or -1 with a DecodeError or a BadRequest set. The
+ * caller must free the result with request_options_free in either case. */
 int request_options_read(struct span *span, struct request_options *options);
 void request_options_free(struct request_options *options);
 

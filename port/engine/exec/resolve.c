@@ -1,9 +1,9 @@
-/* Looked up each time: a session may bind its names anew. */
+/* Resolves targets at each call, without a cache: a session may bind its names again. */
 #include "exec/resolve.h"
 
 #include "python/errors.h"
 
-static PyObject *first_part(PyObject *name, PyObject *globals)
+static PyObject *find_first_part(PyObject *name, PyObject *globals)
 {
     PyObject *found = PyDict_GetItemWithError(globals, name);
     if (found != NULL || PyErr_Occurred())
@@ -16,7 +16,7 @@ static PyObject *first_part(PyObject *name, PyObject *globals)
     return Py_XNewRef(found);
 }
 
-/* A submodule that nobody imported yet is no attribute of its package. */
+/* A submodule that was not imported yet is no attribute of its package. */
 static PyObject *import_part(PyObject *whole_name, PyObject *original)
 {
     PyObject *module = PyImport_Import(whole_name);
@@ -26,11 +26,11 @@ static PyObject *import_part(PyObject *whole_name, PyObject *original)
         return NULL;
     }
     Py_XDECREF(module);
-    /* PyImport_Import gives the module that the last part names only by way of sys.modules. */
+    /* PyImport_Import returns the first module of a dotted name; the last one is in sys.modules. */
     return module == NULL ? NULL : PyImport_GetModule(whole_name);
 }
 
-static PyObject *next_part(PyObject *object, PyObject *name, PyObject *whole_name)
+static PyObject *find_next_part(PyObject *object, PyObject *name, PyObject *whole_name)
 {
     PyObject *attribute = PyObject_GetAttr(object, name);
     if (attribute != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError) || !PyModule_Check(object))
@@ -43,7 +43,7 @@ static PyObject *next_part(PyObject *object, PyObject *name, PyObject *whole_nam
 
 static PyObject *resolve_start(PyObject *name, PyObject *globals, Py_ssize_t parts)
 {
-    PyObject *object = first_part(name, globals);
+    PyObject *object = find_first_part(name, globals);
     if (object != NULL || PyErr_Occurred())
         return object;
     if (parts > 1)
@@ -64,7 +64,7 @@ static PyObject *resolve_name(PyObject *name, PyObject *globals)
             object = resolve_start(part, globals, count);
         } else {
             Py_SETREF(so_far, PyUnicode_FromFormat("%U.%U", so_far, part));
-            PyObject *next = so_far == NULL ? NULL : next_part(object, part, so_far);
+            PyObject *next = so_far == NULL ? NULL : find_next_part(object, part, so_far);
             Py_SETREF(object, next);
         }
         if (object == NULL)

@@ -1,5 +1,6 @@
-/* The session's lock guards the list and the batches; `sending` keeps them in order on their way out. It is taken
- * first, and never with the GIL held, for the thread that has it may wait for the client. */
+/* Steps streams and sends their items in batches. The session's lock guards the list and the batches; `sending` keeps
+ * them in order while they are sent. It is taken first, and never with the GIL held, because its holder may wait for
+ * the client. */
 #include "exec/stream.h"
 
 #include <stdlib.h>
@@ -17,13 +18,13 @@
 #include "shm/large_binary.h"
 #include "wire/protocol.h"
 
-/* How long an item may wait for others. */
+/* How long an item may be held back for others. */
 #define HOLD_US 1000
-/* A batch of so many bytes is full. */
+/* A batch of this many bytes is full. */
 #define BATCH_BYTES ((size_t)64 * 1024)
-/* How long one stream goes on before another has its turn. */
+/* How long one stream is stepped before others have their turn. */
 #define SLICE_US 2000
-/* How long a stop waits for another thread to leave a stream, and how often it looks. */
+/* How long a stop waits for another thread to leave a stream, and how often it checks. */
 #define OTHERS_MAX_US 1000000
 #define OTHERS_LOOK_US 2000
 
@@ -32,7 +33,7 @@ struct stream {
     PyObject *iterator;      /* owned; NULL: a task iterates */
     bool stepping;           /* a thread is inside its iterator */
     unsigned long long put;
-    struct message item;     /* the one that is being encoded */
+    struct message item;     /* the item that is being encoded */
     struct message batch;    /* with `count` items, the first of which came at first_us */
     struct message outgoing; /* the batch that is being sent; guarded by `sending` */
     size_t count, count_at;
@@ -42,9 +43,9 @@ struct stream {
 
 static struct ranked_lock sending = RANKED_LOCK_INITIALIZER(LOCK_SENDING, "sending");
 
-/* -- items out ----------------------------------------------------------------------------------------------------- */
+/* -- items out ---------------------------------------------------------------------------------------------------- */
 
-/* With both locks; the session's is given up meanwhile, so that a next batch can be begun. */
+/* Sends the batch. With both locks; the session's is released meanwhile, so that another batch can be begun. */
 static void send_batch(struct stream *stream)
 {
     if (stream->count == 0)
@@ -84,7 +85,7 @@ static void put_head(struct stream *stream, struct message *message)
         message_put_list(message, 1);
 }
 
-/* An item with bytes that lie elsewhere goes by itself, behind those before it. */
+/* An item with pinned bytes is sent alone, after those before it. */
 static bool send_item(struct stream *stream)
 {
     struct message *item = &stream->item;
@@ -104,7 +105,7 @@ static bool send_item(struct stream *stream)
     return whole;
 }
 
-/* True where the batch is full. */
+/* Returns true if the batch is full. */
 static bool add_to_batch(struct stream *stream, size_t head)
 {
     session_lock();
@@ -121,7 +122,7 @@ static bool add_to_batch(struct stream *stream, size_t head)
     return full;
 }
 
-/* Takes the reference over. -1 with an error set. */
+/* Sends one item, and takes the reference over. Returns 0, or -1 with an error set. */
 static int put_item(struct stream *stream, PyObject *object)
 {
     struct message *item = &stream->item;
@@ -149,10 +150,9 @@ static int put_item(struct stream *stream, PyObject *object)
     return -1;
 }
 
-/* -- their lives -----------------------------------------------------------------------------------------------------
- */
+/* -- their lives -------------------------------------------------------------------------------------------------- */
 
-/* With the lock. Takes the stream over. */
+/* Takes the stream over. With the lock. */
 static void link_stream(struct stream *stream)
 {
     stream->next = session.streams.first;
@@ -181,7 +181,7 @@ static void unlink_stream(struct stream *stream)
     *at = stream->next;
 }
 
-/* Sends what is left, and frees all but the context and the iterator. */
+/* Sends the items that are left, and frees all but the context and the iterator. */
 static void take_out(struct stream *stream)
 {
     flush(stream);
@@ -214,7 +214,7 @@ bool stream_begin(struct context *context, PyObject *value)
     Py_DECREF(value);
     interrupt_leave_thread(job);
     SCHEDULE_POINT(stream_begins);
-    /* At once, for from here on the main thread may step it. */
+    /* Must follow at once, for from here on the main thread may step the stream. */
     session_lock();
     job_pop(job);
     if (job->thread != 0 && job->abort != JOB_ABORT_NONE)
@@ -227,7 +227,7 @@ bool stream_begin(struct context *context, PyObject *value)
     return true;
 }
 
-/* A generator's finally clauses run now, not when the garbage is collected. */
+/* Has a generator's finally clauses run now, not at the next garbage collection. */
 static void close_iterator(PyObject *iterator)
 {
     PyObject *current = errors_take();
@@ -242,9 +242,9 @@ static void close_iterator(PyObject *iterator)
         errors_set(current);
 }
 
-/* With an error set, or without one if there are no more items. The job stays on the stack until its reply is built:
- * closing the iterator runs code. */
-static void end(struct stream *stream)
+/* Ends the stream, with an error set, or without one if there are no more items. The job stays on the stack until its
+ * reply is built: closing the iterator runs code. */
+static void end_stream(struct stream *stream)
 {
     SCHEDULE_POINT(stream_ends);
     struct context *context = stream->context;
@@ -268,7 +268,7 @@ int stream_attach(struct context *context)
     return 0;
 }
 
-static struct stream *find(const struct context *context)
+static struct stream *find_stream(const struct context *context)
 {
     session_lock();
     struct stream *stream = session.streams.first;
@@ -280,13 +280,12 @@ static struct stream *find(const struct context *context)
 
 void stream_detach(struct context *context)
 {
-    struct stream *stream = find(context);
+    struct stream *stream = find_stream(context);
     if (stream != NULL)
         take_out(stream);
 }
 
-/* -- going on --------------------------------------------------------------------------------------------------------
- */
+/* -- going on ----------------------------------------------------------------------------------------------------- */
 
 /* With the lock. */
 static bool may_go_on(const struct stream *stream)
@@ -327,8 +326,8 @@ void stream_enter(struct stream *stream, unsigned long thread)
     job_push(job);
 }
 
-/* On another thread than the main one an exception may still be on its way: it does not hit what the thread does next,
- * but the stream at its next step. */
+/* On another thread than the main one an exception may still be on its way: it must not hit what the thread does next,
+ * so it is raised at the stream's next step. */
 static void leave_stream(struct stream *stream)
 {
     struct job *job = stream->context->job;
@@ -343,7 +342,7 @@ static void leave_stream(struct stream *stream)
     session_unlock();
 }
 
-/* Whether the client has asked for more than it got; *queued: whether other jobs wait. */
+/* Returns whether the client has asked for more items than it got. *queued: whether other jobs wait. */
 static bool is_granted(const struct stream *stream, bool *queued)
 {
     session_lock();
@@ -353,8 +352,7 @@ static bool is_granted(const struct stream *stream, bool *queued)
     return granted;
 }
 
-/* Puts items until something else is to be done. False if the stream has come to its end, with or without an error
- * set. */
+/* Puts items until the thread has other work. Returns false if the stream has ended, with or without an error set. */
 static bool go_on(struct stream *stream)
 {
     struct job *job = stream->context->job;
@@ -386,11 +384,11 @@ void stream_step(struct stream *stream)
     if (goes_on)
         leave_stream(stream);
     else
-        end(stream);
+        end_stream(stream);
     context_restore(before);
 }
 
-/* Any that no thread is inside of, entered; NULL if there is none. Tasks have ended before. */
+/* Enters a stream that no other thread steps, and returns it; NULL if there is none. Tasks have ended before. */
 static struct stream *enter_any(bool *others)
 {
     *others = false;
@@ -407,7 +405,7 @@ static struct stream *enter_any(bool *others)
     return stream;
 }
 
-/* Another thread is inside of a stream, and is to end that. */
+/* Gives the threads that step streams, and must end them, time to do so. */
 static void let_others_end(void)
 {
     interrupt_run_handlers();
@@ -425,7 +423,7 @@ void stream_end_all(void)
         if (stream != NULL) {
             struct context *before = context_switch(stream->context);
             interrupt_set_shutdown(INTERRUPT_STOPPED);
-            end(stream);
+            end_stream(stream);
             context_restore(before);
         } else if (others) {
             let_others_end();
@@ -435,14 +433,13 @@ void stream_end_all(void)
     } while (!others || clock_us() < until);
 }
 
-/* -- for event_loop.py -----------------------------------------------------------------------------------------------
- */
+/* -- for event_loop.py -------------------------------------------------------------------------------------------- */
 
 PyObject *stream_demand_function(PyObject *self, PyObject *context)
 {
     (void)self;
     bool queued;
-    struct stream *stream = find((struct context *)context);
+    struct stream *stream = find_stream((struct context *)context);
     return PyBool_FromLong(stream != NULL && is_granted(stream, &queued));
 }
 
@@ -454,7 +451,7 @@ PyObject *stream_put_function(PyObject *self, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "OO", &context, &item))
         return NULL;
     forked_child_leave();
-    struct stream *stream = find((struct context *)context);
+    struct stream *stream = find_stream((struct context *)context);
     if (stream == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the stream has ended");
         return NULL;
@@ -466,8 +463,7 @@ PyObject *stream_put_function(PyObject *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-/* -- from any thread -------------------------------------------------------------------------------------------------
- */
+/* -- from any thread ---------------------------------------------------------------------------------------------- */
 
 unsigned long long stream_next_due(void)
 {
@@ -482,7 +478,7 @@ void stream_send_due(unsigned long long now_us)
 {
     ranked_lock_acquire(&sending);
     session_lock();
-    /* While one is sent others may begin, but `sending` keeps all in the list. */
+    /* Other batches may begin while one is sent, but `sending` keeps all streams in the list. */
     for (struct stream *stream = session.streams.first; stream != NULL; stream = stream->next)
         if (stream->count > 0 && stream->first_us + HOLD_US <= now_us)
             send_batch(stream);

@@ -1,8 +1,8 @@
 /* Iterates the value of a request, as far as the client has asked for items. The main thread steps plain iterables, one
  * slice at a time, when the scheduler says so; async ones are tasks (event_loop.h) that put their items here.
  *
- * Items may come in batches, which cost the client less. A batch goes out when it is full, when no more was asked for,
- * when something else is to run, and at the latest a millisecond after its first item, whatever Python does then. */
+ * Items may come in batches, which cost the client less. A batch is sent when it is full, when no more items were asked
+ * for, when another job must run, and at the latest a millisecond after its first item, whatever Python does then. */
 #ifndef PYTHONX_STREAM_H
 #define PYTHONX_STREAM_H
 
@@ -14,41 +14,42 @@
 
 struct stream;
 
-/* -- with the GIL -- */
+/* -- with the GIL ------------------------------------------------------------------------------------------------- */
 
-/* Begins to iterate, on any thread. True: the value and the context are the stream's. False, and an error set: both are
- * still the caller's. */
+/* Begins to iterate, on any thread. Returns true if the value and the context are now the stream's; false, with an
+ * error set, if the caller keeps ownership of both. */
 bool stream_begin(struct context *context, PyObject *value);
 
-/* Goes on with a stream that was entered, until something else is to be done. */
+/* Goes on with a stream that was entered, until the thread has other work. */
 void stream_step(struct stream *stream);
 
-/* Ends all of them with an error of kind `shutdown`. On the main thread, outside of any step. */
+/* Ends all streams with an error of kind `shutdown`. On the main thread, outside of any step. */
 void stream_end_all(void);
 
-/* For a task: its items go out as those of this request, until it says that they end. */
+/* Attaches a stream to a task: its items are sent as those of this request, until the task ends. */
 int stream_attach(struct context *context);
 void stream_detach(struct context *context);
 
-/* For event_loop.py: demand(context) says whether an item was asked for and not put yet, put_item(context, item) sends
- * one. */
+/* The functions that event_loop.py calls: demand(context) returns whether an item was asked for and not put yet,
+ * put_item(context, item) sends one. */
 PyObject *stream_demand_function(PyObject *self, PyObject *context);
 PyObject *stream_put_function(PyObject *self, PyObject *arguments);
 
-/* -- from any thread, without the GIL; with the session's lock -- */
+/* -- from any thread, without the GIL; with the session's lock ---------------------------------------------------- */
 
-/* The stream whose turn it is to go on, which moves behind the others; NULL if none may. With `within`, only one that
- * was made within the call of that number, or within any, or that is to end. */
+/* Returns the stream that is next to go on, and moves it behind the others; NULL if none may. With `within`, only one
+ * that was made within the call of that number, or within any, or that must end. */
 #define STREAM_WITHIN_ANY ULLONG_MAX
 struct stream *stream_next_ready(unsigned long long within);
 
-/* The calling thread (of Python; 0: the main one) is inside the stream from now on: stream_step goes on with it. */
+/* Notes that the calling thread (of Python; 0: the main one) is inside the stream from now on: it must call
+ * stream_step. */
 void stream_enter(struct stream *stream, unsigned long thread);
 
-/* When stream_send_due is to be called next; 0: not before the next item. */
+/* Returns when stream_send_due must be called next; 0: not before the next item. */
 unsigned long long stream_next_due(void);
 
-/* -- without the lock -- */
+/* -- without the lock --------------------------------------------------------------------------------------------- */
 
 /* Writes the batches whose time has come. It may block. */
 void stream_send_due(unsigned long long now_us);

@@ -3,27 +3,28 @@
 import linecache
 import traceback
 
-# Sources of evaluated code by file name; the engine puts them in, and bounds them.
+# Sources of evaluated code by file name; the engine adds them, within a bound.
 sources = {}
 
-# The sources whose lines linecache has, the oldest first, with the bytes of those lines. The engine sets the bound.
-shown = {}
-shown_bytes = 0
-shown_max = 0
+# The sources whose lines are in linecache, the oldest first, with the bytes of those lines. The engine sets the bound.
+cached = {}
+cached_bytes = 0
+cached_max = 0
 
 
 def show_sources(exception):
-    """Gives linecache the lines of evaluated code that the traceback shows, unless they stand in a file that exists."""
+    """Puts the lines of evaluated code that the traceback shows into linecache, unless they are in a file that
+    exists."""
     for file in files_of(exception):
         source = sources.get(file)
-        if source is None or (file in shown and shown[file][0] is source):
+        if source is None or (file in cached and cached[file][0] is source):
             continue
-        if file in shown or not linecache.getlines(file):
+        if file in cached or not linecache.getlines(file):
             show(file, source)
 
 
 def files_of(exception):
-    """The files of all frames of the exception, of its causes and of what it groups."""
+    """Returns the files of all frames of the exception, of its causes and of the exceptions that it groups."""
     files, known, left = {}, set(), [exception]
     while left:
         part = left.pop()
@@ -41,25 +42,25 @@ def files_of(exception):
 
 
 def show(file, source):
-    global shown_bytes
+    global cached_bytes
     lines = [line + "\n" for line in source.splitlines()]
-    # Empty lines are all the same object.
+    # All empty lines are one object.
     size = lines.__sizeof__() + sum(line.__sizeof__() for line in lines if line != "\n")
     forget(file)
-    if size > shown_max:
+    if size > cached_max:
         return
-    while shown and shown_bytes + size > shown_max:
-        forget(next(iter(shown)))
-    shown[file] = source, size
-    shown_bytes += size
+    while cached and cached_bytes + size > cached_max:
+        forget(next(iter(cached)))
+    cached[file] = source, size
+    cached_bytes += size
     linecache.cache[file] = (len(source), None, lines, file)
 
 
 def forget(file):
-    global shown_bytes
-    if file in shown:
-        shown_bytes -= shown.pop(file)[1]
-        # Code may have put something else in the place of the cache.
+    global cached_bytes
+    if file in cached:
+        cached_bytes -= cached.pop(file)[1]
+        # Code may have replaced the cache.
         if isinstance(linecache.cache, dict):
             linecache.cache.pop(file, None)
 
@@ -79,7 +80,7 @@ def message(exception):
 
 
 def without_engine(trace):
-    """The trace without the frames of the engine's own files that it begins with."""
+    """Returns the trace without the frames of the engine's own files that it begins with."""
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith("<pythonx_port "):
         trace = trace.tb_next
     return trace

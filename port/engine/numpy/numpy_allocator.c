@@ -13,7 +13,7 @@
 
 /* Smaller arrays are quick to copy. */
 #    define SIZE_MIN ((size_t)256 * 1024)
-/* Segments begin with a page, which nearly nothing else does. */
+/* Segments begin at a page boundary, unlike nearly all other memory. */
 #    define PAGE_MIN 4096
 
 static const PyDataMemAllocator *standard; /* NumPy's own; NULL: no handler was installed */
@@ -38,7 +38,7 @@ static void *allocate_zeroed(void *context, size_t count, size_t size)
     return bytes != NULL ? memset(bytes, 0, whole) : standard->calloc(standard->ctx, count, size);
 }
 
-/* NumPy's size may differ from that of the segment, and is not used for it. */
+/* NumPy's size may differ from that of the segment, so it is not used. */
 static void release(void *context, void *bytes, size_t size)
 {
     (void)context;
@@ -61,13 +61,13 @@ static void *reallocate(void *context, void *bytes, size_t size)
     return moved;
 }
 
-/* -- the handler --------------------------------------------------------------------------------------------------- */
+/* -- the handler -------------------------------------------------------------------------------------------------- */
 
 static PyDataMem_Handler handler = {"pythonx_segments", 1, {NULL, allocate, allocate_zeroed, reallocate, release}};
 
 #    define HANDLER_NAME "mem_handler" /* what NumPy expects of the capsule */
 
-/* A handler that other code has chosen stays. */
+/* A handler that other code has chosen is kept. */
 static void install(void)
 {
     PyObject *current = PyDataMem_GetHandler(), *capsule = NULL, *previous = NULL;
@@ -83,7 +83,7 @@ static void install(void)
     Py_XDECREF(previous);
 }
 
-/* Returns false while another thread still imports it. */
+/* Returns whether NumPy is imported; false while another thread still imports it. */
 static bool is_imported(PyObject *numpy)
 {
     PyObject *spec = PyObject_GetAttrString(numpy, "__spec__");

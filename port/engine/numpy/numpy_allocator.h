@@ -8,12 +8,12 @@
 
 #include "python/py_api.h"
 
-/* Installs the handler once code has imported NumPy; to be called before each request, on the main thread. Never
+/* Installs the handler once code has imported NumPy. Must be called before each request, on the main thread. Never
  * imports NumPy, and never leaves an error set. */
 void numpy_allocator_offer(void);
 
-/* Returns true if the array is a temporary, whose data goes with it: the caller holds `references` references to it,
- * and there are no others, nor to what it is a view of. */
+/* Returns true if the array is a temporary, whose data is freed with it: the caller holds `references` references to
+ * it, and there are no others, nor any to the array that it is a view of. */
 bool numpy_allocator_is_temporary(PyObject *array, Py_ssize_t references);
 
 #endif

@@ -11,8 +11,8 @@
  * another ABI. Never leaves an error set. */
 bool numpy_api_load(void);
 
-/* May be called after numpy_api_load has returned true. New reference: a writable C-contiguous array of `rank`
- * dimensions that lies at `bytes` and keeps `owner` alive. */
+/* Returns a new reference to a writable C-contiguous array of `rank` dimensions that lies at `bytes` and keeps `owner`
+ * alive. Must not be called before numpy_api_load has returned true. */
 PyObject *numpy_api_array(PyObject *dtype, int rank, const Py_ssize_t *shape, void *bytes, PyObject *owner);
 
 #endif

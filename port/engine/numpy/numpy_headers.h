@@ -6,7 +6,7 @@
 
 #define NPY_NO_DEPRECATED_API NPY_1_22_API_VERSION
 #define NPY_TARGET_VERSION NPY_1_22_API_VERSION
-/* One table of functions, which numpy_api_load fills. */
+/* One table of functions, which numpy_api_load fills in. */
 #define PY_ARRAY_UNIQUE_SYMBOL pythonx_numpy_functions
 #ifndef NUMPY_HEADERS_IMPORT
 #    define NO_IMPORT_ARRAY

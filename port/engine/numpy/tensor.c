@@ -1,5 +1,5 @@
-/* Builds arrays, and encodes those that are C-contiguous and native-endian, which most are; tensor.py turns others into
- * such. */
+/* Builds arrays, and encodes those that are C-contiguous and native-endian, as most are; tensor.py converts the
+ * others. */
 #include "numpy/tensor.h"
 
 #include <stdlib.h>
@@ -21,9 +21,9 @@ static PyObject *load(void)
     return module;
 }
 
-/* -- from Elixir --------------------------------------------------------------------------------------------------- */
+/* -- from Elixir -------------------------------------------------------------------------------------------------- */
 
-/* Types that came up, with their dtypes. */
+/* The types that were used so far, with their dtypes. */
 static struct {
     char kind[8];
     long bits;
@@ -31,7 +31,7 @@ static struct {
 } dtypes[16];
 #define DTYPE_COUNT (sizeof dtypes / sizeof *dtypes)
 
-/* Borrowed. */
+/* Returns a borrowed reference to the dtype. */
 static PyObject *dtype_of(const char *kind, long bits)
 {
     size_t at = 0;
@@ -39,7 +39,7 @@ static PyObject *dtype_of(const char *kind, long bits)
         if (dtypes[at].bits == bits && strcmp(dtypes[at].kind, kind) == 0)
             return dtypes[at].dtype;
     PyObject *dtype = load() == NULL ? NULL : PyObject_CallMethod(module, "dtype_of", "sl", kind, bits);
-    /* Types that NumPy has are fewer than the places. */
+    /* NumPy has fewer types than there are places. */
     if (dtype != NULL && at < DTYPE_COUNT) {
         memcpy(dtypes[at].kind, kind, strlen(kind) + 1);
         dtypes[at].bits = bits;
@@ -54,8 +54,8 @@ static int fail(const char *what)
     return -1;
 }
 
-/* How many bytes a shape of this type takes; -1 with a ValueError if no memory could hold them. */
-static int expected_length(const struct tensor_fields *fields, size_t *length)
+/* Computes how many bytes a shape of this type takes. Returns -1 with a ValueError if no memory could hold them. */
+static int count_expected_bytes(const struct tensor_fields *fields, size_t *length)
 {
     *length = (size_t)fields->bits / 8;
     bool empty = false;
@@ -70,7 +70,7 @@ static int expected_length(const struct tensor_fields *fields, size_t *length)
     return 0;
 }
 
-static PyObject *shape_tuple(const struct tensor_fields *fields)
+static PyObject *build_shape(const struct tensor_fields *fields)
 {
     PyObject *shape = PyTuple_New(fields->rank);
     for (int i = 0; shape != NULL && i < fields->rank; i++) {
@@ -89,20 +89,20 @@ PyObject *tensor_build(const struct tensor_fields *fields)
         return NULL;
     }
     PyObject *dtype = dtype_of(fields->kind, fields->bits);
-    if (dtype == NULL || expected_length(fields, &expected) < 0)
+    if (dtype == NULL || count_expected_bytes(fields, &expected) < 0)
         return NULL;
     if (expected != fields->length)
         return PyErr_Format(PyExc_ValueError, "data has %zu bytes, type and shape need %zu", fields->length, expected);
     if (numpy_api_load())
         return numpy_api_array(dtype, fields->rank, fields->shape, fields->bytes, fields->buffer);
-    PyObject *shape = shape_tuple(fields);
+    PyObject *shape = build_shape(fields);
     PyObject *array =
         shape == NULL ? NULL : PyObject_CallMethod(module, "from_buffer", "OOO", fields->buffer, dtype, shape);
     Py_XDECREF(shape);
     return array;
 }
 
-/* -- to Elixir ----------------------------------------------------------------------------------------------------- */
+/* -- to Elixir ---------------------------------------------------------------------------------------------------- */
 
 bool tensor_is_array(PyObject *object)
 {
@@ -118,7 +118,7 @@ bool tensor_is_array(PyObject *object)
     return array_type != NULL && (PyObject *)Py_TYPE(object) == array_type;
 }
 
-/* The Nx kind for a format of the buffer protocol (PEP 3118) in native byte order; NULL if there is none. */
+/* Returns the Nx kind for a format of the buffer protocol (PEP 3118) in native byte order; NULL if there is none. */
 static const char *kind_of_format(const char *format)
 {
     if (format == NULL)
@@ -136,7 +136,7 @@ static const char *kind_of_format(const char *format)
     return strchr("efd", *format) != NULL ? "f" : NULL;
 }
 
-/* Takes the view over. */
+/* Appends the tensor, and takes the view over. */
 static int put_tensor(struct message *message, Py_buffer *view, const char *kind, long bits, bool temporary)
 {
     message_put_map(message, 4);
@@ -154,13 +154,13 @@ static int put_tensor(struct message *message, Py_buffer *view, const char *kind
     return temporary ? large_binary_put_temporary(message, view) : large_binary_put_view(message, view);
 }
 
-/* A view of the array if it can be sent as it lies, else NULL with no error set. */
-static Py_buffer *plain_view(PyObject *array)
+/* Returns a view of the array if it can be sent as it lies, else NULL with no error set. */
+static Py_buffer *get_plain_view(PyObject *array)
 {
     Py_buffer *view = malloc(sizeof *view);
     if (view == NULL)
         return NULL;
-    /* Refused for strided arrays, and for types outside of the protocol. */
+    /* Fails for strided arrays, and for types outside the protocol. */
     if (PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) == 0) {
         if (kind_of_format(view->format) != NULL)
             return view;
@@ -182,7 +182,7 @@ static int put_converted(struct message *message, PyObject *array)
         return -1;
     if (PyArg_ParseTuple(converted, "Osl", &native, &kind, &bits)) {
         bool temporary = numpy_allocator_is_temporary(native, 1); /* the tuple's */
-        Py_buffer *view = plain_view(native);
+        Py_buffer *view = get_plain_view(native);
         if (view != NULL)
             failed = put_tensor(message, view, kind, bits, temporary);
         else
@@ -195,7 +195,7 @@ static int put_converted(struct message *message, PyObject *array)
 int tensor_put(struct message *message, PyObject *array, Py_ssize_t references)
 {
     bool temporary = references > 0 && numpy_allocator_is_temporary(array, references);
-    Py_buffer *view = plain_view(array);
+    Py_buffer *view = get_plain_view(array);
     if (view == NULL)
         return put_converted(message, array);
     return put_tensor(message, view, kind_of_format(view->format), 8 * (long)view->itemsize, temporary);

@@ -1,4 +1,4 @@
-/* Turns %PythonxPort.Tensor{} and %Nx.Tensor{} into numpy.ndarray and back. All functions need the GIL. */
+/* Converts %PythonxPort.Tensor{} and %Nx.Tensor{} to numpy.ndarray and back. All functions need the GIL. */
 #ifndef PYTHONX_TENSOR_H
 #define PYTHONX_TENSOR_H
 
@@ -14,7 +14,7 @@
 
 #define TENSOR_RANK_MAX 64
 
-/* A tensor's fields as they were read, checked by tensor_build. */
+/* The fields of a tensor as they were read; tensor_build checks them. */
 struct tensor_fields {
     char kind[8]; /* of the type {:f, 32}: "f" */
     long bits;
@@ -25,16 +25,16 @@ struct tensor_fields {
     size_t length;
 };
 
-/* New reference to a writable ndarray that lies on the fields' buffer. NULL with a ValueError, which may be
- * a DecodeError, if type, shape and data do not fit each other, or NumPy cannot hold it. */
+/* Returns a new reference to a writable ndarray that lies on the fields' buffer. Returns NULL with a ValueError, which
+ * may be a DecodeError, if type, shape and data do not fit each other, or NumPy cannot hold the data. */
 PyObject *tensor_build(const struct tensor_fields *fields);
 
 /* Returns true for exact ndarrays; never imports NumPy. */
 bool tensor_is_array(PyObject *object);
 
-/* Appends `%PythonxPort.Tensor{}`; large data is pinned. `references` are those that the caller releases once all is
- * encoded; if there are no others, the array's memory may become the client's (0: never). Returns -1 with an
- * EncodeError or what Python raised. */
+/* Appends `%PythonxPort.Tensor{}`; large data is pinned. `references` is how many references the caller releases once
+ * all is encoded; if there are no others, the array's memory may become the client's (0: never). Returns -1 with an
+ * EncodeError, or what Python raised. */
 int tensor_put(struct message *message, PyObject *array, Py_ssize_t references);
 
 #endif

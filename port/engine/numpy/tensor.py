@@ -4,7 +4,7 @@ have."""
 from _pythonx import TENSOR_STRUCT
 from erlang import Atom, EncodeError
 
-# Kinds of types in Nx by NumPy's letter for them, and how many bits each may have.
+# The kinds of types in Nx by NumPy's letters for them, and how many bits each may have.
 KINDS = {"b": "u", "u": "u", "i": "s", "f": "f", "c": "c"}
 SIZES = {"u": (8, 16, 32, 64), "s": (8, 16, 32, 64), "f": (16, 32, 64), "c": (64, 128)}
 
@@ -18,7 +18,7 @@ def numpy():
 
 
 def dtype_of(kind, bits):
-    """The dtype for a type of Nx; ValueError if NumPy has none."""
+    """Returns the dtype for a type of Nx; raises ValueError if NumPy has none."""
     np = numpy()
     if kind == "bf" and bits == 16:
         try:
@@ -33,12 +33,12 @@ def dtype_of(kind, bits):
 
 
 def from_buffer(buffer, dtype, shape):
-    """A writable array on a buffer, for the case that NumPy's C API cannot be used."""
+    """Makes a writable array on a buffer, if NumPy's C API cannot be used."""
     return numpy().ndarray(shape, dtype, buffer)
 
 
 def plain(array):
-    """(array, kind, bits): the array as one that is C-contiguous and native-endian, with the name of its type in Nx."""
+    """Returns (array, kind, bits): a C-contiguous and native-endian array, and its type in Nx."""
     np = numpy()
     dtype = array.dtype
     bits = 8 * dtype.itemsize
@@ -46,7 +46,7 @@ def plain(array):
     kind = "bf" if brain else KINDS.get(dtype.kind)
     if not brain and bits not in SIZES.get(kind, ()):
         raise EncodeError(f"an array of {dtype} has no form as a tensor{hint(dtype)}")
-    # Aligned, or NumPy does not give it away as a buffer.
+    # NumPy does not export unaligned arrays as buffers.
     native = np.require(array, dtype.newbyteorder("="), "CA")
     return native.view(np.uint16) if brain else native, kind, bits
 
@@ -61,17 +61,17 @@ def hint(dtype):
     return ": convert it with astype"
 
 
-# -- what is not an ndarray but can become one -------------------------------------------------------------------------
+# -- what is not an ndarray but can become one ------------------------------------------------------------------------
 
 
 def array_of(value):
-    """The ndarray for an object with __array__ or __dlpack__ (a torch tensor, a jax array, an image)."""
+    """Returns the ndarray for an object with __array__ or __dlpack__ (a torch tensor, a jax array, an image)."""
     np = numpy()
     try:
         if hasattr(value, "detach"):
-            value = value.detach()  # what tracks gradients does not give its data away otherwise
+            value = value.detach()  # a tensor that tracks gradients does not export its data
         if hasattr(value, "resolve_conj"):
-            value = value.resolve_conj().resolve_neg()  # nor does what is conjugated or negated but by a flag
+            value = value.resolve_conj().resolve_neg()  # nor does one that is conjugated or negated by a flag
         if str(getattr(value, "dtype", "")) == "torch.bfloat16":
             return torch_bfloat16(value)
         array = np.asarray(value) if hasattr(value, "__array__") else np.from_dlpack(value)
@@ -89,7 +89,7 @@ def torch_bfloat16(value):
 
 
 class Tensor:
-    """An array that stands for one of another type, which NumPy may not have."""
+    """Stands for an array of a type that NumPy may not have."""
 
     def __init__(self, array, kind, bits):
         self.array, self.kind, self.bits = array, kind, bits
@@ -105,7 +105,7 @@ def simplify_tensor(value):
 
 
 def subclass_to_array(value):
-    """A subclass of ndarray; what it has beyond the array must not get lost."""
+    """A subclass of ndarray may have more than the array, which must not get lost."""
     np = numpy()
     if isinstance(value, np.ma.MaskedArray):
         raise EncodeError("a masked array has no form as a tensor: send array.filled(value), or its data and its mask")

@@ -1,4 +1,4 @@
-/* Reads the fields of a tensor's struct: type, shape and data, in any order; others (names, axes) are skipped. */
+/* Reads the fields of a tensor's struct: type, shape and data, in any order; the others (names, axes) are skipped. */
 #include "numpy/tensor_decode.h"
 
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include "shm/segment_ref.h"
 #include "wire/term.h"
 
-/* Large data is used where it lies in the frame; smaller data is copied out, so that a small array does not hold a
- * large frame. */
+/* Larger data is used where it lies in the frame; smaller data is copied, so that a small array does not keep a large
+ * frame alive. */
 #define VIEW_SIZE ((size_t)64 * 1024)
 #define ALIGNMENT 16
 
@@ -31,7 +31,7 @@ static int read_integer(const struct term_head *head, long long *value)
     return term_integer(head, value) ? 0 : -1;
 }
 
-/* {:f, 32} */
+/* Reads a type such as {:f, 32}. */
 static int read_type(struct span *span, struct tensor_fields *fields)
 {
     struct term_head tuple, kind, bits;
@@ -75,7 +75,7 @@ static int read_shape(struct span *span, struct tensor_fields *fields)
     return 0;
 }
 
-/* -- data ---------------------------------------------------------------------------------------------------------- */
+/* -- data --------------------------------------------------------------------------------------------------------- */
 
 static int copy_out(struct tensor_fields *fields, const unsigned char *data, size_t length)
 {
@@ -92,15 +92,15 @@ static int copy_out(struct tensor_fields *fields, const unsigned char *data, siz
     return fields->buffer == NULL ? -1 : 0;
 }
 
-/* Uses the data where it lies in the frame. Usually that is an address that suits numbers (frame.h); if not, the data
- * is moved down by a few bytes, over the heads of the struct and the binary, which have been read by then. */
+/* Uses the data where it lies in the frame. Usually that address is aligned for numbers (frame.h); if not, the data is
+ * moved down by a few bytes, over the heads of the struct and the binary, which have been read by then. */
 static int use_frame(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
 {
     PyObject *whole = frame_buffer_of(source->request);
     if (whole == NULL)
         return -1;
     size_t shift = (uintptr_t)head->data % ALIGNMENT;
-    /* The frame is the request's own and writable, whatever the span says through which it was read. */
+    /* The frame is the request's own and writable, even if it was read through a span of const bytes. */
     fields->bytes = (unsigned char *)(uintptr_t)head->data - shift;
     if (shift > 0) {
         memmove(fields->bytes, head->data, head->length);
@@ -118,7 +118,7 @@ static int use_binary(struct tensor_source *source, struct tensor_fields *fields
     return copy_out(fields, head->data, head->length);
 }
 
-/* A binary, or a segment that holds its bytes. */
+/* Reads the data: a binary, or a segment that holds its bytes. */
 static int read_bytes(struct tensor_source *source, struct tensor_fields *fields, const struct term_head *head)
 {
     Py_CLEAR(fields->buffer);
@@ -130,7 +130,7 @@ static int read_bytes(struct tensor_source *source, struct tensor_fields *fields
     return fail("data is a binary");
 }
 
-/* The next key of a struct. Keys are atoms: what follows any other may be its own elements. */
+/* Reads the next key of a struct. Keys are atoms: any other term may be followed by its own elements. */
 static int read_key(struct tensor_source *source, struct term_head *key)
 {
     enum term_status status = term_read_head(&source->span, key);
@@ -145,7 +145,7 @@ static int pass_over(struct tensor_source *source)
     return status == TERM_OK ? 0 : fail_term(status);
 }
 
-/* %Nx.BinaryBackend{state: binary}; other backends have their data elsewhere. */
+/* Reads %Nx.BinaryBackend{state: binary}; other backends keep their data elsewhere. */
 static int read_backend(struct tensor_source *source, struct tensor_fields *fields, size_t pairs)
 {
     Py_CLEAR(fields->buffer);
@@ -178,7 +178,7 @@ static int read_data(struct tensor_source *source, struct tensor_fields *fields)
     return head.kind == TERM_MAP ? read_backend(source, fields, head.children / 2) : read_bytes(source, fields, &head);
 }
 
-/* -- the struct ---------------------------------------------------------------------------------------------------- */
+/* -- the struct --------------------------------------------------------------------------------------------------- */
 
 static int read_field(struct tensor_source *source, struct tensor_fields *fields)
 {

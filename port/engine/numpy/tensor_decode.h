@@ -8,15 +8,15 @@
 #include "wire/request.h"
 #include "wire/span.h"
 
-/* Where a tensor stands. */
+/* The position of a tensor in a frame. */
 struct tensor_source {
     struct span span;
-    struct request *request; /* whose frame it is, so that an array may use its bytes; NULL: arrays get copies */
+    struct request *request; /* the request whose frame it is: an array may use its bytes; NULL: arrays get copies */
     bool moved;              /* set if bytes of the frame were moved: it cannot be read again */
 };
 
-/* The span stands at the first of `pairs` pairs of the struct, and is moved past the last. New reference to the array;
- * NULL with a DecodeError, a ValueError that has no place in it yet, or what Python raised. */
+/* Decodes the struct whose first of `pairs` pairs the span stands at, and moves past the last. Returns a new reference
+ * to the array; NULL with a DecodeError, a ValueError that has no place in it yet, or what Python raised. */
 PyObject *tensor_decode(struct tensor_source *source, size_t pairs);
 
 #endif

@@ -1,4 +1,4 @@
-"""What a session sets up before its first request: output as events, and a traceback for a fatal signal."""
+"""Sets up what a session needs before its first request: output as events, and a traceback for a fatal signal."""
 
 import faulthandler
 import io
@@ -17,7 +17,7 @@ class Output(io.RawIOBase):
         return True
 
     def fileno(self):
-        # For subprocess and faulthandler, which want a descriptor: both lead to the port's stderr.
+        # subprocess and faulthandler need a descriptor: both get the port's stderr.
         return self._fd
 
     def isatty(self):
@@ -27,7 +27,7 @@ class Output(io.RawIOBase):
         return output(self._fd, data)
 
     def flush(self, flush_output=flush_output):
-        # A default, since Python flushes once more when this module is gone.
+        # A default, since Python flushes once more after this module is gone.
         super().flush()
         flush_output()
 
@@ -35,7 +35,7 @@ class Output(io.RawIOBase):
 def text_output(fd, name):
     raw = Output(fd)
     raw.name = name
-    # Lines are put together in C. No lone surrogate may raise where somebody only wants to print.
+    # C code assembles the lines. A lone surrogate must not raise in code that only prints.
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
 
 

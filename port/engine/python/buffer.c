@@ -61,7 +61,7 @@ static void release_whole(void *owner)
 
 PyObject *buffer_slice(PyObject *whole, const void *bytes, size_t length)
 {
-    /* The whole is writable, whatever the span says through which its reader found the part. */
+    /* The whole is writable, even if it was read through a span of const bytes. */
     PyObject *part = buffer_new((void *)(uintptr_t)bytes, length, release_whole, whole);
     if (part != NULL)
         Py_INCREF(whole);

@@ -1,10 +1,11 @@
+/* Reads the file and the module of a frame through its attributes, which is all that the stable ABI offers. */
 #include "python/code_place.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* The text of an attribute of an attribute, or of an item of it, borrowed while *holder is held; NULL if there is none.
- */
+/* Returns the text of an attribute of an attribute, or of an item of it, borrowed while *holder is held; NULL if there
+ * is none. */
 static const char *text_of(PyObject *text)
 {
     const char *utf8 = text == NULL || !PyUnicode_Check(text) ? NULL : PyUnicode_AsUTF8AndSize(text, NULL);
@@ -17,7 +18,7 @@ static bool begins_with(const char *text, const char *prefix)
     return text != NULL && strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* New reference. */
+/* Returns a new reference to the name of the frame's file. */
 static PyObject *file_of(PyObject *frame)
 {
     PyObject *code = PyObject_GetAttrString(frame, "f_code");
@@ -26,7 +27,7 @@ static PyObject *file_of(PyObject *frame)
     return file;
 }
 
-/* New reference to the frame's module's __name__. */
+/* Returns a new reference to the frame's module's __name__. */
 static PyObject *module_of(PyObject *frame)
 {
     PyObject *globals = PyObject_GetAttrString(frame, "f_globals");
@@ -43,7 +44,7 @@ static bool stands_in(PyObject *frame, const char *file_prefix)
     return stands;
 }
 
-/* asyncio.runners runs user code as a whole and keeps no callbacks. */
+/* asyncio.runners is excluded: it runs user code as a whole and keeps no callbacks. */
 static bool is_asyncio(PyObject *frame)
 {
     PyObject *module = module_of(frame);

@@ -1,4 +1,4 @@
-/* The context variable lies in a module of the interpreter: the stable ABI has no functions for it. */
+/* Keeps the context variable in a module of the interpreter: the stable ABI has no functions for it. */
 #include "python/context.h"
 
 #include <stdint.h>
@@ -85,10 +85,10 @@ int context_enter(struct context *context)
     return token == NULL ? -1 : 0;
 }
 
-/* New reference to what the variable holds, if that is a context; else NULL. */
-static struct context *held_context(void)
+/* Returns a new reference to the variable's value if that is a context; else NULL. */
+static struct context *get_held_context(void)
 {
-    /* Before the variable there was no request. */
+    /* There was no request before the variable existed. */
     PyObject *value = variable_get == NULL ? NULL : PyObject_CallFunctionObjArgs(variable_get, Py_None, NULL);
     if (value != NULL && (PyObject *)Py_TYPE(value) == context_type)
         return (struct context *)value;
@@ -99,7 +99,7 @@ static struct context *held_context(void)
 
 struct context *context_current(void)
 {
-    struct context *context = held_context();
+    struct context *context = get_held_context();
     if (context != NULL && context->job != NULL)
         return context;
     struct job *job = job_top();
@@ -115,7 +115,7 @@ struct context *context_current(void)
 
 struct context *context_switch(struct context *context)
 {
-    struct context *before = held_context();
+    struct context *before = get_held_context();
     (void)context_enter(context);
     PyErr_Clear();
     return before;

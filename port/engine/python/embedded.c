@@ -1,4 +1,4 @@
-/* embedded_files.h is generated: one row for each .py file. */
+/* Loads the engine's Python files from embedded_files.h, which is generated: one row for each .py file. */
 #include "python/embedded.h"
 
 #include <string.h>

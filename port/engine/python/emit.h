@@ -1,4 +1,4 @@
-/* Writes a frame while other threads of Python run. */
+/* Writes a frame while other Python threads run. */
 #ifndef PYTHONX_EMIT_H
 #define PYTHONX_EMIT_H
 
@@ -7,10 +7,10 @@
 #include "python/py_api.h"
 #include "wire/message.h"
 
-/* With the GIL, which is given up meanwhile. The message is finished, and stays the caller's. */
+/* Writes a finished message, which stays the caller's. Needs the GIL, and releases it meanwhile. */
 void emit_message(const struct message *message);
 
-/* Finishes the message, writes and frees it. False if memory is short. */
+/* Finishes the message, writes it and frees it. Returns false if memory is short. Needs the GIL. */
 bool emit_and_free(struct message *message);
 
 #endif

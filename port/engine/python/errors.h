@@ -9,10 +9,12 @@ extern PyObject *errors_DecodeError; /* ValueError: a term has no object */
 extern PyObject *errors_EncodeError; /* ValueError: an object has no term */
 extern PyObject *errors_BadRequest;  /* ValueError: a frame is no request of the protocol */
 
-/* Makes them, and adds to module `erlang` those that Python code may meet; 0, or -1 with an error set. */
+/* Makes the exceptions, and adds those that Python code may see to the module `erlang`. Returns 0, or -1 with an error
+ * set. */
 int errors_start(PyObject *module);
 
-/* New reference, with its traceback; the error is cleared. NULL if none was set, or memory is too short for one. */
+/* Returns a new reference to the exception, with its traceback; the error is cleared. Returns NULL if none was set, or
+ * if memory is short. */
 PyObject *errors_take(void);
 
 /* Sets the exception as the current error, and takes the reference over. */

@@ -1,3 +1,4 @@
+/* Ends a forked child as the python program ends: its exit status, its traceback, its atexit functions. */
 #include "python/forked_child.h"
 
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include "os/std_fds.h"
 #include "python/errors.h"
 
-/* The status of a SystemExit, whose code may be None, a number, or a text that is printed. */
+/* Returns the status of a SystemExit, whose code may be None, a number, or a text that is printed. */
 static int status_of_exit(PyObject *exception)
 {
     PyObject *code = PyObject_GetAttrString(exception, "code");
@@ -24,7 +25,7 @@ static int status_of_exit(PyObject *exception)
     return status;
 }
 
-/* Clears the error. */
+/* Prints the current error and clears it. Returns the exit status for it. */
 static int report_error(void)
 {
     if (!PyErr_Occurred())
@@ -39,7 +40,7 @@ static int report_error(void)
     return status;
 }
 
-/* Calls a function of a module, if the module was imported. */
+/* Calls a function of a module if that was imported. */
 static void call_in(const char *module_name, const char *function)
 {
     PyObject *name = PyUnicode_FromString(module_name);

@@ -10,7 +10,7 @@ PyObject *frame_buffer_of(struct request *request)
     if (request->keeper == NULL) {
         request->keeper = buffer_new(request->frame.bytes, request->frame.length, free, request->frame.allocation);
         if (request->keeper != NULL)
-            request->frame.allocation = NULL; /* the buffer's from here */
+            request->frame.allocation = NULL; /* the buffer owns it now */
     }
     return request->keeper;
 }

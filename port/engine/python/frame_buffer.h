@@ -5,8 +5,8 @@
 #include "python/py_api.h"
 #include "wire/request.h"
 
-/* The buffer of the request's whole frame, borrowed from the request: from now on it owns the frame's bytes. NULL with
- * an error set. */
+/* Returns the buffer of the request's whole frame, borrowed from the request: from now on it owns the frame's bytes.
+ * Returns NULL with an error set. */
 PyObject *frame_buffer_of(struct request *request);
 
 #endif

@@ -1,5 +1,5 @@
-"""Changes modules of the standard library once code imports them: importing them here would make every session start
-slowly."""
+"""Changes modules of the standard library when code imports them: importing them here would slow down the start of
+every session."""
 
 import sys
 
@@ -7,7 +7,7 @@ from _pythonx import embedded, context
 
 
 class AfterImport:
-    """A finder (importlib.abc.MetaPathFinder) that runs a function behind the import of a module."""
+    """Finds no module (importlib.abc.MetaPathFinder), but runs a function after the import of one."""
 
     def __init__(self, functions):
         self.functions = functions
@@ -26,7 +26,7 @@ class AfterImport:
 
 
 class LoaderWith:
-    """A module's own loader, but for one thing that is done when it is loaded."""
+    """Loads a module by its own loader, then runs a function."""
 
     def __init__(self, loader, function):
         self._loader = loader
@@ -45,7 +45,7 @@ class LoaderWith:
 
 
 def for_context(request, function):
-    """The function as a part of the request that asked for it, on whichever thread it is called."""
+    """Returns the function as a part of the request that called this one, on whichever thread it is called."""
 
     def call(*arguments, **keywords):
         before = context.set(request)
@@ -58,7 +58,8 @@ def for_context(request, function):
 
 
 def run_once_for_context(request, thread, own):
-    """A `run` for the thread that puts its own back first: kept, it would be in a cycle with the thread."""
+    """Returns a `run` for the thread that first restores its own: if it stayed, it would be in a cycle with the
+    thread."""
 
     def run():
         restore_run(thread, own)
@@ -81,12 +82,12 @@ def pass_context_to_threads(threading):
         request = context.get(None)
         if request is None:
             return start(thread)
-        own = vars(thread).get("run")  # if code has set one for this thread
+        own = vars(thread).get("run")  # set if code has replaced it for this thread
         thread.run = run_once_for_context(request, thread, own)
         try:
             return start(thread)
         except Exception:
-            # An interrupt is none, and may come when the thread has started.
+            # An interrupt is no Exception, and may come after the thread has started.
             restore_run(thread, own)
             raise
 
@@ -115,14 +116,15 @@ def log_warnings(warnings):
     show = warnings.showwarning
 
     def show_by_log(message, category, filename, lineno, file=None, line=None):
-        """As logging.captureWarnings has it, but told where the warning stands."""
+        """As logging.captureWarnings does, but with the place of the warning."""
         if file is not None:
             show(message, category, filename, lineno, file, line)
             return
         text = f"{category.__name__}: {message}"
         logging = sys.modules.get("logging")
         if logging is None:
-            # To import it here is no good time: os.fork() warns while it runs what modules have registered for it.
+            # Importing it now is not safe: os.fork() warns while it runs the handlers that modules have registered for
+            # it.
             embedded("log").log_warning(text, filename, lineno)
             return
         logger = logging.getLogger("py.warnings")
@@ -141,7 +143,7 @@ after_import = {
 
 
 def install():
-    # Without it warnings are shown by C code, which does not call showwarning.
+    # Without the import, C code prints warnings, and does not call showwarning.
     import warnings  # noqa: F401
 
     for name in [name for name in after_import if name in sys.modules]:

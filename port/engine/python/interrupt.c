@@ -1,4 +1,4 @@
-/* The C handler of Python's own machinery notes the signal, the eval loop calls on_signal. */
+/* Interrupts by Python's own machinery: its C handler notes the signal, then the eval loop calls on_signal. */
 #include "python/interrupt.h"
 
 #include <errno.h>
@@ -146,10 +146,9 @@ static void retry(struct job *job)
     session_unlock();
 }
 
-/* -- other threads ---------------------------------------------------------------------------------------------------
- */
+/* -- other threads ------------------------------------------------------------------------------------------------ */
 
-/* One that waits for the BEAM looks for its abort by itself. With the lock. */
+/* With the lock. A job that waits for the BEAM checks for its abort on its own. */
 static bool wants_exception(const struct job *job)
 {
     bool on_thread = job->state == JOB_ON_THREAD || (job->state == JOB_STREAM && job->thread != 0);
@@ -157,8 +156,8 @@ static bool wants_exception(const struct job *job)
            job_abort_is_due(job);
 }
 
-/* The n-th job on another thread that is to get an exception; NULL if there is none. The job lives on only while its
- * thread waits for the GIL: it is looked for anew once Python code has run. */
+/* Returns the n-th job on another thread that must get an exception; NULL if there is none. The job lives on only while
+ * its thread waits for the GIL: it must be searched for again once Python code has run. */
 static struct job *find_job_on_thread(size_t n, unsigned long *thread)
 {
     session_lock();
@@ -170,7 +169,7 @@ static struct job *find_job_on_thread(size_t n, unsigned long *thread)
     return job;
 }
 
-/* New reference to the innermost frame of a thread, or NULL. */
+/* Returns a new reference to the innermost frame of a thread, or NULL. */
 static PyObject *frame_of(unsigned long thread)
 {
     PyObject *frames = PyObject_CallFunctionObjArgs(current_frames, NULL);
@@ -182,7 +181,7 @@ static PyObject *frame_of(unsigned long thread)
     return frame;
 }
 
-/* Takes the abort of the job, if it still runs on that thread; JOB_ABORT_NONE if not. */
+/* Takes the abort of the job, if it still runs on that thread; else returns JOB_ABORT_NONE. */
 static enum job_abort take_abort_on_thread(const struct job *wanted, unsigned long thread, bool may_raise)
 {
     enum job_abort abort = JOB_ABORT_NONE;
@@ -223,10 +222,9 @@ void interrupt_leave_thread(struct job *job)
         PyThreadState_SetAsyncExc(job->thread, NULL);
 }
 
-/* -- the main thread -------------------------------------------------------------------------------------------------
- */
+/* -- the main thread ---------------------------------------------------------------------------------------------- */
 
-/* A task that is not in the user's code is cancelled by its event loop. */
+/* A task that is not in the user's code is cancelled by its event loop instead. */
 static bool may_raise_in(const struct job *job, PyObject *frame)
 {
     enum code_place place = code_place_of(frame);
@@ -243,7 +241,7 @@ static int interrupt_job(struct job *job, PyObject *frame)
     return 0;
 }
 
-/* What the main thread runs: the innermost job of its stack, else the task whose code is interrupted. */
+/* Interrupts what the main thread runs: the innermost job of its stack, else the task whose code is interrupted. */
 static int interrupt_current(PyObject *frame)
 {
     struct job *top = job_top();
@@ -255,7 +253,7 @@ static int interrupt_current(PyObject *frame)
     return failed;
 }
 
-/* (number, frame); runs in the context of the code that it interrupts. */
+/* Handles the signal: (number, frame). Runs in the context of the code that it interrupts. */
 static PyObject *on_signal(PyObject *self, PyObject *arguments)
 {
     (void)self;
@@ -308,14 +306,13 @@ PyObject *interrupt_unraisable_function(PyObject *self, PyObject *unraisable)
     return result;
 }
 
-/* -- signals ---------------------------------------------------------------------------------------------------------
- */
+/* -- signals ------------------------------------------------------------------------------------------------------ */
 
 static struct sigaction python_action; /* of SIGINT */
 
 /* Only async-signal-safe calls (signal-safety(7)). An interrupt from outside, as from a terminal, ends the process as
- * it ends others; one that Python code raises by itself is a KeyboardInterrupt, as in python3. A handler that Python
- * code installs takes the place of this one. */
+ * it ends others; one that Python code raises in its own process is a KeyboardInterrupt, as in python3. A handler that
+ * Python code installs replaces this one. */
 static void on_interrupt(int number, siginfo_t *info, void *context)
 {
     (void)context;

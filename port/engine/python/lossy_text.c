@@ -1,4 +1,4 @@
-/* Encodes texts with Python's error handler for what UTF-8 has no form for. */
+/* Encodes texts with the error handler backslashreplace. */
 #include "python/lossy_text.h"
 
 PyObject *lossy_text_utf8(PyObject *text)

@@ -1,5 +1,5 @@
-/* A line is one event, sent before the write returns, and so before the reply; what is no whole line yet is held here
- * until it is, or until the request ends. */
+/* Sends each line as one event before the write returns, and so before the reply. An incomplete line is held here until
+ * it is complete, or until the request ends. */
 #include "python/output.h"
 
 #include <stdlib.h>
@@ -13,19 +13,19 @@
 #include "wire/protocol.h"
 #include "wire/request.h"
 
-/* A line that is longer goes out in pieces. */
+/* A longer line is sent in pieces. */
 #define HELD_MAX ((size_t)64 * 1024)
 
 static const char *const names[] = {"stdout", "stderr"};
 static struct context_text text_of_none[2];
 
-/* What a request has written, or what code that belongs to none has. */
+/* Returns the incomplete line of a request, or of code that belongs to none. */
 static struct context_text *text_of(struct context *context, int stream)
 {
     return context == NULL || context->job == NULL ? &text_of_none[stream] : &context->text[stream];
 }
 
-/* One event with `more` behind what is held. False where memory is short. */
+/* Sends one event with the held text and `more`. Returns false if memory is short. */
 static bool send_output(struct context *context, int stream, const unsigned char *more, size_t length)
 {
     struct context_text *text = text_of(context, stream);
@@ -56,7 +56,7 @@ static bool hold(struct context_text *text, const unsigned char *bytes, size_t l
     return true;
 }
 
-static bool put(struct context *context, int stream, const unsigned char *bytes, size_t length)
+static bool put_text(struct context *context, int stream, const unsigned char *bytes, size_t length)
 {
     const unsigned char *line_end = platform_find_last(bytes, '\n', length);
     size_t whole = line_end == NULL ? 0 : (size_t)(line_end - bytes) + 1;
@@ -70,7 +70,7 @@ static bool put(struct context *context, int stream, const unsigned char *bytes,
 static bool put_for_this(int stream, const unsigned char *bytes, size_t length)
 {
     struct context *context = context_current();
-    bool done = put(context, stream, bytes, length);
+    bool done = put_text(context, stream, bytes, length);
     Py_XDECREF((PyObject *)context);
     return done;
 }
@@ -86,7 +86,7 @@ PyObject *output_write_function(PyObject *self, PyObject *arguments)
     PyObject *written = NULL;
     if (!std_fds_forked())
         written = put_for_this(fd == 2, bytes.buf, (size_t)length) ? PyLong_FromSsize_t(length) : PyErr_NoMemory();
-    /* The stream is the parent's: a child's text goes to the port's stderr. */
+    /* The stream is the parent's: a forked child's text goes to the port's stderr. */
     else if ((length = write(STDERR_FILENO, bytes.buf, (size_t)length)) >= 0)
         written = PyLong_FromSsize_t(length);
     else

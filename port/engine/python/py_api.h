@@ -1,4 +1,4 @@
-/* Python's API as the whole engine sees it: the stable ABI of CPython 3.11 (PEP 384), so that one build serves every
+/* Includes Python's API for the whole engine: the stable ABI of CPython 3.11 (PEP 384), so that one build serves every
  * later version. The build defines Py_LIMITED_API. */
 #ifndef PYTHONX_PY_API_H
 #define PYTHONX_PY_API_H
@@ -10,7 +10,7 @@
 #    error "the engine is built against the stable ABI: define Py_LIMITED_API"
 #endif
 
-/* As CPython has it outside of the stable ABI: the old reference goes last, since dropping it may run code. */
+/* As in CPython outside of the stable ABI: the old reference is dropped last, because that may run code. */
 #ifndef Py_SETREF
 #    define Py_SETREF(place, object)                                                                                   \
         do {                                                                                                           \

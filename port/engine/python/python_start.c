@@ -1,3 +1,4 @@
+/* Starts the interpreter as the python program does, as far as the stable ABI allows. */
 #include "python/python_start.h"
 
 #include <dlfcn.h>
@@ -10,8 +11,8 @@
 
 #include "python/py_api.h"
 
-/* As the python program does (PEP 540): a BEAM without a locale, as in many containers, is no reason for ASCII. The
- * variable stands outside of the stable ABI, so it is looked up. */
+/* Makes UTF-8 the default, as the python program does (PEP 540): a BEAM without a locale, as in many containers, must
+ * not lead to ASCII. The variable is not part of the stable ABI, so it is looked up. */
 static void prefer_utf8(void)
 {
     const char *locale = setlocale(LC_CTYPE, "");
@@ -31,13 +32,13 @@ static int name_program(const char *program)
         return -1;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    Py_SetProgramName(name); /* keeps the pointer for good */
+    Py_SetProgramName(name); /* keeps the pointer */
 #pragma GCC diagnostic pop
     return 0;
 }
 
-/* Python's own handlers are left out: an interrupt from a terminal ends the process as it ends others. What python3
- * ignores is ignored: a write to a closed pipe, or past the limit on file sizes, is an OSError. */
+/* Python's own handlers are left out: an interrupt from a terminal ends the process as it ends others. Signals that
+ * python3 ignores are ignored: a write to a closed pipe, or past the limit on file sizes, is an OSError. */
 int python_start(const char *program)
 {
     prefer_utf8();

@@ -1,4 +1,4 @@
-/* Reads the names through attributes, which a metaclass may compute. */
+/* Reads the names of types through attributes, which a metaclass may compute. */
 #include "python/type_name.h"
 
 PyObject *type_name_of(PyObject *object, const char *implied)

@@ -4,8 +4,8 @@
 
 #include "python/py_api.h"
 
-/* New reference: "module.QualifiedName" of the object's type, without the module if that is `implied` (may be NULL).
- * NULL with an error set. Needs the GIL. */
+/* Returns a new reference to "module.QualifiedName" of the object's type, without the module if that is `implied` (may
+ * be NULL). Returns NULL with an error set. Needs the GIL. */
 PyObject *type_name_of(PyObject *object, const char *implied);
 
 #endif

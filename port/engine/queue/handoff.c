@@ -1,5 +1,5 @@
-/* A tick comes while requests come; at a tick that finds the main thread busy for long enough the input is watched, and
- * no longer when that thread is idle again. */
+/* Decides by ticks when the reader thread must watch the input: ticks come as long as requests come. A tick that finds
+ * the main thread busy for long enough starts to watch the input, until that thread is idle again. */
 #include "queue/handoff.h"
 
 #include <unistd.h>
@@ -10,10 +10,10 @@
 #include "queue/session.h"
 #include "queue/timer.h"
 
-/* As long as the main thread is busy for less, it is left to read by itself. */
+/* While the main thread is busy for less than this, it still does all reads on its own. */
 #define TICK_US 2000
-/* A tick wakes the timer's thread, which costs more than to watch and not to watch: it pays if many requests share
- * one. */
+/* A tick wakes the timer's thread, which costs more than starting and stopping to watch the input: it pays if many
+ * requests share one. */
 #define QUICK_US 500
 #define QUICK_ROW 32
 /* A signal that arrives just before the main thread falls asleep in its read is lost: it is sent again. */
@@ -32,8 +32,7 @@ bool handoff_start(int input_fd)
     return poller_open(input_fd, &handoff->watchable);
 }
 
-/* -- who reads -------------------------------------------------------------------------------------------------------
- */
+/* -- who reads ---------------------------------------------------------------------------------------------------- */
 
 static void watch(bool on)
 {
@@ -99,7 +98,7 @@ void handoff_return_input(void)
 bool handoff_take_for_reader(void)
 {
     if (handoff->input != INPUT_IS_FREE || !handoff->busy) {
-        /* It is the main thread's, which need not be told of it. */
+        /* The input is left to the main thread, which need not be notified. */
         watch(false);
         return false;
     }
@@ -114,10 +113,9 @@ void handoff_return_from_reader(void)
         pthread_cond_signal(&handoff->main_wake);
 }
 
-/* -- where the main thread is ----------------------------------------------------------------------------------------
- */
+/* -- where the main thread is ------------------------------------------------------------------------------------- */
 
-/* A full pipe wakes as well. */
+/* A full pipe wakes the loop as well. */
 static void wake_loop(void)
 {
     if (!handoff->wake_written)
@@ -153,7 +151,7 @@ static void kick(void)
         pthread_kill(session.main_thread, HANDOFF_SIGNAL);
 }
 
-/* The main thread looks for itself after its own reads. */
+/* After its own reads the main thread looks for work without being interrupted. */
 static void poke(void)
 {
     if (pthread_equal(pthread_self(), session.main_thread))
@@ -209,7 +207,7 @@ void handoff_wake_main(void)
 
 void handoff_interrupt_main(void)
 {
-    /* It may have run its last bytecode before it goes to sleep. */
+    /* The main thread may have run its last bytecode before it goes to sleep. */
     handoff->handlers_due = true;
     if (handoff->place == MAIN_WORKS || handoff->place == MAIN_LOOPS)
         kick();

@@ -1,4 +1,4 @@
-/* The lists of jobs by their state, and the one function that moves a job from one to another. */
+/* Keeps the lists of jobs by their state, and moves a job from one to another. */
 #include "queue/job.h"
 
 #include <limits.h>
@@ -14,8 +14,7 @@ static struct jobs *const jobs = &session.jobs;
 /* The jobs of the calling thread, the innermost first. */
 static _Thread_local struct job *top;
 
-/* -- lists -----------------------------------------------------------------------------------------------------------
- */
+/* -- lists -------------------------------------------------------------------------------------------------------- */
 
 static void list_append(struct job_list *list, struct job *job)
 {
@@ -62,8 +61,7 @@ static struct job_list *list_of(enum job_state state)
     return NULL;
 }
 
-/* -- the states ------------------------------------------------------------------------------------------------------
- */
+/* -- the states --------------------------------------------------------------------------------------------------- */
 
 #ifdef PYTHONX_CHECKS
 #    define TO(state) (1U << (state))
@@ -110,7 +108,7 @@ static bool has_begun(enum job_state state)
     return list_of(state) == &jobs->active;
 }
 
-/* Others wait for a task, unless it is concurrent or they are. */
+/* Returns whether other jobs must wait for this one: for a task, unless it, or the other job, is concurrent. */
 static bool is_exclusive(const struct job *job)
 {
     return job->state == JOB_TASK && !job->request.concurrent && job->request.operation != OPERATION_stream;
@@ -199,8 +197,7 @@ void job_free(struct job *job)
     free(job);
 }
 
-/* -- the queue -------------------------------------------------------------------------------------------------------
- */
+/* -- the queue ---------------------------------------------------------------------------------------------------- */
 
 void job_enqueue(struct job *job)
 {
@@ -240,8 +237,7 @@ bool job_has_room(void)
     return jobs->queued.count == 0 || (jobs->queued.count < JOB_COUNT_MAX && jobs->queued_bytes < JOB_BYTES_MAX);
 }
 
-/* -- running ---------------------------------------------------------------------------------------------------------
- */
+/* -- running ------------------------------------------------------------------------------------------------------ */
 
 void job_push(struct job *job)
 {
@@ -300,8 +296,7 @@ void job_finish(struct job *job)
     job_move(job, JOB_ENDED);
 }
 
-/* -- streams ---------------------------------------------------------------------------------------------------------
- */
+/* -- streams ------------------------------------------------------------------------------------------------------ */
 
 bool job_has_id(const struct job *job, struct span id)
 {

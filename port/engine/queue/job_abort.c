@@ -1,4 +1,4 @@
-/* Ends jobs before their time: those that have not begun at once, the others by whoever delivers the abort. */
+/* Ends jobs before their time: those that have not begun at once, the others by an abort that is delivered to them. */
 #include "queue/job.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 
 static struct jobs *const jobs = &session.jobs;
 
-/* An abort that could not be delivered is delivered again so soon, and ever later from then on. */
+/* How soon an abort that could not be delivered is delivered again; the time doubles with each attempt. */
 #define RETRY_US 5000
 #define RETRY_MAX_US 320000
 
@@ -41,7 +41,7 @@ void job_stop(struct job *job)
     set_abort(job, JOB_ABORT_STOPPED);
 }
 
-/* What takes jobs.aborted replies. */
+/* Ends a job that has not begun. The reply is left to the caller of job_take_aborted. */
 static void end_unbegun(struct job *job, enum job_abort abort)
 {
     job->abort = abort;

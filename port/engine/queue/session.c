@@ -1,10 +1,12 @@
+/* Defines the session, and takes its lock around a fork. */
 #include "queue/session.h"
 
 #include "os/thread.h"
 
 struct session session = {.lock = RANKED_LOCK_INITIALIZER(LOCK_SESSION, "session")};
 
-/* A thread that forks holds the lock meanwhile, so that the child does not find it taken by a thread that it lacks. */
+/* A thread that forks holds the lock meanwhile: otherwise the child could find it taken by a thread that it does not
+ * have. */
 static void before_fork(void)
 {
     session_lock();

@@ -1,5 +1,5 @@
-/* Holds the state of the process that its threads share, each part with the lock that guards it. There is one session
- * in a process. What only code with the GIL uses stands in the module that uses it. No Python in here. */
+/* Holds the state that the threads of the process share, each part with the lock that guards it. There is one session
+ * in a process. State that only code with the GIL uses is in the module that uses it. No Python in here. */
 #ifndef PYTHONX_SESSION_H
 #define PYTHONX_SESSION_H
 
@@ -31,7 +31,7 @@ struct session {
     /* Any thread may read and set these without a lock. */
     atomic_bool ready;         /* the ready event was sent */
     atomic_bool signals_ready; /* the main thread has Python's handler for HANDOFF_SIGNAL */
-    atomic_bool shutting_down; /* what runs is to end with an erlang.Shutdown */
+    atomic_bool shutting_down; /* what runs must end with an erlang.Shutdown */
     atomic_bool ended;         /* the input has ended */
     atomic_int exit_status;
     atomic_ullong bytes_in;
@@ -41,7 +41,7 @@ struct session {
     struct handoff handoff;
     pthread_cond_t room; /* the queue may have room again */
     bool closed;         /* a stop was served: no request runs any more */
-    bool stopping;       /* the end of input has been waited for long enough */
+    bool stopping;       /* the requests have had their time after the end of the input */
     struct {
         struct invocation *first;     /* calls to the BEAM that wait (exec/invoke_table) */
         struct invocation *main_wait; /* what the main thread waits for, the innermost first */
@@ -49,22 +49,22 @@ struct session {
         size_t count;
     } invocations;
     struct {
-        struct stream *first; /* exec/stream */
+        struct stream *first; /* in the order of their turns (exec/stream) */
         size_t count;
-        bool turn; /* a job ran since one was stepped */
+        bool turn; /* a job ran since a stream was stepped */
     } streams;
     struct {
         bool running;     /* the main thread is in the event loop */
-        bool aborts_due;  /* tasks have aborts to be delivered */
-        size_t blocked;   /* how many times over the main thread waits for the BEAM inside it */
+        bool aborts_due;  /* tasks have aborts that are not delivered yet */
+        size_t blocked;   /* how many waits for the BEAM the main thread has inside it */
         size_t tasks;     /* jobs that are tasks */
-        struct job *base; /* what waits on the main thread's stack while the loop runs on top of it */
+        struct job *base; /* the job of the main thread on top of which the loop runs */
     } loop;
 };
 
 extern struct session session;
 
-/* The conditions; before any other thread. */
+/* Initialises the conditions. Must be called before other threads start. */
 void session_init(void);
 
 static inline void session_lock(void)

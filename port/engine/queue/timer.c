@@ -1,5 +1,5 @@
-/* Most of what is waited for is over before its time: so a time is only ever moved forward, and to wake needlessly once
- * costs less than to set the timer back each time. */
+/* Calls the function from a thread that sleeps until the earliest time. Most waits are over before their time, so a
+ * time is only ever moved forward: a needless wake-up now and then costs less than setting the timer back each time. */
 #include "queue/timer.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ void timer_start(timer_expired *expired)
     on_expired = expired;
 }
 
-/* With the lock. Without the thread nothing is ever late: the next time that is asked for tries again. */
+/* With the lock. If the thread cannot be started nothing expires: the next call of timer_at tries again. */
 static void start_thread(void)
 {
     started = thread_start(timer_thread, NULL);

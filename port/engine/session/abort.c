@@ -1,3 +1,4 @@
+/* Delivers aborts by the state of their job. */
 #include "session/abort.h"
 
 #include "exec/invoke_table.h"
@@ -10,25 +11,25 @@ void abort_deliver(struct job *job)
 {
     switch (job->state) {
     case JOB_ON_MAIN:
-        /* What others run on top of has to wait for them; the event loop is left for it. */
+        /* A job that others run on top of must wait for them; only the event loop is left for it. */
         if (!job_is_covered(job))
             handoff_interrupt_main();
         else if (session.loop.running && session.loop.base == job)
             handoff_wake_main();
         break;
     case JOB_ON_THREAD:
-        /* If it waits for the BEAM it looks by itself; else the main thread sets the exception in it. */
+        /* A job that waits for the BEAM checks on its own; in any other the main thread sets the exception. */
         invoke_table_wake(job);
         if (!job_is_covered(job) && !job->waits)
             handoff_interrupt_main();
         break;
     case JOB_TASK:
-        /* The loop cancels the task; the signal reaches one that never awaits. */
+        /* The loop cancels the task; the signal reaches a task that never awaits. */
         session.loop.aborts_due = true;
         handoff_interrupt_main();
         break;
     case JOB_STREAM:
-        /* It is ready to be stepped now, or is being stepped. */
+        /* The stream is ready to be stepped now, or is being stepped. */
         invoke_table_wake_within(job);
         handoff_interrupt_main();
         break;

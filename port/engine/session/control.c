@@ -9,7 +9,8 @@
 #include "wire/protocol.h"
 #include "wire/term.h"
 
-/* For those without a reply of their own the id is nil: that of another request would be taken for its reply. */
+/* Refuses a request without a reply of its own. The id is nil: that of another request would make it the reply to
+ * that. */
 static void refuse(const char *text)
 {
     request_send_error(session.writer, (struct span){0}, PROTOCOL_BAD_REQUEST, text);
@@ -52,8 +53,8 @@ static bool grant(const struct request *request)
     return true;
 }
 
-/* An answer that is waited for no more is ignored. */
-static bool answer(struct request *request)
+/* An answer to a call that does not wait any more is ignored. */
+static bool answer_call(struct request *request)
 {
     struct span span = request->arguments;
     if (term_skip(&span) != TERM_OK || span_left(&span) > 0)
@@ -85,7 +86,7 @@ bool control_serve(struct request *request)
             refuse("next takes the id of a stream and a number of items, at least 1");
         return true;
     case OPERATION_reply:
-        if (!answer(request))
+        if (!answer_call(request))
             refuse_request(request, PROTOCOL_BAD_REQUEST,
                            "reply takes the id of a call, and {ok, Value} or {error, Reason}");
         return true;

@@ -1,4 +1,4 @@
-/* Does what must not wait for Python: such requests are done, and answered, by the thread that reads them. */
+/* Handles the requests that must not wait for Python, on the thread that reads them. */
 #ifndef PYTHONX_CONTROL_H
 #define PYTHONX_CONTROL_H
 
@@ -6,8 +6,8 @@
 
 #include "wire/request.h"
 
-/* False if the request is one that is to run. Otherwise it was done, and is still the caller's to free. Without the
- * session's lock. */
+/* Handles the request and returns true, or returns false if it is one that must run. The caller keeps ownership in both
+ * cases. Must be called without the session's lock. */
 bool control_serve(struct request *request);
 
 #endif

@@ -10,8 +10,8 @@
 #include "os/platform.h"
 #include "queue/session.h"
 
-/* The most that ever were resident, for want of better. */
-static unsigned long long most_resident_bytes(void)
+/* Returns the most bytes that were ever resident, on systems that do not report the current number. */
+static unsigned long long read_most_resident_bytes(void)
 {
 #ifdef __APPLE__
     const unsigned long long unit = 1;
@@ -22,25 +22,25 @@ static unsigned long long most_resident_bytes(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (unsigned long long)usage.ru_maxrss * unit : 0;
 }
 
-/* Resident bytes, as proc(5) tells. */
+/* Returns the resident bytes, as in proc(5). */
 #ifdef PLATFORM_IS_LINUX
-static unsigned long long resident_bytes(void)
+static unsigned long long read_resident_bytes(void)
 {
     char line[128];
     FILE *statm = fopen("/proc/self/statm", "re");
-    bool told = statm != NULL && fgets(line, sizeof line, statm) != NULL;
+    bool is_read = statm != NULL && fgets(line, sizeof line, statm) != NULL;
     if (statm != NULL)
         fclose(statm);
     char *end_of_total;
-    if (!told)
-        return most_resident_bytes();
+    if (!is_read)
+        return read_most_resident_bytes();
     (void)strtoull(line, &end_of_total, 10);
     return strtoull(end_of_total, NULL, 10) * (unsigned long long)sysconf(_SC_PAGESIZE);
 }
 #else
-static unsigned long long resident_bytes(void)
+static unsigned long long read_resident_bytes(void)
 {
-    return most_resident_bytes();
+    return read_most_resident_bytes();
 }
 #endif
 
@@ -50,7 +50,7 @@ static void put_count(struct message *message, const char *key, unsigned long lo
     message_put_unsigned(message, value);
 }
 
-/* The innermost job of the main thread, which may end as soon as the lock is given up. */
+/* Appends the innermost job of the main thread, which may end as soon as the lock is released. */
 static void put_running(struct message *message)
 {
     const struct job *running = session.jobs.main_top;
@@ -80,7 +80,7 @@ void info_put(struct message *message)
     put_running(message);
     put_counts_of_jobs(message);
     session_unlock();
-    put_count(message, "memory", resident_bytes());
+    put_count(message, "memory", read_resident_bytes());
     put_count(message, "bytes_in", atomic_load(&session.bytes_in));
     put_count(message, "bytes_out", writer_bytes(session.writer));
     put_count(message, "os_pid", (unsigned long long)getpid());

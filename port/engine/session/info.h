@@ -4,7 +4,7 @@
 
 #include "wire/message.h"
 
-/* Appends the map; PROTOCOL.md lists its keys. Without the session's lock. */
+/* Appends the map; PROTOCOL.md lists its keys. Must be called without the session's lock. */
 void info_put(struct message *message);
 
 #endif

@@ -12,7 +12,7 @@
 
 static const char stopped[] = "the session was stopped before this request was run";
 
-/* True if it was made within a call that waits, and is left with that. */
+/* Returns true if the job was made within a call that waits, which then owns it. */
 static bool nest(struct job *job)
 {
     session_lock();
@@ -46,7 +46,7 @@ struct job *intake_accept(struct frame *frame)
     }
     bool nested = job->request.within.length > 0 && nest(job);
     if (nested)
-        SCHEDULE_POINT(nested_given);
+        SCHEDULE_POINT(nested_taken);
     return nested ? NULL : job;
 }
 

@@ -1,3 +1,4 @@
+/* Reads frames on the thread that has the input, and runs the reader thread. */
 #include "session/reader.h"
 
 #include <errno.h>
@@ -21,13 +22,12 @@
 #include "wire/frame.h"
 #include "wire/term.h"
 
-/* How often a reader that a full queue stopped looks whether the client is still there. */
+/* How often a reader that is stopped by a full queue checks whether the client still reads. */
 #define FULL_QUEUE_US 50000
-/* And one that waits for Python to start, in milliseconds. */
+/* How often one that waits for Python to start does, in milliseconds. */
 #define START_MS 50
 
-/* -- reading, by the thread that has the input -----------------------------------------------------------------------
- */
+/* -- reading, by the thread that has the input -------------------------------------------------------------------- */
 
 static void note_end(enum frame_status status)
 {
@@ -41,7 +41,7 @@ static void note_end(enum frame_status status)
         atomic_store(&session.exit_status, EXIT_STATUS_CUT_INPUT);
 }
 
-/* Reads at most once. What is to run, in no list yet, or NULL. */
+/* Reads at most once. Returns a job that must run, in no list yet, or NULL. */
 static struct job *read_job(bool *interrupted)
 {
     struct frame frame = {0};
@@ -66,8 +66,7 @@ static struct job *read_job(bool *interrupted)
     return NULL;
 }
 
-/* Frames that an earlier read brought along make no descriptor readable: they are dealt with before any thread waits.
- */
+/* Handles frames that an earlier read brought along, before any thread waits: they make no descriptor readable. */
 static void queue_read_ahead(void)
 {
     bool interrupted;
@@ -78,7 +77,7 @@ static void queue_read_ahead(void)
     }
 }
 
-/* Polls for a while before the read that sleeps: waking a thread that sleeps is most of a round trip. */
+/* Polls for a while before the read that sleeps: waking a sleeping thread is most of the time of a round trip. */
 static void spin(void)
 {
     unsigned long long until = clock_us() + session.spin_us;
@@ -86,7 +85,7 @@ static void spin(void)
         ;
 }
 
-/* Waits until the input is readable. False at `until_us`, or at a signal. */
+/* Waits until the input is readable. Returns false at `until_us`, or at a signal. */
 static bool wait_readable(unsigned long long until_us, bool *interrupted)
 {
     unsigned long long now = clock_us();
@@ -111,13 +110,12 @@ struct job *reader_read(unsigned long long until_us, bool direct, bool *interrup
         intake_enqueue(job);
         job = NULL;
     }
-    /* They may be about the first: a cancel, or what a stream is asked for. */
+    /* They may be about the first: a cancel, or a request for more of its items. */
     queue_read_ahead();
     return job;
 }
 
-/* -- the reader thread -----------------------------------------------------------------------------------------------
- */
+/* -- the reader thread -------------------------------------------------------------------------------------------- */
 
 void reader_notify(void)
 {
@@ -131,7 +129,7 @@ static void write_what_is_due(void)
     stream_send_due(clock_us());
 }
 
-/* While Python waits for the BEAM the answer must get through, however much is queued. */
+/* While Python waits for the BEAM the answer must be read, however much is queued. */
 static bool has_room(void)
 {
     session_lock();
@@ -171,7 +169,7 @@ static void read_while_busy(void)
 static void wait_until_ready(void)
 {
     while (!atomic_load(&session.ready)) {
-        /* It may have become ready meanwhile. */
+        /* Python may have become ready meanwhile. */
         if (fd_peer_gone(session.output_fd, START_MS) && !atomic_load(&session.ready)) {
             shutdown_give_up();
             atomic_store(&session.ended, true);
@@ -207,7 +205,7 @@ static void *reader_thread(void *unused)
     }
 }
 
-/* A large binary in a frame becomes an array where it lies. */
+/* Finds a large binary in a frame: it becomes an array where it lies. */
 static size_t find_bulk(const unsigned char *start, size_t length)
 {
     struct span span = span_of(start, length);

@@ -1,4 +1,4 @@
-/* Reads frames: the idle main thread for itself, the reader thread while that is busy (queue/handoff). */
+/* Reads frames: on the main thread while that is idle, on the reader thread while it is busy (queue/handoff). */
 #ifndef PYTHONX_READER_H
 #define PYTHONX_READER_H
 
@@ -6,20 +6,20 @@
 
 #include "queue/job.h"
 
-/* Opens the input and starts the reader thread. False with errno. */
+/* Opens the input and starts the reader thread. Returns false, with errno, if that fails. */
 bool reader_start(void);
 
-/* The ready event was sent: from here requests are read and answered. Until then the reader thread only sees to it that
- * the process ends if the output is read no more. */
+/* Must be called when the ready event was sent: from then on requests are read and answered. Before, the reader thread
+ * only ends the process if the client does not read the output any more. */
 void reader_ready(void);
 
-/* From the main thread, which has the input (handoff_take_input), without the lock: reads once, until `until_us` at the
- * latest (0: without an end), and queues the jobs of the frames that came along. If `direct`, the first of them is
- * started and returned instead, for nothing is before it. *interrupted: a signal came instead. */
+/* Reads once, until `until_us` at the latest (0: without an end), and queues the jobs of the frames that came along. If
+ * `direct` is true, the first of them is started and returned instead, because no other job is before it. *interrupted:
+ * a signal came instead. From the main thread, which must have the input (handoff_take_input), without the lock. */
 struct job *reader_read(unsigned long long until_us, bool direct, bool *interrupted);
 
-/* There is something for the reader thread to write: replies to jobs that were ended before they began, batches of
- * streams. From any thread; it does not block. */
+/* Has the reader thread write what is due: replies to jobs that were ended before they began, batches of streams. Any
+ * thread may call it; it does not block. */
 void reader_notify(void);
 
 #endif

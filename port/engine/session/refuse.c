@@ -16,7 +16,7 @@ void refuse_request(const struct request *request, const char *kind, const char 
     session_unlock();
 }
 
-/* The first bytes are enough for a request's operation and id, unless the id is as long as all of them. */
+/* The first bytes contain a request's operation and id, unless the id is as long as all of them. */
 void refuse_frame(struct frame *frame, size_t announced)
 {
     struct request request;

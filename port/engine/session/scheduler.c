@@ -1,3 +1,4 @@
+/* Chooses the next work of the main thread by one list of rules, waits for it, and does it. */
 #include "session/scheduler.h"
 
 #include <unistd.h>
@@ -17,14 +18,14 @@
 #include "session/reader.h"
 #include "session/shutdown.h"
 
-/* How long the end of the session waits for jobs on other threads, and how often it looks. */
+/* How long the end of the session waits for jobs on other threads, and how often it checks. */
 #define THREADS_MAX_US 1000000
 #define THREADS_LOOK_US 2000
 
 static const char ended_too_early[] = "the input ended before this request was run";
 static scheduler_resolve *resolve_answers;
 
-/* Where the main thread asks what to do. */
+/* Where the main thread asks for its next work. */
 enum where { WHERE_IDLE, WHERE_LOOP, WHERE_WAIT };
 
 enum work_kind {
@@ -42,8 +43,7 @@ struct work {
     struct stream *stream;
 };
 
-/* -- what runs next, with the session's lock -------------------------------------------------------------------------
- */
+/* -- what runs next, with the session's lock ---------------------------------------------------------------------- */
 
 static bool may_begin(const struct job *job, enum where where)
 {
@@ -52,20 +52,20 @@ static bool may_begin(const struct job *job, enum where where)
     return session.jobs.exclusive == 0 || job->request.concurrent || job->request.operation == OPERATION_release;
 }
 
-/* Whether the innermost wait has lasted so long that it may depend on what was not made within it. */
+/* Returns whether the innermost wait has lasted so long that it may depend on jobs that were not made within it. */
 static bool has_waited_long(void)
 {
-    return clock_us() - session.invocations.main_wait->since_us >= INVOKE_TABLE_PATIENCE_US;
+    return clock_us() - session.invocations.main_wait->since_us >= INVOKE_TABLE_LONG_WAIT_US;
 }
 
-/* Whether a job of unknown origin may run on top of the innermost wait. */
+/* Returns whether a job of unknown origin may run on top of the innermost wait. */
 static bool may_run_foreign(void)
 {
     return session.jobs.foreign == 0 && !invoke_table_main_is_answered() && !job_abort_waits_below();
 }
 
-/* Made within a call that a task awaits. */
-static struct job *first_of_tasks(void)
+/* Returns the first job that was made within a call that a task awaits. */
+static struct job *find_job_of_tasks(void)
 {
     struct job *job = session.jobs.nested.first;
     while (job != NULL && job->invocation->waiter != WAITER_TASK)
@@ -73,8 +73,9 @@ static struct job *first_of_tasks(void)
     return job;
 }
 
-/* Made within a call that waits further down on the main thread's stack, or that a task awaits. */
-static struct job *first_of_others(void)
+/* Returns the first job that was made within a call that waits further down on the main thread's stack, or that a task
+ * awaits. */
+static struct job *find_job_of_others(void)
 {
     struct job *job = session.jobs.nested.first;
     while (job != NULL && job->invocation->waiter == WAITER_THREAD)
@@ -82,32 +83,32 @@ static struct job *first_of_others(void)
     return job;
 }
 
-static struct job *first_queued(enum where where)
+static struct job *find_queued_job(enum where where)
 {
     struct job *job = job_first();
     return job != NULL && may_begin(job, where) ? job : NULL;
 }
 
-/* The loop is innermost if the main thread has not begun to wait inside it. */
+/* If the main thread waits in the loop, the wait is innermost; else the loop is. */
 static struct job *choose_job(enum where where)
 {
     const struct invocation *wait = session.invocations.main_wait;
     struct job *job = wait == NULL ? NULL : job_first_nested(wait);
     if (job == NULL && where != WHERE_WAIT)
-        job = first_of_tasks();
+        job = find_job_of_tasks();
     if (job != NULL)
         return job;
     if (wait == NULL)
-        return first_queued(where);
+        return find_queued_job(where);
     if (!has_waited_long())
         return NULL;
-    job = first_of_others();
-    if (job == NULL && may_run_foreign() && (job = first_queued(WHERE_WAIT)) != NULL)
+    job = find_job_of_others();
+    if (job == NULL && may_run_foreign() && (job = find_queued_job(WHERE_WAIT)) != NULL)
         job->foreign = true;
     return job;
 }
 
-/* What waits below and could go on is not kept waiting for streams, but for those that an answer may depend on. */
+/* Streams must not delay a wait below that is answered, except those that an answer may depend on. */
 static struct stream *choose_stream(void)
 {
     return stream_next_ready(invoke_table_main_is_answered() ? STREAM_WITHIN_ANY : 0);
@@ -120,7 +121,7 @@ static bool abort_is_due(const struct invocation *invocation)
     return context != NULL && context->job != NULL && job_abort_is_due(context->job);
 }
 
-/* Does not wait. */
+/* Chooses the next job or stream, and starts or enters it. Does not wait. */
 static struct work choose(enum where where)
 {
     struct work work = {.kind = WORK_NONE};
@@ -141,22 +142,21 @@ static struct work choose(enum where where)
     return work;
 }
 
-/* -- waiting for work, without the GIL, with the session's lock -------------------------------------------------------
- */
+/* -- waiting for work, without the GIL, with the session's lock --------------------------------------------------- */
 
 /* Waits until something may have changed. */
 static struct work wait_for_work(enum where where, unsigned long long until_us)
 {
     struct work work = {.kind = WORK_NONE};
     bool ended = atomic_load(&session.ended);
-    /* The reader thread notices the end as well, and sees to it that this does not last. */
+    /* The reader thread notices the end as well, and sees to it that this sleep ends. */
     if (ended)
         handoff_busy();
     if (ended || !handoff_take_input()) {
         handoff_sleep(until_us);
         return work;
     }
-    /* Then no task is left, either. */
+    /* `direct` implies that there is no task left, either. */
     bool interrupted, direct = where == WHERE_IDLE && job_first() == NULL;
     enum handoff_place before = handoff_enter(MAIN_READS);
     session_unlock();
@@ -172,8 +172,8 @@ static struct work wait_for_work(enum where where, unsigned long long until_us)
     return work;
 }
 
-/* The end of the input was waited for long enough, or the client does not read any more: what is queued does not run.
- */
+/* Returns true if queued jobs must not run any more: the time after the end of the input is over, or the client does
+ * not read any more. */
 static bool is_cut_short(void)
 {
     bool broken = writer_is_broken(session.writer);
@@ -182,8 +182,9 @@ static bool is_cut_short(void)
     return broken || session.stopping;
 }
 
-/* Whether jobs run on other threads, which may still end after the input. One that waits for the BEAM cannot. */
-static bool threads_run(void)
+/* Returns whether jobs run on other threads, which may still end after the input. One that waits for the BEAM
+ * cannot. */
+static bool are_threads_running(void)
 {
     const struct job *job = session.jobs.active.first;
     while (job != NULL && (job->thread == 0 || job->waits))
@@ -191,7 +192,7 @@ static bool threads_run(void)
     return job != NULL;
 }
 
-/* What the idle main thread does next. */
+/* Returns the next work of the idle main thread. */
 static struct work next_while_idle(void)
 {
     struct work work = {.kind = WORK_NONE};
@@ -205,7 +206,7 @@ static struct work next_while_idle(void)
             work = choose(WHERE_IDLE);
         if (work.kind == WORK_NONE && handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
-        if (work.kind == WORK_NONE && atomic_load(&session.ended) && !threads_run())
+        if (work.kind == WORK_NONE && atomic_load(&session.ended) && !are_threads_running())
             work.kind = WORK_END;
         if (work.kind != WORK_NONE)
             break;
@@ -220,14 +221,14 @@ static struct work next_while_idle(void)
     return work;
 }
 
-/* Until when the main thread waits for the BEAM, unless something comes; 0: without an end. */
-static unsigned long long wait_until(unsigned long long foreign_from_us)
+/* Returns until when the main thread sleeps while it waits for the BEAM; 0: without an end. */
+static unsigned long long find_wait_end(unsigned long long foreign_from_us)
 {
     bool jobs_wait = job_first() != NULL || session.jobs.nested.first != NULL;
     return jobs_wait ? foreign_from_us : 0;
 }
 
-/* What the main thread does next while it waits for the BEAM. */
+/* Returns the next work of the main thread while it waits for the BEAM. */
 static struct work next_while_waiting(const struct invocation *invocation)
 {
     struct work work = {.kind = WORK_NONE};
@@ -235,8 +236,8 @@ static struct work next_while_waiting(const struct invocation *invocation)
     session_lock();
     handoff_idle();
     while (work.kind == WORK_NONE) {
-        /* Before it chooses, lest the time passes in between. */
-        unsigned long long foreign_from_us = has_waited_long() ? 0 : invocation->since_us + INVOKE_TABLE_PATIENCE_US;
+        /* Read before the choice, or the time could pass in between. */
+        unsigned long long foreign_from_us = has_waited_long() ? 0 : invocation->since_us + INVOKE_TABLE_LONG_WAIT_US;
         if (invocation->answered && job_first_nested(invocation) == NULL)
             work.kind = WORK_ANSWER;
         else
@@ -248,15 +249,14 @@ static struct work next_while_waiting(const struct invocation *invocation)
         else if (abort_is_due(invocation) || handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
         else
-            work = wait_for_work(WHERE_WAIT, wait_until(foreign_from_us));
+            work = wait_for_work(WHERE_WAIT, find_wait_end(foreign_from_us));
     }
     handoff_busy();
     session_unlock();
     return work;
 }
 
-/* -- doing it, with the GIL ------------------------------------------------------------------------------------------
- */
+/* -- doing it, with the GIL --------------------------------------------------------------------------------------- */
 
 int scheduler_wait_for_answer(struct invocation *invocation)
 {
@@ -289,7 +289,7 @@ int scheduler_wait_for_answer(struct invocation *invocation)
     }
 }
 
-/* What the main thread does from inside the event loop, each time that something woke it. */
+/* Does the main thread's work from inside the event loop, each time that the loop was woken. */
 static void work_in_loop(void)
 {
     struct work work = {.kind = WORK_NONE};
@@ -316,7 +316,7 @@ static void work_in_loop(void)
 }
 
 /* Has the jobs on other threads, and the streams that these step, end with the session. Returns whether any is left, or
- * is still to be replied to. */
+ * is still without a reply. */
 static bool stop_threads(void)
 {
     session_lock();
@@ -333,7 +333,7 @@ static bool stop_threads(void)
     return any;
 }
 
-/* Ends all that is under way but tasks: what runs on threads, and streams. With the GIL. */
+/* Ends all jobs under way but tasks: those on threads, and streams. With the GIL. */
 static void end_under_way(void)
 {
     unsigned long long until = clock_us() + THREADS_MAX_US;
@@ -347,7 +347,8 @@ static void end_under_way(void)
     stream_end_all();
 }
 
-/* Closes what a stop ends. Returns false if the session is over. */
+/* Executes a job at the bottom of the main thread's stack. Returns false if it was a stop, after which the session is
+ * over. */
 static bool execute_at_bottom(struct job *job, struct message *reply, PyThreadState **thread)
 {
     bool stops = job->request.operation == OPERATION_stop;
@@ -369,7 +370,7 @@ static bool execute_at_bottom(struct job *job, struct message *reply, PyThreadSt
     return !stops;
 }
 
-/* Does one thing. Returns false if the session is over. */
+/* Does one piece of work. Returns false if the session is over. */
 static bool do_work(struct work *work, struct message *reply, PyThreadState **thread)
 {
     bool goes_on = work->kind != WORK_END;
@@ -417,10 +418,9 @@ void scheduler_run(void)
     message_free(&reply);
 }
 
-/* -- the timer -------------------------------------------------------------------------------------------------------
- */
+/* -- the timer ---------------------------------------------------------------------------------------------------- */
 
-/* By the timer's thread: nothing here blocks; what is to be written is left to the reader thread. */
+/* Runs on the timer's thread, so it must not block; all writing is left to the reader thread. */
 static void on_timer(unsigned long long now_us)
 {
     SCHEDULE_POINT(timer_fired);

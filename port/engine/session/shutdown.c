@@ -1,4 +1,4 @@
-/* Goes through three states: the requests that were read may end; what runs is interrupted; the process exits. Runs
+/* Goes through three states: the requests that were read may end; what runs is interrupted; the process exits. Works
  * even while some C code holds the GIL forever. */
 #include "session/shutdown.h"
 
@@ -13,12 +13,12 @@
 
 /* Between the interrupt and the end of the process. */
 #define GRACE_MS 500
-/* How often the output is looked at meanwhile. */
+/* How often it checks meanwhile that the client still reads. */
 #define LOOK_MS 20
 
 enum shutdown_state { LINGER, INTERRUPT, EXIT };
 
-static bool gone; /* the client reads the output no more */
+static bool gone; /* the client does not read the output any more */
 
 void shutdown_give_up(void)
 {
@@ -26,7 +26,7 @@ void shutdown_give_up(void)
     atomic_compare_exchange_strong(&session.exit_status, &ok, EXIT_STATUS_ABANDONED);
 }
 
-/* Waits so long; less if the client goes meanwhile. */
+/* Waits that long; less if the client goes meanwhile. */
 static void wait_for_client(unsigned milliseconds, void (*write_due)(void))
 {
     unsigned long long until = clock_us() + milliseconds * 1000ULL, now;
@@ -59,7 +59,7 @@ static enum shutdown_state linger(void (*write_due)(void))
     return gone || count_ended(&runs) == before ? INTERRUPT : LINGER;
 }
 
-/* Not while Python is being shut down already: that is on its way out. */
+/* Interrupts what runs, unless Python is being shut down already: that ends on its own. */
 static void interrupt(void)
 {
     bool runs;

@@ -1,4 +1,5 @@
-/* Copies bytes into the message, pins them, copies them into a segment, or leases the segment that they lie in. */
+/* Appends bytes by one of four ways: copies them into the message, pins them, copies them into a segment, or leases the
+ * segment that they lie in. */
 #include "shm/large_binary.h"
 
 #include <pthread.h>
@@ -14,13 +15,13 @@
 
 /* From this size on, writing from the object's memory beats copying it. */
 #define PIN_SIZE ((size_t)64 * 1024)
-/* Copies of this size let other Python threads run meanwhile. */
+/* Copies of this size release the GIL, so that other Python threads run meanwhile. */
 #define UNLOCKED_COPY ((size_t)1024 * 1024)
 /* One core does not use all of the memory's speed: copies of this size are shared with a second thread. (128 MiB out of
  * an array that Python keeps: 24 to 32 ms by two, 32 to 37 ms by one, the BEAM's reading included.) */
 #define SHARED_COPY ((size_t)16 * 1024 * 1024)
 
-/* Grown by powers of two: at a power of two the array is full. */
+/* The array grows by powers of two: at a power of two it is full. */
 static bool note_lease(struct message *message, unsigned long long number)
 {
     if ((message->lease_count & (message->lease_count - 1)) == 0) {
@@ -47,7 +48,7 @@ static void *copy_half(void *argument)
     return NULL;
 }
 
-/* Starts a thread that takes no signals: they are for Python's own threads. */
+/* Starts a thread with all signals blocked: they are for Python's own threads. */
 static bool start_helper(pthread_t *thread, void *(*function)(void *), void *argument)
 {
     sigset_t all, before;
@@ -81,7 +82,7 @@ static void copy(unsigned char *to, const void *from, size_t length)
     PyEval_RestoreThread(thread);
 }
 
-/* `bytes` are in the segment already. */
+/* Appends a reference to bytes that are in the segment already. */
 static bool put_place(struct message *message, const struct segment_lease *lease, size_t offset, size_t length)
 {
     if (!note_lease(message, lease->number)) {

@@ -1,5 +1,5 @@
-/* Leases segments out of a table under a lock. A segment keeps its file and mapping when it is free; each lease has a
- * new number, so that a late release cannot hit the next user. */
+/* Leases segments from a table under a lock. A free segment keeps its file and mapping; each lease has a new number, so
+ * that a late release cannot hit the next lease. */
 #include "shm/segment.h"
 
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #define GRAIN ((size_t)256 * 1024)
 /* A free segment serves a request of at least this part of its size. */
 #define WASTE_MAX 4
-/* Free segments beyond half of the limit are closed; not below this, and not the last one. */
+/* Free segments beyond half of the limit are closed, except below this size, and except the last one. */
 #define FREE_MIN ((size_t)256 * 1024 * 1024)
 
 struct segment {
@@ -23,7 +23,7 @@ struct segment {
     unsigned long long generation;
     struct memfd memfd;
     bool leased;
-    bool allocated; /* to Python, which is one of the pins */
+    bool allocated; /* allocated by Python, which counts as one of the pins */
     bool detached;  /* this process and the file do not see each other's changes any more */
     unsigned pins;
 };
@@ -55,7 +55,7 @@ static bool is_free(const struct segment *segment)
     return !segment->leased && segment->pins == 0;
 }
 
-/* -- made and dropped ---------------------------------------------------------------------------------------------- */
+/* -- made and dropped --------------------------------------------------------------------------------------------- */
 
 static void drop(unsigned at)
 {
@@ -66,7 +66,7 @@ static void drop(unsigned at)
     segments[at] = segments[--count];
 }
 
-/* The free ones are dropped until `size` more bytes fit the limit. */
+/* Drops free segments until `size` more bytes fit the limit. */
 static bool make_room(size_t size)
 {
     if (size > limit_bytes)
@@ -85,7 +85,7 @@ static bool may_stay(size_t free_bytes)
     return free_bytes <= FREE_MIN || free_bytes <= limit_bytes / 2;
 }
 
-/* The one that was leased first of those that are too many; NULL if none is. */
+/* Returns the surplus segment that was leased first; NULL if there is no surplus. */
 static struct segment *find_surplus(void)
 {
     struct segment *oldest = NULL;
@@ -123,7 +123,7 @@ static void settle(const struct segment *segment)
         drop_segment(surplus);
 }
 
-static struct segment *make(size_t size, unsigned files)
+static struct segment *make_segment(size_t size, unsigned files)
 {
     struct segment *segment = calloc(1, sizeof *segment);
     if (segment == NULL || !memfd_make(&segment->memfd, size, files)) {
@@ -136,10 +136,9 @@ static struct segment *make(size_t size, unsigned files)
     return segment;
 }
 
-/* -- leases ---------------------------------------------------------------------------------------------------------
- */
+/* -- leases ------------------------------------------------------------------------------------------------------- */
 
-/* The smallest free one that is large enough and not far too large. */
+/* Returns the smallest free segment that is large enough and not far too large. */
 static struct segment *find_free(size_t size, unsigned files)
 {
     struct segment *best = NULL;
@@ -170,7 +169,7 @@ bool segment_lease_files(size_t size, unsigned files, struct segment_lease *leas
     ranked_lock_acquire(&lock);
     struct segment *segment = find_free(size, files);
     if (segment == NULL && make_room(size))
-        segment = make(size, files);
+        segment = make_segment(size, files);
     if (segment != NULL) {
         segment->leased = true;
         segment->number = ++last_number;
@@ -226,9 +225,9 @@ void segment_unpin(struct segment *segment)
     ranked_lock_release(&lock);
 }
 
-/* -- memory of Python's own ---------------------------------------------------------------------------------------- */
+/* -- memory of Python's own --------------------------------------------------------------------------------------- */
 
-/* Half of what there is stays for what is sent. */
+/* Half of the segments are reserved for results that are sent. */
 static bool may_allocate(size_t size)
 {
     size_t allocated_bytes = 0;
@@ -322,9 +321,9 @@ void segment_detach(unsigned long long number)
     ranked_lock_release(&lock);
 }
 
-/* -- fork(2) ------------------------------------------------------------------------------------------------------- */
+/* -- fork(2) ------------------------------------------------------------------------------------------------------ */
 
-/* Pinned memory becomes copy-on-write, as Python's other memory is, in parent and child. */
+/* Pinned memory becomes copy-on-write, in parent and child, as Python's other memory is. */
 static void before_fork(void)
 {
     ranked_lock_acquire(&lock);
@@ -338,8 +337,8 @@ static void after_fork(void)
     ranked_lock_release(&lock);
 }
 
-/* All others are the parent's alone, and so are the files: a child may close descriptors that it does not know, and
- * open others under their numbers. System calls only: another thread may have been inside malloc. */
+/* All other segments belong to the parent alone, and so do the files: a child may close descriptors that it does not
+ * know, and open others under their numbers. System calls only: another thread may have been inside malloc. */
 static void after_fork_in_child(void)
 {
     unsigned kept = 0;
@@ -347,7 +346,7 @@ static void after_fork_in_child(void)
     for (unsigned at = 0; at < count; at++) {
         struct segment *segment = segments[at];
         memfd_close_files(&segment->memfd);
-        segment->leased = false; /* to the parent's client */
+        segment->leased = false; /* the lease is that of the parent's client */
         if (segment->pins > 0) {
             total_bytes += segment->memfd.size;
             segments[kept++] = segment;

@@ -10,18 +10,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Sets how many bytes all segments together may take; 0: none are made. Returns false if the fork handlers cannot be
- * installed; no segment is made then. */
+/* Sets how many bytes all segments together may take; 0: no segments. Returns false if the fork handlers cannot be
+ * installed; no segment is created then. */
 bool segment_start(size_t limit);
 
-/* Whether the system has what segments need. */
+/* Returns whether the system has what segments need. */
 bool segment_is_supported(void);
 
 struct segment_lease {
     unsigned long long number; /* never used twice */
     int fd;
     unsigned char *bytes;          /* mapped */
-    size_t size;                   /* at least what was asked for */
+    size_t size;                   /* at least the requested size */
     int second_fd;                 /* of a segment of two files, of equal size, the second follows the first; else -1 */
     unsigned long long generation; /* the number of this file or pair of files; no other has it */
 };
@@ -29,7 +29,8 @@ struct segment_lease {
 /* Leases a segment to the client. Returns false if the limit does not allow it, or the system has no more. */
 bool segment_lease(size_t size, struct segment_lease *lease);
 
-/* The same for a segment of one or two files. Writes into one file wait for each other; two can be written at once. */
+/* Leases a segment of one or two files, likewise. Writes into one file wait for each other; two files can be written at
+ * once. */
 #define SEGMENT_FILES_MAX 2
 bool segment_lease_files(size_t size, unsigned files, struct segment_lease *lease);
 
@@ -42,23 +43,23 @@ struct segment;
 struct segment *segment_pin(unsigned long long number, size_t offset, size_t length, unsigned char **bytes);
 void segment_unpin(struct segment *segment);
 
-/* Python's own memory. A free segment becomes memory of at least `size` bytes that Python may use as it likes, as from
- * malloc, until segment_free. Returns NULL if none that fits is free: none is made for it, since new pages of shared
- * memory cost several times what NumPy's own cost. Half of the limit at most is used so. */
+/* Turns a free segment into memory of at least `size` bytes that Python may use freely, as from malloc, until
+ * segment_free. Returns NULL if there is no free segment that fits: none is created, since new pages of shared memory
+ * cost several times as much as NumPy's own. At most half of the limit is used so. */
 void *segment_allocate(size_t size);
-/* The size of what segment_allocate returned; 0 for any other memory. */
+/* Returns the size of memory of segment_allocate; 0 for any other memory. */
 size_t segment_allocated(const void *bytes);
-/* Returns false for any other memory. */
+/* Frees memory of segment_allocate. Returns false for any other memory. */
 bool segment_free(const void *bytes);
 
-/* Leases to the client the segment that bytes of segment_allocate lie in. Returns false if they do not, or if it cannot
- * be leased (it is already, or a child of this process sees it). Python must free the memory before the message is
- * sent. */
+/* Leases to the client the segment of segment_allocate in which the bytes lie. Returns false if they lie in none, or if
+ * it cannot be leased (it is leased already, or a child of this process sees it). Python must free the memory before
+ * the message is sent. */
 bool segment_lease_allocated(const void *bytes, size_t length, struct segment_lease *lease);
-/* Python has not freed it: from now on the client does not see what Python changes in the segment. */
+/* Detaches a segment whose memory Python has not freed: from now on the client does not see Python's changes. */
 void segment_detach(unsigned long long number);
 
-/* For `info`: how many bytes all segments take, and how many of them are in use. */
+/* Counts, for `info`, how many bytes all segments take, and how many of them are in use. */
 void segment_totals(size_t *total, size_t *used);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads references to segments without a Python tuple. */
+/* Reads references to segments out of the frame, without a Python tuple. */
 #include "shm/segment_ref.h"
 
 #include "python/buffer.h"

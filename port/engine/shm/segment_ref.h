@@ -9,10 +9,9 @@
 #include "python/py_api.h"
 #include "wire/span.h"
 
-/* The span stands behind the head of a tuple of `arity` elements. Returns true, and moves past the
- * tuple, if it is such a reference: *buffer is then a new reference to a buffer of *length bytes at *bytes, or NULL
- * with a ValueError if the segment is not leased to the client. Returns false, and does not move, for any other tuple.
- */
+/* Reads a reference if the span stands behind the head of one, a tuple of `arity` elements. Returns true then, and
+ * moves past the tuple: *buffer is a new reference to a buffer of *length bytes at *bytes, or NULL with a ValueError if
+ * the segment is not leased to the client. Returns false, without a move, for any other tuple. */
 bool segment_ref_read(struct span *span, size_t arity, unsigned char **bytes, size_t *length, PyObject **buffer);
 
 #endif

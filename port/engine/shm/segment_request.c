@@ -5,7 +5,7 @@
 #include "wire/protocol.h"
 #include "wire/term.h"
 
-/* What a request asks for: with no options a client gets one file, and the short form of a segment. */
+/* The options of a request: without any, a client gets one file, and the short form of a segment. */
 struct wish {
     size_t size;
     unsigned files; /* 0: no options */
@@ -39,7 +39,7 @@ static bool read_wish(const struct request *request, struct wish *wish)
     return (span_left(&span) == 0 || read_options(&span, wish)) && span_left(&span) == 0;
 }
 
-/* {'$segment', Number, Fd, 0, Size}, or {'$segment', Number, Fds, 0, Size, Made}. */
+/* Appends {'$segment', Number, Fd, 0, Size}, or {'$segment', Number, Fds, 0, Size, Generation}. */
 static void put_lease(struct message *message, const struct segment_lease *lease, bool short_form)
 {
     bool two = lease->second_fd >= 0;
@@ -83,7 +83,7 @@ bool segment_request_give_back(const struct request *request)
     struct term_head list;
     if (term_read_head(&span, &list) != TERM_OK)
         return false;
-    /* Small numbers come as a string. */
+    /* A list of small numbers may come as a string. */
     if (list.kind == TERM_STRING)
         for (size_t i = 0; i < list.length; i++)
             segment_release(list.data[i]);

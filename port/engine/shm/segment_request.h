@@ -7,13 +7,12 @@
 #include "wire/message.h"
 #include "wire/request.h"
 
-/* `{segment, Id, Size}`: appends `{ok, Id, {'$segment', Number, Fd, 0, Size}}`; with options, `{segment, Id, Size,
- * Opts}`,
- * `{'$segment', Number, Fds, 0, Size, Made}`; with nil for the segment where the limit does not allow it; or an error.
- */
+/* Answers `{segment, Id, Size}` by `{ok, Id, {'$segment', Number, Fd, 0, Size}}`, and `{segment, Id, Size, Opts}` by
+ * `{ok, Id, {'$segment', Number, Fds, 0, Size, Generation}}`; with nil for the segment if the limit does not allow it;
+ * or by an error. */
 void segment_request_lease(struct message *message, const struct request *request);
 
-/* `{give_back, Numbers}`: returns false if that is no list of numbers. */
+/* Handles `{give_back, Numbers}`. Returns false if that is no list of numbers. */
 bool segment_request_give_back(const struct request *request);
 
 #endif

@@ -1,4 +1,4 @@
-/* Terms to objects, in a table of bytes and of the Python expressions that they stand for. */
+/* Tests terms to objects, by a table of bytes and of the Python expressions that they stand for. */
 #include <check.h>
 #include <stdio.h>
 
@@ -46,7 +46,7 @@ static void expect_failure(const void *bytes, size_t length, bool as_bytes, cons
     free(error);
 }
 
-/* -- plain terms --------------------------------------------------------------------------------------------------- */
+/* -- plain terms -------------------------------------------------------------------------------------------------- */
 
 #define FLOAT_TEXT(text) "\x63" text "\0\0\0\0\0"
 
@@ -220,7 +220,7 @@ START_TEST(shortens_long_paths)
 }
 END_TEST
 
-/* The cache of short texts must not give one for another. */
+/* The cache of short texts must not return one text for another. */
 START_TEST(keeps_texts_apart)
 {
     for (int i = 0; i < 5000; i++) {
@@ -236,9 +236,9 @@ START_TEST(keeps_texts_apart)
 }
 END_TEST
 
-/* -- depth --------------------------------------------------------------------------------------------------------- */
+/* -- depth -------------------------------------------------------------------------------------------------------- */
 
-/* Lists, tuples or maps of one element, `depth` of them in each other, and an empty list within. */
+/* Nests lists, tuples or maps of one element `depth` levels deep, with an empty list inside. */
 static PyObject *decode_nested(char form, size_t depth)
 {
     struct message message = {0};
@@ -302,7 +302,7 @@ START_TEST(survives_deep_keys)
 }
 END_TEST
 
-/* -- structs ------------------------------------------------------------------------------------------------------- */
+/* -- structs ------------------------------------------------------------------------------------------------------ */
 
 static const struct structure {
     const char *term, *expression;
@@ -344,7 +344,7 @@ static const struct structure {
     {"#{a => {1, [2, #{b => c}]}, __struct__ => Elixir.Range, first => 1, last => 2, step => 1}", "range(1, 3)"},
 };
 
-/* What a zone's offset was then decides which of two equal wall-clock times is meant. */
+/* The zone's offset at that time decides which of two equal wall-clock times is meant. */
 #define MOMENT(zone, utc, std)                                                                                         \
     "#{__struct__ => Elixir.DateTime, calendar => Elixir.Calendar.ISO, year => 2024, month => 10, day => 27,"          \
     "  hour => 2, minute => 30, second => 0, microsecond => {5, 6}, time_zone => " zone ", zone_abbr => 'X',"          \
@@ -417,7 +417,7 @@ START_TEST(refuses_structs)
 }
 END_TEST
 
-/* -- what only passes through -------------------------------------------------------------------------------------- */
+/* -- what only passes through ------------------------------------------------------------------------------------- */
 
 #define NODE                                                                                                           \
     "\x77\x03"                                                                                                         \
@@ -495,7 +495,7 @@ START_TEST(shows_terms_of_long_nodes)
 }
 END_TEST
 
-/* -- references ---------------------------------------------------------------------------------------------------- */
+/* -- references --------------------------------------------------------------------------------------------------- */
 
 START_TEST(resolves_references)
 {
@@ -522,7 +522,7 @@ START_TEST(leaves_other_tuples_alone)
 }
 END_TEST
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------------------------- */
 
 static void drop(PyObject *object)
 {
@@ -557,7 +557,7 @@ static void decode_all(void)
             decode_and_drop(&bad_structures[i]);
 }
 
-/* Caches may still fill a little; a reference lost would be one block more in each round. */
+/* Caches may still grow a little; a lost reference would be one block more in each round. */
 START_TEST(keeps_no_references)
 {
     enum { ROUNDS = 600, NOISE = 500 };

@@ -1,4 +1,4 @@
-/* Objects to terms, in a table of Python expressions and of the bytes that they become. */
+/* Tests objects to terms, by a table of Python expressions and of the bytes that they become. */
 #include <check.h>
 #include <stdio.h>
 
@@ -12,7 +12,7 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-/* Where the first term of a message begins. */
+/* The position of the first term in a message. */
 #define BODY (FRAME_HEADER + 1)
 
 static int encode(struct message *message, const char *expression)
@@ -58,7 +58,7 @@ static void expect_failure(const char *expression, const char *message_part)
     message_free(&message);
 }
 
-/* -- plain objects ------------------------------------------------------------------------------------------------- */
+/* -- plain objects ------------------------------------------------------------------------------------------------ */
 
 static const struct plain {
     const char *expression, *bytes;
@@ -130,7 +130,7 @@ START_TEST(encodes_large_forms)
 }
 END_TEST
 
-/* -- objects with a form of their own ------------------------------------------------------------------------------ */
+/* -- objects with a form of their own ----------------------------------------------------------------------------- */
 
 static const char classes[] = "import typing\n"
                               "@dataclass\n"
@@ -301,7 +301,7 @@ START_TEST(encodes_numpy_scalars)
 }
 END_TEST
 
-/* -- failures ------------------------------------------------------------------------------------------------------ */
+/* -- failures ----------------------------------------------------------------------------------------------------- */
 
 static const char odd_classes[] = "class Grown:\n"
                                   "    pass\n"
@@ -401,7 +401,7 @@ START_TEST(encodes_objects_of_some_depth)
 }
 END_TEST
 
-/* -- large binaries ------------------------------------------------------------------------------------------------ */
+/* -- large binaries ----------------------------------------------------------------------------------------------- */
 
 /* Pinned bytes are not in the buffer; their object lives as long as they are needed. */
 START_TEST(pins_large_binaries)
@@ -423,7 +423,7 @@ START_TEST(pins_large_binaries)
 }
 END_TEST
 
-START_TEST(tells_large_keys_apart)
+START_TEST(distinguishes_large_keys)
 {
     struct message message = {0};
     ck_assert_int_eq(encode(&message, "{b'x' * 70000: 1, b'y' * 70000: 2}"), 0);
@@ -432,8 +432,8 @@ START_TEST(tells_large_keys_apart)
 }
 END_TEST
 
-/* Pins of a term that failed half-way are let go. */
-START_TEST(lets_go_after_a_failure)
+/* Pins of a term that failed half-way are released. */
+START_TEST(releases_pins_after_a_failure)
 {
     struct message message = {0};
     python_exec("large = b'b' * 100000\nbefore = sys.getrefcount(large)");
@@ -445,9 +445,9 @@ START_TEST(lets_go_after_a_failure)
 }
 END_TEST
 
-/* -- references, encoders ------------------------------------------------------------------------------------------ */
+/* -- references, encoders ----------------------------------------------------------------------------------------- */
 
-/* `shown` is what comes behind the number. */
+/* `shown` is the text after the number. */
 static void expect_reference(const char *expression, const char *shown)
 {
     struct message message = {0};
@@ -507,7 +507,7 @@ START_TEST(refuses_encoders)
 }
 END_TEST
 
-/* An encoder that comes later than the first object counts from then on. */
+/* An encoder that is registered after the first object was encoded counts from then on. */
 START_TEST(takes_encoders_at_any_time)
 {
     python_exec(classes);
@@ -521,7 +521,7 @@ START_TEST(takes_encoders_at_any_time)
 }
 END_TEST
 
-/* -- what only passes through -------------------------------------------------------------------------------------- */
+/* -- what only passes through ------------------------------------------------------------------------------------- */
 
 #define NODE                                                                                                           \
     "\x77\x03"                                                                                                         \
@@ -546,7 +546,7 @@ static const struct opaque {
     {BYTES("\x4d\0\0\0\2\3\xff\xe0")},
 };
 
-START_TEST(gives_opaque_terms_back_as_they_came)
+START_TEST(sends_opaque_terms_back_verbatim)
 {
     struct decoder decoder = decoder_of(span_of(opaques[_i].bytes, opaques[_i].length), false);
     PyObject *object = decode_term(&decoder, "value");
@@ -561,9 +561,9 @@ START_TEST(gives_opaque_terms_back_as_they_came)
 }
 END_TEST
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------------------------- */
 
-/* Of the failures those that are quick, and fail each time. */
+/* Failures that are quick, and fail each time. */
 static bool is_steady(const struct form *failure)
 {
     return strstr(failure->term, "nested too deeply") == NULL && strstr(failure->term, "changed while") == NULL;
@@ -600,7 +600,7 @@ static void encode_each(PyObject *objects)
     message_free(&message);
 }
 
-/* Caches may still fill a little; a reference lost would be one block more in each round. */
+/* Caches may still grow a little; a lost reference would be one block more in each round. */
 START_TEST(keeps_no_references)
 {
     enum { ROUNDS = 600, NOISE = 500 };
@@ -631,13 +631,13 @@ Suite *encode_suite(void)
     tcase_add_loop_test(tcase, fails_with_the_place, 0, (int)(sizeof failures / sizeof *failures));
     tcase_add_loop_test(tcase, encodes_objects_of_some_depth, 0, 5);
     tcase_add_test(tcase, pins_large_binaries);
-    tcase_add_test(tcase, tells_large_keys_apart);
-    tcase_add_test(tcase, lets_go_after_a_failure);
+    tcase_add_test(tcase, distinguishes_large_keys);
+    tcase_add_test(tcase, releases_pins_after_a_failure);
     tcase_add_test(tcase, encodes_references);
     tcase_add_test(tcase, encodes_references_to_odd_objects);
     tcase_add_loop_test(tcase, refuses_encoders, 0, 7);
     tcase_add_test(tcase, takes_encoders_at_any_time);
-    tcase_add_loop_test(tcase, gives_opaque_terms_back_as_they_came, 0, (int)(sizeof opaques / sizeof *opaques));
+    tcase_add_loop_test(tcase, sends_opaque_terms_back_verbatim, 0, (int)(sizeof opaques / sizeof *opaques));
     tcase_add_test(tcase, keeps_no_references);
     tcase_set_timeout(tcase, 20);
     suite_add_tcase(suite, tcase);

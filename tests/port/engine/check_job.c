@@ -1,5 +1,5 @@
-/* The life of a job: order, bounds, states, stacks, aborts. The lists are the process's own: each test leaves them
- * empty. */
+/* Tests the life of a job: order, bounds, states, stacks, aborts. The lists are the process's own: each test leaves
+ * them empty. */
 #include <check.h>
 #include <limits.h>
 #include <pthread.h>
@@ -39,13 +39,13 @@ static struct job *new_job(struct request request)
     return job;
 }
 
-/* A job that is known by its argument count. */
+/* A job that the tests recognize by its argument count. */
 static struct job *numbered(size_t number)
 {
     return new_job((struct request){.operation = OPERATION_stop, .argument_count = number});
 }
 
-/* One whose id is this text, standing where only a term may. */
+/* Makes a job whose id is this text, which is no term. */
 static struct job *named(const char *id, enum operation operation)
 {
     return new_job((struct request){.operation = operation, .id = span_of(id, strlen(id))});
@@ -74,8 +74,7 @@ static void cancel(const char *id)
     job_cancel(span_of(id, strlen(id)), note_delivery);
 }
 
-/* -- the queue -------------------------------------------------------------------------------------------------------
- */
+/* -- the queue ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(keeps_the_order)
 {
@@ -109,7 +108,7 @@ START_TEST(is_bounded_in_count)
 }
 END_TEST
 
-/* A request as large as this claims to be, without the memory. */
+/* Makes a request that claims to be this large, without the memory. */
 static void enqueue_large(size_t size)
 {
     job_enqueue(new_job((struct request){.operation = OPERATION_stop, .frame = {NULL, size, NULL}}));
@@ -150,8 +149,7 @@ START_TEST(queues_what_was_made_within_a_call_that_is_over)
 }
 END_TEST
 
-/* -- stacks ----------------------------------------------------------------------------------------------------------
- */
+/* -- stacks ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(stacks_what_runs)
 {
@@ -196,8 +194,7 @@ START_TEST(counts_tasks_that_others_wait_for)
 }
 END_TEST
 
-/* -- aborts ----------------------------------------------------------------------------------------------------------
- */
+/* -- aborts ------------------------------------------------------------------------------------------------------- */
 
 static struct job *expect_unbegun(const char *id, enum job_abort abort)
 {
@@ -279,7 +276,7 @@ static struct job *timed(unsigned long long timeout_ms, const char *id)
         .operation = OPERATION_eval, .id = span_of(id, strlen(id)), .has_timeout = true, .timeout_ms = timeout_ms});
 }
 
-START_TEST(expires_what_is_late)
+START_TEST(expires_what_is_overdue)
 {
     struct invocation call = {.number = 1};
     struct job *waits = timed(1000, "w"), *nested = timed(1000, "n"), *works = timed(1000, "x"),
@@ -340,8 +337,7 @@ START_TEST(grants_items_before_and_while_a_stream_runs)
 }
 END_TEST
 
-/* -- threads ---------------------------------------------------------------------------------------------------------
- */
+/* -- threads ------------------------------------------------------------------------------------------------------ */
 
 #define PASSED ((size_t)100000)
 
@@ -422,7 +418,7 @@ Suite *job_suite(void)
     tcase_add_test(tcase, ends_what_is_cancelled_before_it_begins);
     tcase_add_test(tcase, delivers_an_abort_once);
     tcase_add_test(tcase, delivers_again_what_could_not_be_delivered);
-    tcase_add_test(tcase, expires_what_is_late);
+    tcase_add_test(tcase, expires_what_is_overdue);
     tcase_add_test(tcase, refuses_all_that_has_not_begun);
     tcase_add_test(tcase, grants_items_before_and_while_a_stream_runs);
     tcase_add_test(tcase, passes_between_threads);

@@ -1,4 +1,4 @@
-/* Memory is given back: types that were encoded, texts that were compiled, threads that have ended. */
+/* Tests that memory is released: types that were encoded, texts that were compiled, threads that have ended. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static long long number_of(const char *code)
     return number;
 }
 
-/* -- types --------------------------------------------------------------------------------------------------------- */
+/* -- types -------------------------------------------------------------------------------------------------------- */
 
 static const char type_makers[] = "import gc, weakref\n"
                                   "gone = []\n"
@@ -114,8 +114,8 @@ static void expect_same_term(const char *given, const char *plain)
     message_free(&messages[1]);
 }
 
-/* What was found for a type must not be taken for that of another, which lies where the first one lay. */
-START_TEST(knows_types_apart_that_lie_in_the_same_place)
+/* The result for a type must not be used for another type at the same address. */
+START_TEST(distinguishes_types_at_the_same_address)
 {
     static const char *const pairs[][2] = {{"data()", "{'x': 1}"}, {"path()", "'<sup'"}, {"items()", "[1]"}};
     python_exec(type_makers);
@@ -124,7 +124,7 @@ START_TEST(knows_types_apart_that_lie_in_the_same_place)
 }
 END_TEST
 
-/* An encoder that is inherited, and one that comes later. */
+/* An encoder that is inherited, and one that is registered later. */
 START_TEST(finds_encoders_of_types_of_c_code_and_of_others)
 {
     python_exec(type_makers);
@@ -140,7 +140,7 @@ START_TEST(finds_encoders_of_types_of_c_code_and_of_others)
 }
 END_TEST
 
-/* -- texts --------------------------------------------------------------------------------------------------------- */
+/* -- texts -------------------------------------------------------------------------------------------------------- */
 
 #define MIB (1024 * 1024)
 
@@ -222,7 +222,7 @@ static char *describe_error(PyObject *block)
     return text;
 }
 
-/* Every one of these has a traceback with its line while it is new; linecache keeps few of them. */
+/* Each error has a traceback with its line while it is new; linecache keeps few of them. */
 START_TEST(keeps_few_lines_for_tracebacks)
 {
     char code[128], line[64];
@@ -243,7 +243,7 @@ START_TEST(keeps_few_lines_for_tracebacks)
 }
 END_TEST
 
-/* What is compiled no more keeps its lines as long as it is used. */
+/* Code that is not compiled again keeps its lines as long as it is used. */
 START_TEST(shows_lines_of_blocks_whose_text_was_dropped)
 {
     static const char *const often = "'wrong_again(1)'";
@@ -258,7 +258,7 @@ START_TEST(shows_lines_of_blocks_whose_text_was_dropped)
 }
 END_TEST
 
-/* -- threads ------------------------------------------------------------------------------------------------------- */
+/* -- threads ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(frees_threads_that_have_ended)
 {
@@ -286,7 +286,7 @@ START_TEST(frees_threads_that_have_ended)
 }
 END_TEST
 
-/* While it runs and afterwards a thread has the `run` that it had before, be it of its own or not. */
+/* During its run and afterwards a thread has the `run` that it had before, its own or not. */
 START_TEST(leaves_the_run_of_a_thread_alone)
 {
     struct session *session = SESSION();
@@ -326,7 +326,7 @@ Suite *memory_suite(void)
     TCase *inside = tcase_create("inside");
     tcase_add_unchecked_fixture(inside, python_fixture_start, NULL);
     tcase_add_loop_test(inside, frees_types_that_were_encoded, 0, sizeof makers / sizeof *makers);
-    tcase_add_test(inside, knows_types_apart_that_lie_in_the_same_place);
+    tcase_add_test(inside, distinguishes_types_at_the_same_address);
     tcase_add_test(inside, finds_encoders_of_types_of_c_code_and_of_others);
     tcase_add_loop_test(inside, keeps_few_bytes_of_what_was_compiled, 0, sizeof kept_texts / sizeof *kept_texts);
     tcase_add_test(inside, keeps_few_bytes_of_what_stands_in_files);

@@ -1,4 +1,4 @@
-/* Shared memory: what is lent, looked at and given back, and the requests about it. */
+/* Tests shared memory: segments that are leased, pinned and released, and the requests about them. */
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -49,7 +49,7 @@ static void expect_totals(size_t total, size_t used)
     ck_assert_uint_eq(got_used, used);
 }
 
-static struct segment *look(unsigned long long number, size_t offset, size_t length)
+static struct segment *pin(unsigned long long number, size_t offset, size_t length)
 {
     unsigned char *bytes;
     struct segment *segment = segment_pin(number, offset, length, &bytes);
@@ -77,9 +77,9 @@ static int count_descriptors(void)
     return count;
 }
 
-/* -- lending ------------------------------------------------------------------------------------------------------- */
+/* -- lending ------------------------------------------------------------------------------------------------------ */
 
-START_TEST(lends_files_that_both_sides_see)
+START_TEST(leases_files_that_both_sides_see)
 {
     segment_start(MIB);
     ck_assert(segment_is_supported());
@@ -165,13 +165,13 @@ START_TEST(takes_the_one_that_fits_best)
     ck_assert_int_eq(lease_of(2 * MIB).fd, middle.fd);
     ck_assert_int_eq(lease_of(2 * MIB).fd, other.fd);
     ck_assert_int_eq(lease_of(2 * MIB).fd, large.fd);
-    /* A large one is not given away for next to nothing. */
+    /* A large segment is not leased for a small size. */
     segment_release(lease_of(64 * MIB).number);
     ck_assert_uint_eq(lease_of(1).size, SMALL);
 }
 END_TEST
 
-/* Free ones of the wrong size make room for others. */
+/* Free segments of the wrong size make room for others. */
 START_TEST(drops_free_ones_for_room)
 {
     segment_start(4 * MIB);
@@ -208,7 +208,7 @@ START_TEST(is_bounded_in_count)
 }
 END_TEST
 
-/* -- two files ----------------------------------------------------------------------------------------------------- */
+/* -- two files ---------------------------------------------------------------------------------------------------- */
 
 static struct segment_lease lend_two(size_t size)
 {
@@ -239,7 +239,7 @@ START_TEST(joins_two_files)
     write_file(lease.fd, "at the end of one", half - 17);
     write_file(lease.second_fd, ", at the start of the other", 0);
     ck_assert_mem_eq(lease.bytes + half - 17, "at the end of one, at the start of the other", 44);
-    ck_assert_ptr_nonnull(look(lease.number, half - 10, 20));
+    ck_assert_ptr_nonnull(pin(lease.number, half - 10, 20));
     /* Each is sealed. */
     int file = open_file(lease.second_fd, O_RDWR);
     ck_assert_int_eq(ftruncate(file, 0), -1);
@@ -268,7 +268,7 @@ START_TEST(keeps_one_and_two_apart)
 }
 END_TEST
 
-/* The number of the files tells them from others that have their descriptors. */
+/* The generation of the files distinguishes them from others with the same descriptors. */
 START_TEST(numbers_files)
 {
     segment_start(MIB);
@@ -285,8 +285,8 @@ START_TEST(numbers_files)
 }
 END_TEST
 
-/* Neither descriptors nor memory are left of what could not be made. */
-START_TEST(refuses_two_files_where_one_is_left)
+/* A segment that could not be created leaves neither descriptors nor memory behind. */
+START_TEST(refuses_two_files_if_one_is_left)
 {
     struct segment_lease lease;
     struct rlimit limit;
@@ -309,9 +309,9 @@ START_TEST(refuses_two_files_where_one_is_left)
 }
 END_TEST
 
-/* -- giving back --------------------------------------------------------------------------------------------------- */
+/* -- giving back -------------------------------------------------------------------------------------------------- */
 
-START_TEST(ignores_numbers_that_are_not_lent)
+START_TEST(ignores_numbers_that_are_not_leased)
 {
     segment_start(MIB);
     struct segment_lease lease = lease_of(MIB);
@@ -327,16 +327,16 @@ START_TEST(ignores_numbers_that_are_not_lent)
 }
 END_TEST
 
-START_TEST(is_not_free_while_somebody_looks)
+START_TEST(is_not_free_while_it_is_pinned)
 {
     segment_start(MIB);
     struct segment_lease lease = lease_of(MIB);
-    struct segment *first = look(lease.number, 0, MIB), *second = look(lease.number, MIB - 1, 1);
+    struct segment *first = pin(lease.number, 0, MIB), *second = pin(lease.number, MIB - 1, 1);
     ck_assert(first != NULL && second != NULL);
     segment_release(lease.number);
     expect_totals(MIB, MIB);
     expect_refused(1);
-    ck_assert_ptr_null(look(lease.number, 0, 1));
+    ck_assert_ptr_null(pin(lease.number, 0, 1));
     segment_unpin(first);
     expect_refused(1);
     segment_unpin(second);
@@ -345,7 +345,7 @@ START_TEST(is_not_free_while_somebody_looks)
 }
 END_TEST
 
-START_TEST(looks_at_what_is_there_alone)
+START_TEST(pins_only_what_is_in_a_segment)
 {
     segment_start(MIB);
     struct segment_lease lease = lease_of(MIB);
@@ -359,15 +359,15 @@ START_TEST(looks_at_what_is_there_alone)
                                     {SIZE_MAX, SIZE_MAX},
                                     {MIB, SIZE_MAX - MIB + 1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_ptr_null(look(lease.number, bad[i][0], bad[i][1]));
-    ck_assert_ptr_null(look(lease.number + 1, 0, 1));
+        ck_assert_ptr_null(pin(lease.number, bad[i][0], bad[i][1]));
+    ck_assert_ptr_null(pin(lease.number + 1, 0, 1));
     static const size_t good[][2] = {{0, MIB}, {MIB, 0}, {MIB - 1, 1}, {0, 0}};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        ck_assert_ptr_nonnull(look(lease.number, good[i][0], good[i][1]));
+        ck_assert_ptr_nonnull(pin(lease.number, good[i][0], good[i][1]));
 }
 END_TEST
 
-/* -- the file ------------------------------------------------------------------------------------------------------ */
+/* -- the file ----------------------------------------------------------------------------------------------------- */
 
 /* Or the next access to the mapping would end the process. */
 START_TEST(cannot_be_cut_by_the_client)
@@ -402,14 +402,14 @@ START_TEST(leaves_nothing_in_a_file_system)
 }
 END_TEST
 
-/* -- threads ------------------------------------------------------------------------------------------------------- */
+/* -- threads ------------------------------------------------------------------------------------------------------ */
 
 #define THREADS 8
 #define TURNS 3000
 
 static atomic_ulong denied;
 
-/* Each turn has a segment of its own, in which nobody else writes as long as it is lent or looked at. */
+/* Each turn has a segment of its own, in which no other thread writes as long as it is leased or pinned. */
 static void *take_turns(void *argument)
 {
     const unsigned char *mark = argument;
@@ -459,9 +459,9 @@ START_TEST(serves_threads)
 }
 END_TEST
 
-/* -- requests ------------------------------------------------------------------------------------------------------ */
+/* -- requests ----------------------------------------------------------------------------------------------------- */
 
-/* A request as it is read off a frame. */
+/* Reads a request off a frame. */
 static struct request request_of(const char *term)
 {
     struct message message = {0};
@@ -586,7 +586,7 @@ START_TEST(takes_strings_of_segments_back)
 }
 END_TEST
 
-/* -- memory of Python's own ---------------------------------------------------------------------------------------- */
+/* -- memory of Python's own --------------------------------------------------------------------------------------- */
 
 static bool file_holds(int fd, const char *text)
 {
@@ -648,7 +648,7 @@ START_TEST(keeps_half_for_what_is_sent)
 }
 END_TEST
 
-START_TEST(lends_what_python_allocated)
+START_TEST(leases_what_python_allocated)
 {
     segment_start(100 * MIB);
     struct segment_lease lease;
@@ -670,7 +670,7 @@ START_TEST(lends_what_python_allocated)
 }
 END_TEST
 
-START_TEST(parts_from_what_python_keeps)
+START_TEST(detaches_what_python_keeps)
 {
     segment_start(100 * MIB);
     struct segment_lease lease;
@@ -707,7 +707,7 @@ START_TEST(keeps_little_that_is_free)
 }
 END_TEST
 
-/* -- fork ---------------------------------------------------------------------------------------------------------- */
+/* -- fork --------------------------------------------------------------------------------------------------------- */
 
 /* The child's and the parent's turns: a byte each. */
 static void turn_over(int pipe_end)
@@ -722,28 +722,28 @@ static void await_turn(int pipe_end)
 }
 
 struct forked {
-    unsigned char *allocated, *looked_at;
-    struct segment *look;
+    unsigned char *allocated, *pinned;
+    struct segment *pin;
 };
 
-/* In the child: 0 where all is as it should be. */
+/* Runs in the child; returns 0 if all is as it should be. */
 static int live_in_child(const struct forked *forked, const int *to_parent, const int *to_child, int unused_fd)
 {
     struct segment_lease lease;
-    if (strcmp((char *)forked->allocated, "allocated") != 0 || strcmp((char *)forked->looked_at, "looked at") != 0)
+    if (strcmp((char *)forked->allocated, "allocated") != 0 || strcmp((char *)forked->pinned, "pinned") != 0)
         return 1;
     strcpy((char *)forked->allocated, "child's");
-    strcpy((char *)forked->looked_at, "child's");
+    strcpy((char *)forked->pinned, "child's");
     turn_over(to_parent[1]);
     await_turn(to_child[0]);
-    if (strcmp((char *)forked->allocated, "child's") != 0 || strcmp((char *)forked->looked_at, "child's") != 0)
+    if (strcmp((char *)forked->allocated, "child's") != 0 || strcmp((char *)forked->pinned, "child's") != 0)
         return 2;
     if (segment_lease(1, &lease) || segment_allocate(MIB) != NULL ||
         segment_lease_allocated(forked->allocated, 1, &lease))
         return 3;
     if (fcntl(unused_fd, F_GETFD) != -1)
         return 4;
-    segment_unpin(forked->look);
+    segment_unpin(forked->pin);
     return segment_free(forked->allocated) ? 0 : 5;
 }
 
@@ -751,34 +751,34 @@ START_TEST(is_private_in_children)
 {
     segment_start(100 * MIB);
     struct forked forked = {.allocated = allocate(MIB, "allocated")};
-    struct segment_lease looked_at = lease_of(2 * MIB), lent = lease_of(3 * MIB);
-    forked.looked_at = looked_at.bytes;
-    strcpy((char *)looked_at.bytes, "looked at");
-    forked.look = look(looked_at.number, 0, 0);
-    segment_release(looked_at.number);
+    struct segment_lease pinned = lease_of(2 * MIB), leased = lease_of(3 * MIB);
+    forked.pinned = pinned.bytes;
+    strcpy((char *)pinned.bytes, "pinned");
+    forked.pin = pin(pinned.number, 0, 0);
+    segment_release(pinned.number);
     int to_parent[2], to_child[2], status;
     ck_assert(pipe(to_parent) == 0 && pipe(to_child) == 0);
     pid_t child = fork();
     if (child == 0)
-        _exit(live_in_child(&forked, to_parent, to_child, lent.fd));
+        _exit(live_in_child(&forked, to_parent, to_child, leased.fd));
     await_turn(to_parent[0]);
     ck_assert_str_eq((char *)forked.allocated, "allocated");
-    ck_assert_str_eq((char *)forked.looked_at, "looked at");
+    ck_assert_str_eq((char *)forked.pinned, "pinned");
     strcpy((char *)forked.allocated, "parent's");
-    segment_unpin(forked.look);
-    memset(lease_of(2 * MIB).bytes, 'x', 2 * MIB); /* not what the child looks at */
+    segment_unpin(forked.pin);
+    memset(lease_of(2 * MIB).bytes, 'x', 2 * MIB); /* not the bytes that the child checks */
     expect_totals(6 * MIB, 5 * MIB + MIB);
     turn_over(to_child[1]);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(status, 0);
     ck_assert_str_eq((char *)forked.allocated, "parent's");
-    ck_assert(!segment_lease_allocated(forked.allocated, 1, &lent));
+    ck_assert(!segment_lease_allocated(forked.allocated, 1, &leased));
     ck_assert(segment_free(forked.allocated));
     expect_totals(5 * MIB, 5 * MIB);
 }
 END_TEST
 
-START_TEST(lends_none_where_there_are_none)
+START_TEST(leases_none_if_there_are_none)
 {
     fprintf(stderr, "check_segment: nothing is tested, for this system has no segments\n");
     segment_start(MIB);
@@ -792,7 +792,7 @@ END_TEST
 static TCase *segments_tcase(void)
 {
     TCase *tcase = tcase_create("segments");
-    tcase_add_test(tcase, lends_files_that_both_sides_see);
+    tcase_add_test(tcase, leases_files_that_both_sides_see);
     tcase_add_test(tcase, rounds_sizes);
     tcase_add_test(tcase, keeps_to_the_limit);
     tcase_add_test(tcase, refuses_what_the_system_cannot_give);
@@ -803,10 +803,10 @@ static TCase *segments_tcase(void)
     tcase_add_test(tcase, joins_two_files);
     tcase_add_test(tcase, keeps_one_and_two_apart);
     tcase_add_test(tcase, numbers_files);
-    tcase_add_test(tcase, refuses_two_files_where_one_is_left);
-    tcase_add_test(tcase, ignores_numbers_that_are_not_lent);
-    tcase_add_test(tcase, is_not_free_while_somebody_looks);
-    tcase_add_test(tcase, looks_at_what_is_there_alone);
+    tcase_add_test(tcase, refuses_two_files_if_one_is_left);
+    tcase_add_test(tcase, ignores_numbers_that_are_not_leased);
+    tcase_add_test(tcase, is_not_free_while_it_is_pinned);
+    tcase_add_test(tcase, pins_only_what_is_in_a_segment);
     tcase_add_test(tcase, cannot_be_cut_by_the_client);
     tcase_add_test(tcase, leaves_nothing_in_a_file_system);
     tcase_add_test(tcase, serves_threads);
@@ -816,8 +816,8 @@ static TCase *segments_tcase(void)
     tcase_add_test(tcase, takes_strings_of_segments_back);
     tcase_add_test(tcase, gives_free_ones_to_python);
     tcase_add_test(tcase, keeps_half_for_what_is_sent);
-    tcase_add_test(tcase, lends_what_python_allocated);
-    tcase_add_test(tcase, parts_from_what_python_keeps);
+    tcase_add_test(tcase, leases_what_python_allocated);
+    tcase_add_test(tcase, detaches_what_python_keeps);
     tcase_add_test(tcase, keeps_little_that_is_free);
     tcase_add_test(tcase, is_private_in_children);
     tcase_set_timeout(tcase, 30);
@@ -827,7 +827,7 @@ static TCase *segments_tcase(void)
 static TCase *no_segments_tcase(void)
 {
     TCase *tcase = tcase_create("no segments");
-    tcase_add_test(tcase, lends_none_where_there_are_none);
+    tcase_add_test(tcase, leases_none_if_there_are_none);
     return tcase;
 }
 

@@ -1,4 +1,4 @@
-/* Tensors to arrays and back, with NumPy's C API and without it. */
+/* Tests tensors to arrays and back, with NumPy's C API and without it. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +16,11 @@
 #include "wire/message.h"
 #include "wire/request.h"
 
-/* Where the first term of a message begins. */
+/* The position of the first term in a message. */
 #define BODY (FRAME_HEADER + 1)
 /* From this size on arrays lie in the frame. */
 #define LARGE ((size_t)64 * 1024)
-/* Of what malloc gives. */
+/* The alignment of malloc. */
 #define ALIGNED 16
 
 static const char prelude[] = "import numpy as np\n"
@@ -70,7 +70,7 @@ static void choose_way(int turn)
         python_without_numpy_api();
 }
 
-/* -- requests ------------------------------------------------------------------------------------------------------ */
+/* -- requests ----------------------------------------------------------------------------------------------------- */
 
 /* A request whose frame is a term, `offset` bytes behind an address that suits numbers. */
 static struct request request_of(const void *term, size_t length, size_t offset)
@@ -95,7 +95,7 @@ static void end_request(struct request *request)
     request_free(request);
 }
 
-/* The object of a term, after its request has ended. */
+/* Returns the object of a term, after its request has ended. */
 static PyObject *decode_at(const void *term, size_t length, size_t offset)
 {
     struct request request = request_of(term, length, offset);
@@ -144,7 +144,7 @@ static void expect_error(const PyObject *object, const char *what, const char *p
     free(error);
 }
 
-/* -- from Elixir --------------------------------------------------------------------------------------------------- */
+/* -- from Elixir -------------------------------------------------------------------------------------------------- */
 
 static const struct form {
     const char *kind;
@@ -172,7 +172,7 @@ static const struct form {
      "np.array([5], 'u1').reshape(32 * (1,))"},
 };
 
-/* The term of a form; its data is what NumPy has for it. */
+/* Returns the term of a form; its data is NumPy's. */
 static void put_form(struct message *message, const struct form *form, const char *format)
 {
     char code[256];
@@ -436,7 +436,7 @@ START_TEST(says_that_numpy_is_missing)
 }
 END_TEST
 
-/* -- large ones, which lie in the frame ---------------------------------------------------------------------------- */
+/* -- large ones, which lie in the frame --------------------------------------------------------------------------- */
 
 /* `format` takes the data. */
 static void put_large(struct message *message, const char *format, size_t length, unsigned seed)
@@ -458,8 +458,8 @@ static const char *const large_writings[] = {
     "  __struct__ => Elixir.Nx.Tensor}",
 };
 
-/* Wherever in memory the frame begins, and after the request. */
-START_TEST(looks_at_the_frame)
+/* Works wherever in memory the frame begins, and after the request has ended. */
+START_TEST(uses_the_frame)
 {
     if (!has_numpy)
         return;
@@ -486,7 +486,7 @@ START_TEST(looks_at_the_frame)
 }
 END_TEST
 
-/* An array of less than that does not hold the frame. */
+/* A smaller array does not keep the frame alive. */
 START_TEST(copies_what_is_smaller)
 {
     if (!has_numpy)
@@ -503,8 +503,8 @@ START_TEST(copies_what_is_smaller)
 }
 END_TEST
 
-/* Each is moved to where it can be, over nothing that is still to be read, and lives on its own. */
-START_TEST(looks_at_several_in_one_frame)
+/* Each is moved to an aligned address, over nothing that is still unread, and lives on its own. */
+START_TEST(uses_several_places_in_one_frame)
 {
     if (!has_numpy)
         return;
@@ -534,7 +534,7 @@ START_TEST(looks_at_several_in_one_frame)
 }
 END_TEST
 
-/* Which needs the map to be read twice, and that is not possible any more once something was moved. */
+/* Such keys need the map to be read twice, which is not possible any more once bytes were moved. */
 START_TEST(refuses_equal_keys_behind_an_array)
 {
     if (!has_numpy)
@@ -575,7 +575,7 @@ START_TEST(takes_the_last_of_two)
 }
 END_TEST
 
-/* -- in a segment -------------------------------------------------------------------------------------------------- */
+/* -- in a segment ------------------------------------------------------------------------------------------------- */
 
 static PyObject *decode_segment(const char *format, unsigned long long number, size_t offset, size_t length)
 {
@@ -594,7 +594,7 @@ static size_t used_bytes(void)
     return used;
 }
 
-START_TEST(looks_at_segments)
+START_TEST(uses_segments)
 {
     if (!has_numpy)
         return;
@@ -640,7 +640,7 @@ START_TEST(refuses_what_is_not_in_the_segment)
 }
 END_TEST
 
-/* Where no tensor holds it, a segment is what a binary would be. */
+/* Outside a tensor, a segment decodes to what a binary would be. */
 START_TEST(reads_texts_in_segments)
 {
     static const struct {
@@ -668,7 +668,7 @@ START_TEST(reads_texts_in_segments)
 }
 END_TEST
 
-/* Other tuples of that look stay tuples. */
+/* Other tuples of that form stay tuples. */
 START_TEST(leaves_other_tuples_alone)
 {
     static const struct {
@@ -692,7 +692,7 @@ START_TEST(leaves_other_tuples_alone)
 }
 END_TEST
 
-/* -- to Elixir ----------------------------------------------------------------------------------------------------- */
+/* -- to Elixir ---------------------------------------------------------------------------------------------------- */
 
 /* All of a finished message, its pins in place. */
 static unsigned char *flatten(const struct message *message, size_t *length)
@@ -787,7 +787,7 @@ START_TEST(encodes_arrays)
 }
 END_TEST
 
-/* Arrays as they are, and what is to come back, if it is not the same. */
+/* Arrays as they are, and what must come back, if it is not the same. */
 static const char *const travellers[][2] = {
     {"np.array([True, False])", NULL},
     {"np.array(True)", NULL},
@@ -996,7 +996,7 @@ START_TEST(puts_results_in_segments)
 }
 END_TEST
 
-/* -- again and again ----------------------------------------------------------------------------------------------- */
+/* -- again and again ---------------------------------------------------------------------------------------------- */
 
 /* xorshift: the same numbers in every run. */
 static unsigned random_below(unsigned bound)
@@ -1019,7 +1019,7 @@ static void mutate(unsigned char *bytes, size_t *length)
     }
 }
 
-/* Whatever the fields are, an object or an error comes of them. The large one lies in the frame. */
+/* Any fields give an object or an error. The large one lies in the frame. */
 START_TEST(survives_mutated_fields)
 {
     if (!has_numpy)
@@ -1081,7 +1081,7 @@ static void go_round(void)
     message_free(&message);
 }
 
-/* A reference lost would be one block more in each round. */
+/* A lost reference would be one block more in each round. */
 START_TEST(keeps_no_references)
 {
     enum { ROUNDS = 700, NOISE = 600 };
@@ -1102,7 +1102,7 @@ static TCase *segments_tcase(void)
 {
     TCase *tcase = tcase_create("segments");
     tcase_add_unchecked_fixture(tcase, start, NULL);
-    tcase_add_loop_test(tcase, looks_at_segments, 0, 2);
+    tcase_add_loop_test(tcase, uses_segments, 0, 2);
     tcase_add_test(tcase, refuses_what_is_not_in_the_segment);
     tcase_add_test(tcase, reads_texts_in_segments);
     tcase_add_test(tcase, puts_results_in_segments);
@@ -1125,9 +1125,9 @@ Suite *tensor_suite(void)
     tcase_add_test(tcase, survives_nested_backends);
     tcase_add_test(tcase, refuses_what_is_cut);
     tcase_add_test(tcase, says_that_numpy_is_missing);
-    tcase_add_loop_test(tcase, looks_at_the_frame, 0, 2);
+    tcase_add_loop_test(tcase, uses_the_frame, 0, 2);
     tcase_add_test(tcase, copies_what_is_smaller);
-    tcase_add_loop_test(tcase, looks_at_several_in_one_frame, 0, 2 * ALIGNED);
+    tcase_add_loop_test(tcase, uses_several_places_in_one_frame, 0, 2 * ALIGNED);
     tcase_add_test(tcase, refuses_equal_keys_behind_an_array);
     tcase_add_test(tcase, takes_the_last_of_two);
     tcase_add_test(tcase, leaves_other_tuples_alone);

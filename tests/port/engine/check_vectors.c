@@ -1,4 +1,4 @@
-/* The terms of tests/vectors, as a BEAM wrote them: what they become, and what becomes of that. */
+/* Tests the terms of tests/vectors, as a BEAM wrote them: the objects that they become, and the terms of these. */
 #include <check.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -17,7 +17,7 @@
 #define FOLDER "tests/vectors"
 #define MOST_VECTORS 500
 
-/* An entry of terms.txt; its strings live for good. */
+/* An entry of terms.txt; its strings live until the process ends. */
 struct vector {
     char *name, *flags, *python;
 };
@@ -25,7 +25,7 @@ struct vector {
 static struct vector vectors[MOST_VECTORS];
 static int vector_count;
 
-/* -- the list ------------------------------------------------------------------------------------------------------ */
+/* -- the list ----------------------------------------------------------------------------------------------------- */
 
 static char *strip(char *line)
 {
@@ -33,7 +33,7 @@ static char *strip(char *line)
     return line + strspn(line, " ");
 }
 
-/* The next line that is neither empty nor a comment; to be freed. NULL at the end. */
+/* Returns the next line that is neither empty nor a comment, which the caller must free; NULL at the end. */
 static char *next_line(FILE *list)
 {
     char *line = NULL;
@@ -56,7 +56,7 @@ static void read_list(void)
     char *head;
     while (list != NULL && vector_count < MOST_VECTORS && (head = next_line(list)) != NULL) {
         struct vector *vector = &vectors[vector_count++];
-        free(next_line(list)); /* the Erlang expression is for those who make the files */
+        free(next_line(list)); /* the Erlang expression is for make_vectors.escript */
         vector->name = strtok(head, " ");
         vector->flags = strtok(NULL, "");
         vector->python = next_line(list);
@@ -74,7 +74,7 @@ static bool has_flag(const struct vector *vector, const char *flag)
     return found != NULL && (found == vector->flags || found[-1] == ' ') && !isalnum((unsigned char)found[length]);
 }
 
-/* The file's bytes, exactly sized. */
+/* Returns the file's bytes, exactly sized. */
 static unsigned char *read_bytes(const char *name, size_t *length)
 {
     unsigned char buffer[65536];
@@ -89,7 +89,7 @@ static unsigned char *read_bytes(const char *name, size_t *length)
     return bytes_copy(buffer, *length);
 }
 
-/* -- the tests ----------------------------------------------------------------------------------------------------- */
+/* -- the tests ---------------------------------------------------------------------------------------------------- */
 
 static PyObject *decode(const unsigned char *bytes, size_t length)
 {
@@ -159,7 +159,7 @@ START_TEST(converts)
 }
 END_TEST
 
-/* Whatever a vector is cut to, it is an error and nothing worse. */
+/* A vector that is cut anywhere is an error and nothing worse. */
 START_TEST(refuses_what_is_cut)
 {
     size_t length;

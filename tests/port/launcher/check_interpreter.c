@@ -1,4 +1,5 @@
-/* Which Python is found, in layouts made for it: none of the fake interpreters is ever run, but for the scripts. */
+/* Tests which Python is found, in layouts made for it: none of the fake interpreters is ever run, except the
+ * scripts. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static void expect_problem(const char *python, const char *part)
     interpreter_free(&found);
 }
 
-/* -- layouts ------------------------------------------------------------------------------------------------------- */
+/* -- layouts ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(reads_an_installation)
 {
@@ -102,7 +103,7 @@ static void make_venv(const char *settings_format)
     folder_link("venv/bin/python", "python3");
 }
 
-/* It is known by where its python3 stands, so that name is kept. */
+/* A venv is recognized by the path of its python3, so that name is kept. */
 START_TEST(reads_a_venv)
 {
     static const char *const settings[] = {
@@ -128,7 +129,7 @@ START_TEST(reads_a_venv_of_copies)
 }
 END_TEST
 
-/* A pypy3 beside a python3 is not it, and is asked. */
+/* A pypy3 beside a python3 is another program, and is run to find out. */
 START_TEST(takes_no_other_program_for_python)
 {
     make_installation();
@@ -151,14 +152,14 @@ START_TEST(says_that_a_venv_lost_its_python)
     make_venv("home = %s\n");
     ck_assert_int_eq(unlink(folder_path("usr/bin/python3.12")), 0);
     expect_problem(folder_path("venv/bin/python"), "/usr/bin that the venv was made from is gone: make the venv again");
-    /* One of copies is run before it is known. */
+    /* A venv of copies is run before it is recognized. */
     folder_write("copies/pyvenv.cfg", "home = /nowhere/bin\n");
     folder_write_program("copies/bin/python3", "#!/bin/sh\nexit 1\n");
     expect_problem(folder_path("copies/bin/python3"), "the Python in /nowhere/bin that the venv was made from is gone");
 }
 END_TEST
 
-/* -- which one ----------------------------------------------------------------------------------------------------- */
+/* -- which one ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(looks_on_the_path)
 {
@@ -223,9 +224,9 @@ START_TEST(says_what_is_not_there)
 }
 END_TEST
 
-/* -- asking -------------------------------------------------------------------------------------------------------- */
+/* -- asking ------------------------------------------------------------------------------------------------------- */
 
-/* A program that answers as an interpreter would: version, "t" for free-threaded, library, executable. */
+/* Writes a program that answers as an interpreter would: version, "t" for free-threaded, library, executable. */
 static const char *make_answer(const char *version, const char *threads, const char *library)
 {
     char script[4096];
@@ -235,8 +236,8 @@ static const char *make_answer(const char *version, const char *threads, const c
     return folder_path("bin/python");
 }
 
-/* Also where the layout would have had an answer: a shim's is of another interpreter. */
-START_TEST(asks_a_script)
+/* Also if the layout has an answer: a shim's is of another interpreter. */
+START_TEST(runs_a_script)
 {
     make_installation();
     folder_write("other/libpython3.13.so.1.0", "");
@@ -280,7 +281,7 @@ START_TEST(refuses_what_does_not_run)
 }
 END_TEST
 
-/* A long answer comes in pieces; what an interpreter says on stdin's side is nothing. */
+/* A long answer comes in pieces; the text that an interpreter writes to stderr is ignored. */
 START_TEST(reads_a_long_answer)
 {
     char script[8192], name[3000];
@@ -294,7 +295,7 @@ START_TEST(reads_a_long_answer)
 }
 END_TEST
 
-/* -- the real ones ------------------------------------------------------------------------------------------------- */
+/* -- the real ones ------------------------------------------------------------------------------------------------ */
 
 static void is_file(const char *path)
 {
@@ -348,7 +349,7 @@ Suite *interpreter_suite(void)
     tcase_add_test(tcase, prefers_what_is_closer);
     tcase_add_test(tcase, makes_paths_absolute);
     tcase_add_test(tcase, says_what_is_not_there);
-    tcase_add_test(tcase, asks_a_script);
+    tcase_add_test(tcase, runs_a_script);
     tcase_add_test(tcase, refuses_what_cannot_serve);
     tcase_add_loop_test(tcase, refuses_what_is_no_python, 0, 6);
     tcase_add_test(tcase, refuses_what_does_not_run);

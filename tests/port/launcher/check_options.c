@@ -1,4 +1,4 @@
-/* The command line: what it means, and what is said of one that means nothing. */
+/* Tests the command line: the meaning of the options, and the errors of invalid ones. */
 #include <check.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 
 #define MOST_WORDS 8
 
-/* The words of a line, parted by spaces, as arguments behind the program's name; they live until the next call. */
+/* Returns the words of a line, separated by spaces, as arguments after the program's name; valid until the next
+ * call. */
 static int read_words(const char *line, struct options *options)
 {
     static char words[200];
@@ -21,7 +22,7 @@ static int read_words(const char *line, struct options *options)
     for (char *word = strtok(words, " "); word != NULL && count <= MOST_WORDS; word = strtok(NULL, " "))
         arguments[count++] = word;
     arguments[count] = NULL;
-    optind = 0; /* getopt begins afresh */
+    optind = 0; /* getopt starts again */
     return options_read(count, arguments, options);
 }
 

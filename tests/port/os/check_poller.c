@@ -1,4 +1,4 @@
-/* When the reader thread wakes, and when it does not. */
+/* Tests when the reader thread wakes, and when it does not. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -73,7 +73,7 @@ static void *wait_once(void *event)
     return NULL;
 }
 
-/* What comes while it sleeps counts, too; and what came just before. */
+/* Notifications that come while it sleeps count, too; and one that came just before. */
 START_TEST(wakes_for_what_comes_later)
 {
     open_on_pipe();

@@ -1,4 +1,4 @@
-/* The program from a shell: its commands, and how it says that it cannot start. */
+/* Tests the program from a shell: its commands, and its messages if it cannot start. */
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,7 +45,7 @@ START_TEST(says_why_it_cannot_start)
 }
 END_TEST
 
-/* Frames are not for typing. */
+/* Frames cannot be typed. */
 START_TEST(explains_itself_on_a_terminal)
 {
     int terminal = posix_openpt(O_RDWR | O_NOCTTY);
@@ -109,14 +109,14 @@ START_TEST(guards_a_program)
     expect("sleep 5 | $PORT guard sh -c 'cat; echo done; exit 7'; echo is $?", 0, "done\nis 7");
     expect("sleep 5 | $PORT guard sh -c 'kill -9 $$'; echo is $?", 0, "is 137");
     expect("$PORT guard /no/such/program </dev/null", 1, "/no/such/program: No such file or directory");
-    /* With all that it has started, and what ignores being asked. */
+    /* The guard also ends all processes that the program has started, and those that ignore SIGTERM. */
     expect("$PORT guard sh -c 'trap : TERM; sleep 30 & echo $! >$FOLDER/pid; wait; sleep 30' </dev/null; "
            "sleep 0.1; kill -0 $(cat $FOLDER/pid) 2>/dev/null || echo gone",
            0, "gone");
 }
 END_TEST
 
-/* Installed, the engine stands in ../lib/pythonx_port of the program. */
+/* If it is installed, the engine is in ../lib/pythonx_port of the program. */
 START_TEST(finds_its_engine)
 {
     use_python(_i);

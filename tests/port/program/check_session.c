@@ -1,4 +1,4 @@
-/* Sessions under each interpreter: what requests do, and what comes back. */
+/* Tests sessions under each interpreter: what requests do, and their replies. */
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
@@ -38,7 +38,7 @@ static void expect_part(const char *text, const char *part)
     ck_assert_msg(strstr(text, part) != NULL, "expected '%s' in '%s'", part, text);
 }
 
-/* -- ready --------------------------------------------------------------------------------------------------------- */
+/* -- ready -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(says_that_it_is_ready)
 {
@@ -56,7 +56,7 @@ START_TEST(says_that_it_is_ready)
 }
 END_TEST
 
-/* -- eval, exec, call ---------------------------------------------------------------------------------------------- */
+/* -- eval, exec, call --------------------------------------------------------------------------------------------- */
 
 START_TEST(evaluates)
 {
@@ -120,7 +120,7 @@ START_TEST(executes_and_calls)
 }
 END_TEST
 
-/* An id is any term, and comes back as it was. */
+/* An id is any term, and is sent back verbatim. */
 START_TEST(answers_under_any_id)
 {
     struct session *session = SESSION();
@@ -131,7 +131,7 @@ START_TEST(answers_under_any_id)
 }
 END_TEST
 
-/* -- errors -------------------------------------------------------------------------------------------------------- */
+/* -- errors ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *request, *kind, *part;
@@ -199,7 +199,7 @@ static const struct {
 
 #define ERRORS (sizeof errors / sizeof *errors)
 
-START_TEST(tells_what_went_wrong)
+START_TEST(reports_what_went_wrong)
 {
     struct session *session = SESSION();
     for (size_t i = 0; i < ERRORS; i++) {
@@ -211,7 +211,7 @@ START_TEST(tells_what_went_wrong)
 }
 END_TEST
 
-/* Code that breaks what the engine itself uses gets an answer all the same, if a shorter one. */
+/* Code that breaks what the engine itself uses still gets an answer, if a shorter one. */
 START_TEST(answers_when_python_is_taken_apart)
 {
     static const char *const breakages[] = {
@@ -241,7 +241,7 @@ START_TEST(answers_when_python_is_taken_apart)
 END_TEST
 
 /* What cannot be decoded in bytes that no notation has. */
-START_TEST(tells_what_cannot_be_decoded)
+START_TEST(reports_what_cannot_be_decoded)
 {
     struct session *session = SESSION();
     session_send(session, "{eval, 1, %b}", "\xff", (size_t)1);
@@ -261,7 +261,7 @@ START_TEST(tells_what_cannot_be_decoded)
 }
 END_TEST
 
-/* Nothing of a request that is refused has run: not even half of its bindings is there. */
+/* No part of a refused request has run: not even half of its bindings exist. */
 START_TEST(runs_nothing_of_a_refused_request)
 {
     struct session *session = SESSION();
@@ -277,7 +277,7 @@ START_TEST(runs_nothing_of_a_refused_request)
 }
 END_TEST
 
-/* -- options ------------------------------------------------------------------------------------------------------- */
+/* -- options ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(assigns_bindings)
 {
@@ -296,8 +296,8 @@ START_TEST(assigns_bindings)
 }
 END_TEST
 
-/* A traceback names the place where the code stands, and shows its lines even where there is no such file. */
-START_TEST(knows_where_the_code_stands)
+/* A traceback names the position of the code, and shows its lines even if there is no such file. */
+START_TEST(reports_where_the_code_is)
 {
     struct session *session = SESSION();
     session_send(session, "{eval, 1, 'x = 1\nx/0', #{file => 'lib/some.ex', line => 300}}");
@@ -314,7 +314,7 @@ START_TEST(knows_where_the_code_stands)
 }
 END_TEST
 
-/* -- references ---------------------------------------------------------------------------------------------------- */
+/* -- references --------------------------------------------------------------------------------------------------- */
 
 START_TEST(keeps_objects_by_reference)
 {
@@ -348,7 +348,7 @@ START_TEST(keeps_objects_by_reference)
 }
 END_TEST
 
-/* A reference is of use in its own session alone. */
+/* A reference is valid in its own session alone. */
 START_TEST(keeps_sessions_apart)
 {
     struct session *session = SESSION(), *other = SESSION();
@@ -363,7 +363,7 @@ START_TEST(keeps_sessions_apart)
 }
 END_TEST
 
-/* Each Thing of the session tells when Python drops it. */
+/* Each Thing of the session prints when Python drops it. */
 static void make_things(struct session *session, long long *references, int count)
 {
     session_send(session, "{exec, 1, 'class Thing:\n    def __del__(self): gone.append(self.name)\ngone = []\n"
@@ -377,7 +377,7 @@ static void make_things(struct session *session, long long *references, int coun
     }
 }
 
-/* In each form that a reference has; what is not kept is ignored. */
+/* In each form that a reference has; unknown numbers are ignored. */
 START_TEST(releases_objects)
 {
     long long things[4];
@@ -396,7 +396,7 @@ START_TEST(releases_objects)
 }
 END_TEST
 
-/* Of a release with anything else in it nothing is done, and it is answered. */
+/* A release with anything else in it releases nothing, and gets an error. */
 START_TEST(refuses_releases)
 {
     long long thing;
@@ -413,7 +413,7 @@ START_TEST(refuses_releases)
 }
 END_TEST
 
-/* -- output -------------------------------------------------------------------------------------------------------- */
+/* -- output ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(sends_output_before_the_reply)
 {
@@ -439,7 +439,7 @@ START_TEST(sends_output_before_the_reply)
 }
 END_TEST
 
-/* What is printed while the result is put into words belongs to its request, too. */
+/* Output that is printed while the result is converted belongs to its request, too. */
 START_TEST(sends_output_of_the_result)
 {
     struct session *session = SESSION();
@@ -495,7 +495,7 @@ START_TEST(survives_closed_output)
 }
 END_TEST
 
-/* -- the stream is the protocol's alone ---------------------------------------------------------------------------- */
+/* -- the stream is the protocol's alone --------------------------------------------------------------------------- */
 
 static const char *const intrusions[] = {
     "import os\nos.write(1, b'intruder')",
@@ -508,7 +508,7 @@ static const char *const intrusions[] = {
     "import os\nos.dup2(2, 1)\nos.write(1, b'intruder')",
 };
 
-START_TEST(lets_nobody_into_its_output)
+START_TEST(keeps_its_output_private)
 {
     struct session *session = SESSION();
     for (size_t i = 0; i < sizeof intrusions / sizeof *intrusions; i++) {
@@ -522,7 +522,7 @@ START_TEST(lets_nobody_into_its_output)
 }
 END_TEST
 
-START_TEST(lets_nobody_into_its_input)
+START_TEST(keeps_its_input_private)
 {
     struct session *session = SESSION();
     session_send(session, "{eval, 1, 'input()'}");
@@ -565,9 +565,9 @@ START_TEST(serves_on_other_descriptors)
 }
 END_TEST
 
-/* -- info, stop ---------------------------------------------------------------------------------------------------- */
+/* -- info, stop --------------------------------------------------------------------------------------------------- */
 
-START_TEST(tells_about_itself)
+START_TEST(reports_its_state)
 {
     struct session *session = SESSION(.options = {"--max-frame", "100000"});
     session_send(session, "{info, now}");
@@ -582,7 +582,7 @@ START_TEST(tells_about_itself)
 END_TEST
 
 /* Also while Python is busy, even if it holds its lock. */
-START_TEST(tells_about_itself_while_busy)
+START_TEST(reports_its_state_while_busy)
 {
     static const char *const busy[] = {"import time\ntime.sleep(0.3)",
                                        "import ctypes\nctypes.PyDLL(None).usleep(300000)"};
@@ -644,9 +644,9 @@ START_TEST(refuses_what_comes_after_stop)
 }
 END_TEST
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------------------------- */
 
-/* One of each kind; those that fail, too. What does not compile is left out: its text is kept for a while. */
+/* One of each kind, also those that fail. Code that does not compile is left out: its text is kept for a while. */
 static const char *const steady[] = {
     "{eval, 1, 'x = [1, 2]\nx'}",
     "{exec, 1, 'x', #{bindings => #{x => [1, #{a => 'b'}]}, file => 'f', line => 3}}",
@@ -692,7 +692,7 @@ START_TEST(keeps_no_memory)
 {
     enum { ROUNDS = 600, NOISE = 500 };
     struct session *session = SESSION();
-    send_steady(session, ROUNDS); /* until what is cached is full */
+    send_steady(session, ROUNDS); /* until the caches are full */
     long before = blocks_of(session);
     send_steady(session, ROUNDS);
     long after = blocks_of(session);
@@ -701,7 +701,7 @@ START_TEST(keeps_no_memory)
 }
 END_TEST
 
-/* -- where it runs ------------------------------------------------------------------------------------------------- */
+/* -- where it runs ------------------------------------------------------------------------------------------------ */
 
 /* A venv's interpreter gives the venv's packages. */
 START_TEST(runs_in_a_venv)
@@ -780,12 +780,12 @@ Suite *session_suite(void)
     tcase_add_loop_test(tcase, evaluates, 0, pythons);
     tcase_add_loop_test(tcase, executes_and_calls, 0, pythons);
     tcase_add_loop_test(tcase, answers_under_any_id, 0, pythons);
-    tcase_add_loop_test(tcase, tells_what_went_wrong, 0, pythons);
+    tcase_add_loop_test(tcase, reports_what_went_wrong, 0, pythons);
     tcase_add_loop_test(tcase, answers_when_python_is_taken_apart, 0, pythons);
-    tcase_add_loop_test(tcase, tells_what_cannot_be_decoded, 0, pythons);
+    tcase_add_loop_test(tcase, reports_what_cannot_be_decoded, 0, pythons);
     tcase_add_loop_test(tcase, runs_nothing_of_a_refused_request, 0, pythons);
     tcase_add_loop_test(tcase, assigns_bindings, 0, pythons);
-    tcase_add_loop_test(tcase, knows_where_the_code_stands, 0, pythons);
+    tcase_add_loop_test(tcase, reports_where_the_code_is, 0, pythons);
     tcase_add_loop_test(tcase, keeps_objects_by_reference, 0, pythons);
     tcase_add_loop_test(tcase, keeps_sessions_apart, 0, pythons);
     tcase_add_loop_test(tcase, releases_objects, 0, pythons);
@@ -794,12 +794,12 @@ Suite *session_suite(void)
     tcase_add_loop_test(tcase, sends_output_of_the_result, 0, pythons);
     tcase_add_loop_test(tcase, sends_output_of_threads, 0, pythons);
     tcase_add_loop_test(tcase, survives_closed_output, 0, pythons);
-    tcase_add_loop_test(tcase, lets_nobody_into_its_output, 0, pythons);
-    tcase_add_loop_test(tcase, lets_nobody_into_its_input, 0, pythons);
+    tcase_add_loop_test(tcase, keeps_its_output_private, 0, pythons);
+    tcase_add_loop_test(tcase, keeps_its_input_private, 0, pythons);
     tcase_add_loop_test(tcase, keeps_its_descriptors_from_children, 0, pythons);
     tcase_add_loop_test(tcase, serves_on_other_descriptors, 0, pythons);
-    tcase_add_loop_test(tcase, tells_about_itself, 0, pythons);
-    tcase_add_loop_test(tcase, tells_about_itself_while_busy, 0, pythons);
+    tcase_add_loop_test(tcase, reports_its_state, 0, pythons);
+    tcase_add_loop_test(tcase, reports_its_state_while_busy, 0, pythons);
     tcase_add_loop_test(tcase, stops, 0, pythons);
     tcase_add_loop_test(tcase, refuses_what_comes_after_stop, 0, pythons);
     tcase_add_loop_test(tcase, keeps_no_memory, 0, pythons);

@@ -1,4 +1,5 @@
-/* Sessions under each interpreter: large data, through the pipe and through shared memory, and what memory it takes. */
+/* Tests sessions under each interpreter: large data, through the pipe and through shared memory, and the memory that it
+ * takes. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 /* What segments are multiples of. */
 #define GRAIN (256 * KIB)
 
-/* What one large array may take beyond itself. Sanitizers keep books on memory, of an eighth of its size. */
+/* How much memory one large array may take besides itself. Sanitizers keep records of memory, an eighth of its size. */
 #ifdef __SANITIZE_ADDRESS__
 #    define SLACK_MIB 80
 #else
@@ -29,7 +30,7 @@
 #endif
 #define ARRAY_MIB 256
 
-/* As where the NumPy at run time has another ABI than the engine was built for. */
+/* As if the NumPy at run time had another ABI than the engine was built for. */
 static const char without_numpy_api[] = "import numpy\n"
                                         "try:\n"
                                         "    from numpy._core import _multiarray_umath as numpy_core\n"
@@ -43,7 +44,7 @@ static bool has_numpy(struct session *session)
     return strcmp(session_next_reply(session), "{ok,numpy,nil}") == 0;
 }
 
-START_TEST(tells_where_arrays_are_skipped)
+START_TEST(reports_if_arrays_are_skipped)
 {
     struct session *session = SESSION();
     if (!has_numpy(session))
@@ -52,13 +53,13 @@ START_TEST(tells_where_arrays_are_skipped)
 }
 END_TEST
 
-/* -- segments as the client sees them ------------------------------------------------------------------------------ */
+/* -- segments as the client sees them ----------------------------------------------------------------------------- */
 
 struct segment_seen {
     unsigned long long number;
     int fd;
     size_t offset, length;
-    size_t size; /* of the whole file, where it was told */
+    size_t size; /* of the whole file, if it was given */
 };
 
 static struct segment_seen read_segment(const char *text)
@@ -71,7 +72,7 @@ static struct segment_seen read_segment(const char *text)
     return seen;
 }
 
-static struct segment_seen lend(struct session *session, size_t size)
+static struct segment_seen lease_segment(struct session *session, size_t size)
 {
     session_send(session, "{segment, lend, %d}", (long long)size);
     struct segment_seen seen = read_segment(session_next_reply(session));
@@ -119,7 +120,7 @@ static void give_back(struct session *session, unsigned long long number)
     session_send(session, "{give_back, [%d]}", (long long)number);
 }
 
-/* A result of `size` letters through shared memory. */
+/* Expects a result of `size` letters through shared memory. */
 static struct segment_seen ask_for_letters(struct session *session, char letter, size_t size)
 {
     char code[64], expected[128];
@@ -161,7 +162,7 @@ END_TEST
 START_TEST(takes_data_out_of_segments)
 {
     struct session *session = SESSION();
-    struct segment_seen seen = lend(session, 1000);
+    struct segment_seen seen = lease_segment(session, 1000);
     write_segment(session, &seen, 0, "some text and \xff", 15);
     session_send(session, "{call, 1, 'str.upper', [{$segment, %d, 5, 4}]}", (long long)seen.number);
     session_expect(session, "{ok,1,'TEXT'}");
@@ -193,7 +194,7 @@ START_TEST(puts_results_in_segments)
     give_back(session, first.number);
     struct segment_seen third = ask_for_letters(session, 'c', 5000);
     ck_assert(third.fd == first.fd && third.number != first.number);
-    /* Less than was asked for, keys, text of errors and references go through the pipe. */
+    /* Results below the requested size, keys, text of errors and references go through the pipe. */
     session_expect_value(session, "'d' * 3", "'ddd'");
     session_send(session, "{eval, 1, 'chr(97) * 9', #{segments => 10}}");
     session_expect(session, "{ok,1,'aaaaaaaaa'}");
@@ -240,9 +241,9 @@ START_TEST(uses_the_pipe_beyond_the_limit)
     session_send(session, "{segment, 1, 1}");
     session_expect(session, "{ok,1,nil}");
     give_back(session, first.number);
-    ck_assert_int_eq(lend(session, GRAIN).fd, first.fd);
+    ck_assert_int_eq(lease_segment(session, GRAIN).fd, first.fd);
     give_back(session, second.number);
-    /* What was already in segments when a result turned out to have no term is free again. */
+    /* Segments are free again if a result turns out to have no term. */
     for (int i = 0; i < 5; i++) {
         session_send(session, "{eval, 1, '[1000 * chr(97), object()]', #{segments => 1000}}");
         session_expect_error(session, "1", "unencodable", "result[1]: builtins.object");
@@ -252,14 +253,14 @@ START_TEST(uses_the_pipe_beyond_the_limit)
 }
 END_TEST
 
-/* While Python is busy, too; and a give back has no answer. */
-START_TEST(lends_at_once)
+/* Also while Python is busy; a give_back has no answer. */
+START_TEST(leases_at_once)
 {
     struct session *session = SESSION();
     session_send(session, "{exec, 1, 'import time\ntime.sleep(0.3)'}");
-    struct segment_seen seen = lend(session, 10);
+    struct segment_seen seen = lease_segment(session, 10);
     give_back(session, seen.number);
-    ck_assert_int_eq(lend(session, 10).fd, seen.fd);
+    ck_assert_int_eq(lease_segment(session, 10).fd, seen.fd);
     session_send(session, "{give_back, [12345, -1]}");
     session_send(session, "{give_back, []}");
     session_send(session, "{give_back, [x]}");
@@ -293,12 +294,12 @@ START_TEST(takes_data_out_of_two_files)
 }
 END_TEST
 
-/* A client that cuts the file, as an open for writing alone does, only gets an error for it. */
+/* A client that cuts the file, as opening it for writing may do, only gets an error for it. */
 START_TEST(survives_a_client_that_cuts)
 {
     struct session *session = SESSION();
     char path[64];
-    struct segment_seen seen = lend(session, MIB);
+    struct segment_seen seen = lease_segment(session, MIB);
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)session_pid(session), seen.fd);
     ck_assert_int_eq(open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), -1);
     ck_assert_int_eq(errno, EPERM);
@@ -309,7 +310,7 @@ START_TEST(survives_a_client_that_cuts)
 }
 END_TEST
 
-/* More requests than answers were read, each with data of its own both ways. */
+/* The client sends more requests than it reads answers, each with data of its own both ways. */
 START_TEST(keeps_requests_apart)
 {
     enum { REQUESTS = 20, SIZE = 100000 };
@@ -319,7 +320,7 @@ START_TEST(keeps_requests_apart)
         struct segment_seen given[REQUESTS];
         for (int i = 0; i < REQUESTS; i++) {
             memset(letters, 'a' + (i + round) % 26, SIZE);
-            given[i] = lend(session, SIZE);
+            given[i] = lease_segment(session, SIZE);
             write_segment(session, &given[i], 0, letters, SIZE);
         }
         for (int i = 0; i < REQUESTS; i++)
@@ -338,12 +339,12 @@ START_TEST(keeps_requests_apart)
 }
 END_TEST
 
-/* Nobody gives back what a client had that died; its segments end with the session, and it ends as ever. */
-START_TEST(ends_with_segments_lent)
+/* The leases of a client that died are not given back; its segments end with the session, which ends as usual. */
+START_TEST(ends_with_segments_leased)
 {
     struct session *session = SESSION();
     for (int i = 0; i < 10; i++) {
-        struct segment_seen seen = lend(session, MIB);
+        struct segment_seen seen = lease_segment(session, MIB);
         write_segment(session, &seen, 0, "x", 1);
     }
     ask_for_letters(session, 'a', MIB);
@@ -352,7 +353,7 @@ START_TEST(ends_with_segments_lent)
 }
 END_TEST
 
-/* -- arrays -------------------------------------------------------------------------------------------------------- */
+/* -- arrays ------------------------------------------------------------------------------------------------------- */
 
 #define TENSOR "#{__struct__ => Elixir.PythonxPort.Tensor, type => {u, 8}, shape => {%d}, data => %b}"
 
@@ -364,7 +365,7 @@ static const struct {
     {"bool((a == 97).all())", "true"},
 };
 
-/* An array is there after its request, however many come after it, and does not change with them. */
+/* An array lives on after its request, however many come after it, and does not change with them. */
 START_TEST(keeps_arrays_after_the_request)
 {
     struct session *session = SESSION();
@@ -396,7 +397,7 @@ START_TEST(keeps_segments_as_long_as_arrays)
     if (has_numpy(session)) {
         char *letters = malloc(100000);
         memset(letters, 'a', 100000);
-        struct segment_seen seen = lend(session, 100000);
+        struct segment_seen seen = lease_segment(session, 100000);
         write_segment(session, &seen, 0, letters, 100000);
         session_send(session,
                      "{exec, 1, 'part = a[10:]', #{bindings => #{a => #{__struct__ => Elixir.PythonxPort.Tensor,"
@@ -407,10 +408,10 @@ START_TEST(keeps_segments_as_long_as_arrays)
             session_expect_value(session, same_array[i].code, same_array[i].value);
         give_back(session, seen.number);
         session_expect_value(session, "del a", "nil");
-        ck_assert_int_ne(lend(session, 1000).fd, seen.fd);
+        ck_assert_int_ne(lease_segment(session, 1000).fd, seen.fd);
         session_expect_value(session, "int(part.sum())", "9699030");
         session_expect_value(session, "del part", "nil");
-        struct segment_seen next = lend(session, 1000);
+        struct segment_seen next = lease_segment(session, 1000);
         ck_assert(next.fd == seen.fd && next.number > seen.number);
         free(letters);
     }
@@ -440,9 +441,9 @@ START_TEST(imports_numpy_only_for_arrays)
 }
 END_TEST
 
-/* -- memory -------------------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------------------------- */
 
-/* The most that the process has ever taken, in MiB. */
+/* The most memory that the process has ever taken, in MiB. */
 static long peak_of(const struct session *session)
 {
     char path[64], line[256];
@@ -547,7 +548,7 @@ START_TEST(takes_one_buffer_for_an_array_out)
     ck_assert_uint_eq(frame.length, data + ARRAY_MIB * MIB);
     ck_assert_mem_eq(frame.bytes, message.bytes + FRAME_HEADER, start);
     ck_assert_mem_eq(frame.bytes + start, message.bytes + FRAME_HEADER + start, data - start - 4);
-    /* Each number is as the one before it. */
+    /* Each number is the same as the one before it. */
     ck_assert_mem_eq(frame.bytes + data, &one, sizeof one);
     ck_assert(memcmp(frame.bytes + data, frame.bytes + data + sizeof one, ARRAY_MIB * MIB - sizeof one) == 0);
     frame_free(&frame);
@@ -565,7 +566,7 @@ START_TEST(takes_one_buffer_for_an_array_in_a_segment)
     if (session == NULL)
         return;
     long before = peak_of(session);
-    struct segment_seen seen = lend(session, ARRAY_MIB * MIB);
+    struct segment_seen seen = lease_segment(session, ARRAY_MIB * MIB);
     float *ones = malloc(MIB);
     for (size_t i = 0; i < MIB / sizeof *ones; i++)
         ones[i] = 1.0f;
@@ -582,7 +583,7 @@ START_TEST(takes_one_buffer_for_an_array_in_a_segment)
 }
 END_TEST
 
-/* -- arrays in segments -------------------------------------------------------------------------------------------- */
+/* -- arrays in segments ------------------------------------------------------------------------------------------- */
 
 /* One free segment of a MiB, and what makes arrays that lie there. */
 static struct session *start_with_warm_memory(int turn)
@@ -609,7 +610,7 @@ static struct segment_seen expect_letters(struct session *session, const char *c
     return seen;
 }
 
-START_TEST(lends_the_array_itself)
+START_TEST(leases_the_array_itself)
 {
     struct session *session = start_with_warm_memory(_i);
     if (session == NULL)
@@ -621,7 +622,7 @@ START_TEST(lends_the_array_itself)
     session_expect_value(session, "made = [letters(chr(98))]", "nil");
     seen = expect_letters(session, "made.pop()", 'b', MIB);
     ck_assert_int_eq(seen.fd, fd);
-    /* Nothing that Python does reaches it until it is given back. */
+    /* Python's later changes do not reach it until it is given back. */
     session_expect_value(session, "others = [letters(chr(99)) for _ in range(9)]", "nil");
     struct segment_seen other = expect_letters(session, "others.pop()", 'c', MIB);
     ck_assert_int_ne(other.fd, fd);
@@ -653,7 +654,7 @@ START_TEST(copies_what_python_keeps)
 }
 END_TEST
 
-/* The array lies in the warm segment; what is said of it tells whether it goes from there. */
+/* The array lies in the warm segment; the code decides whether it is sent from there. */
 static const struct {
     const char *setup, *code;
     bool itself;
@@ -673,7 +674,7 @@ static const struct {
 };
 #define OWNER_COUNT (sizeof owners / sizeof *owners)
 
-START_TEST(tells_who_has_an_array)
+START_TEST(counts_references_to_an_array)
 {
     for (size_t i = 0; i < OWNER_COUNT; i++) {
         struct session *session = start_with_warm_memory(_i);
@@ -690,7 +691,7 @@ START_TEST(tells_who_has_an_array)
 END_TEST
 
 /* By code that runs as the result is encoded, and a weak reference. */
-START_TEST(parts_from_an_array_that_was_found)
+START_TEST(detaches_an_array_that_was_found)
 {
     struct session *session = start_with_warm_memory(_i);
     if (session == NULL)
@@ -740,7 +741,7 @@ START_TEST(serves_numpy_as_malloc_does)
 }
 END_TEST
 
-/* A child's memory is its own, whatever becomes of the parent's: both write, the parent drops and uses it again. */
+/* A child's memory is its own, whatever happens to the parent's: both write, the parent drops and uses it again. */
 START_TEST(keeps_children_apart)
 {
     struct session *session = start_with_warm_memory(_i);
@@ -748,7 +749,7 @@ START_TEST(keeps_children_apart)
         return;
     struct segment_seen seen = expect_letters(session, "letters(chr(97))", 'a', MIB);
     give_back(session, seen.number);
-    struct segment_seen sent = lend(session, MIB);
+    struct segment_seen sent = lease_segment(session, MIB);
     write_segment(session, &sent, 0, "abc", 3);
     session_expect_value(session, "import os; x = letters(chr(98))", "nil");
     session_send(session,
@@ -789,16 +790,16 @@ static TCase *segments_tcase(int pythons)
     tcase_add_loop_test(tcase, takes_data_out_of_segments, 0, pythons);
     tcase_add_loop_test(tcase, puts_results_in_segments, 0, pythons);
     tcase_add_loop_test(tcase, uses_the_pipe_beyond_the_limit, 0, pythons);
-    tcase_add_loop_test(tcase, lends_at_once, 0, pythons);
+    tcase_add_loop_test(tcase, leases_at_once, 0, pythons);
     tcase_add_loop_test(tcase, takes_data_out_of_two_files, 0, pythons);
     tcase_add_loop_test(tcase, survives_a_client_that_cuts, 0, pythons);
     tcase_add_loop_test(tcase, keeps_requests_apart, 0, pythons);
-    tcase_add_loop_test(tcase, ends_with_segments_lent, 0, pythons);
+    tcase_add_loop_test(tcase, ends_with_segments_leased, 0, pythons);
     tcase_add_loop_test(tcase, keeps_segments_as_long_as_arrays, 0, pythons);
-    tcase_add_loop_test(tcase, lends_the_array_itself, 0, pythons);
+    tcase_add_loop_test(tcase, leases_the_array_itself, 0, pythons);
     tcase_add_loop_test(tcase, copies_what_python_keeps, 0, pythons);
-    tcase_add_loop_test(tcase, tells_who_has_an_array, 0, pythons);
-    tcase_add_loop_test(tcase, parts_from_an_array_that_was_found, 0, pythons);
+    tcase_add_loop_test(tcase, counts_references_to_an_array, 0, pythons);
+    tcase_add_loop_test(tcase, detaches_an_array_that_was_found, 0, pythons);
     tcase_add_loop_test(tcase, serves_numpy_as_malloc_does, 0, pythons);
     tcase_add_loop_test(tcase, keeps_children_apart, 0, pythons);
     tcase_set_timeout(tcase, 30);
@@ -810,7 +811,7 @@ Suite *session_bulk_suite(void)
     Suite *suite = suite_create("session_bulk");
     TCase *tcase = tcase_create("bulk");
     int pythons = pythons_count();
-    tcase_add_loop_test(tcase, tells_where_arrays_are_skipped, 0, pythons);
+    tcase_add_loop_test(tcase, reports_if_arrays_are_skipped, 0, pythons);
     tcase_add_loop_test(tcase, says_whether_it_has_segments, 0, pythons);
     tcase_add_loop_test(tcase, refuses_other_sizes, 0, pythons);
     tcase_add_loop_test(tcase, keeps_arrays_after_the_request, 0, pythons);

@@ -1,4 +1,5 @@
-/* Sessions under each interpreter: requests that are cancelled or run out of time, that await, stream and call back. */
+/* Tests sessions under each interpreter: requests that are cancelled or run out of time, that await, stream and call
+ * back. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static void eval_within(struct session *session, const char *call, const char *i
     free(format);
 }
 
-/* Code says that it has begun, so that what is sent next meets it running. */
+/* Code prints when it has begun, so that the next frame meets it running. */
 static void begin(struct session *session, const char *code, const char *options)
 {
     char *whole;
@@ -55,7 +56,7 @@ static struct session *start(int _i)
     return session;
 }
 
-/* -- cancel -------------------------------------------------------------------------------------------------------- */
+/* -- cancel ------------------------------------------------------------------------------------------------------- */
 
 static const char *const endless[] = {
     "while True: pass",
@@ -113,7 +114,7 @@ START_TEST(lets_finally_run)
 }
 END_TEST
 
-/* Where nobody can hear it, as in a __del__, it comes again. */
+/* An exception that is swallowed, as in a __del__, is delivered again. */
 START_TEST(cancels_in_spite_of_finalizers)
 {
     struct session *session = start(_i);
@@ -163,7 +164,7 @@ START_TEST(cancels_what_waits)
 }
 END_TEST
 
-/* At random moments, before, while and after it runs: one reply each, and never another's. */
+/* At random moments, before, while and after it runs: one reply each, and never another request's. */
 START_TEST(hits_no_wrong_victim)
 {
     struct session *session = start(_i);
@@ -193,7 +194,7 @@ START_TEST(hits_no_wrong_victim)
 }
 END_TEST
 
-/* -- await --------------------------------------------------------------------------------------------------------- */
+/* -- await -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(awaits)
 {
@@ -279,7 +280,7 @@ START_TEST(stops_after_tasks)
 }
 END_TEST
 
-/* -- streams ------------------------------------------------------------------------------------------------------- */
+/* -- streams ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(streams_as_granted)
 {
@@ -394,7 +395,7 @@ START_TEST(streams_side_by_side)
 }
 END_TEST
 
-START_TEST(tells_what_is_no_stream)
+START_TEST(reports_what_is_no_stream)
 {
     struct session *session = start(_i);
     ask(session, "stream", "5", "5", "");
@@ -414,7 +415,7 @@ START_TEST(tells_what_is_no_stream)
 }
 END_TEST
 
-/* -- calls --------------------------------------------------------------------------------------------------------- */
+/* -- calls -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(calls_the_client)
 {
@@ -454,10 +455,10 @@ START_TEST(runs_what_is_made_within_a_call)
     session_expect(session, "{ok,6,11}");
     session_send(session, "{reply, {1, 5}, {ok, done}}");
     session_expect(session, "{ok,5,done}");
-    /* Where nobody waits it is a request like others. */
+    /* If there is no such call it is a request like others. */
     eval_within(session, "{1, 5}", "6", "6");
     session_expect(session, "{ok,6,6}");
-    /* And so is one that the client did not mark, once the call has waited for long. */
+    /* So is one that the client did not mark, once the call has waited for long. */
     eval(session, "5", "erlang.call(\"a\", \"b\")");
     session_expect(session, "{invoke,{3,5},{'a','b'},[]}");
     eval(session, "6", "6");
@@ -587,7 +588,7 @@ START_TEST(sends_messages)
 }
 END_TEST
 
-START_TEST(calls_nobody_from_a_child)
+START_TEST(makes_no_calls_from_a_child)
 {
     struct session *session = start(_i);
     eval(session, "1",
@@ -601,9 +602,9 @@ START_TEST(calls_nobody_from_a_child)
 }
 END_TEST
 
-/* -- what is told -------------------------------------------------------------------------------------------------- */
+/* -- what is told ------------------------------------------------------------------------------------------------- */
 
-START_TEST(tells_times_and_counts)
+START_TEST(reports_times_and_counts)
 {
     struct session *session = start(_i);
     ask(session, "eval", "5", "5", "timing => true");
@@ -708,7 +709,7 @@ Suite *session_control_suite(void)
     tcase_add_loop_test(tcase, streams_a_lot, 0, pythons);
     tcase_add_loop_test(tcase, closes_a_stream_that_is_left, 0, pythons);
     tcase_add_loop_test(tcase, streams_side_by_side, 0, pythons);
-    tcase_add_loop_test(tcase, tells_what_is_no_stream, 0, pythons);
+    tcase_add_loop_test(tcase, reports_what_is_no_stream, 0, pythons);
     tcase_add_loop_test(tcase, calls_the_client, 0, pythons);
     tcase_add_loop_test(tcase, runs_what_is_made_within_a_call, 0, pythons);
     tcase_add_loop_test(tcase, stops_after_calls, 0, pythons);
@@ -717,8 +718,8 @@ Suite *session_control_suite(void)
     tcase_add_loop_test(tcase, calls_from_coroutines, 0, pythons);
     tcase_add_loop_test(tcase, gives_calls_up_when_cancelled, 0, pythons);
     tcase_add_loop_test(tcase, sends_messages, 0, pythons);
-    tcase_add_loop_test(tcase, calls_nobody_from_a_child, 0, pythons);
-    tcase_add_loop_test(tcase, tells_times_and_counts, 0, pythons);
+    tcase_add_loop_test(tcase, makes_no_calls_from_a_child, 0, pythons);
+    tcase_add_loop_test(tcase, reports_times_and_counts, 0, pythons);
     tcase_add_loop_test(tcase, attributes_output_of_threads, 0, pythons);
     tcase_add_loop_test(tcase, logs, 0, pythons);
     tcase_set_timeout(tcase, 60);

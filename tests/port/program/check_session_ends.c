@@ -1,4 +1,4 @@
-/* Sessions under each interpreter: how they end, and what they survive. */
+/* Tests sessions under each interpreter: how they end, and what they survive. */
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
@@ -20,7 +20,7 @@ static void expect_part(const char *text, const char *part)
     ck_assert_msg(strstr(text, part) != NULL, "expected '%s' in '%s'", part, text);
 }
 
-/* -- Python ends it ------------------------------------------------------------------------------------------------ */
+/* -- Python ends it ----------------------------------------------------------------------------------------------- */
 
 /* The output ends without a reply. */
 static void expect_death(struct session *session, int status)
@@ -53,11 +53,11 @@ START_TEST(ends_as_python_code_says)
 }
 END_TEST
 
-/* Code that closes what is not its own closes the stream, too. */
+/* Code that closes descriptors that are not its own closes the stream, too. */
 START_TEST(ends_without_its_descriptors)
 {
 #ifdef __SANITIZE_ADDRESS__
-    return; /* what the reader thread held looks lost when that has ended */
+    return; /* the memory of the reader thread seems lost once that has ended */
 #endif
     struct session *session = SESSION();
     session_send(session, "{exec, 1, 'import os\nos.closerange(3, 1000)'}");
@@ -66,7 +66,7 @@ START_TEST(ends_without_its_descriptors)
 }
 END_TEST
 
-/* An interrupt from a terminal ends it, also where it waits. */
+/* An interrupt from a terminal ends it, also while it waits. */
 START_TEST(ends_at_an_interrupt)
 {
     struct session *session = SESSION();
@@ -104,7 +104,7 @@ static char *read_file(const char *path)
     return text;
 }
 
-/* The file is made in the moment of the crash, and readable to nobody else. */
+/* The file is created at the moment of the crash, and only its owner can read it. */
 START_TEST(leaves_a_traceback_in_the_crash_file)
 {
     struct stat status;
@@ -151,7 +151,7 @@ START_TEST(leaves_no_crash_file_without_a_crash)
 }
 END_TEST
 
-/* A crash ends the process also where the file cannot be made. */
+/* A crash ends the process even if the file cannot be created. */
 START_TEST(crashes_without_its_crash_file)
 {
     struct session *session = SESSION(.options = {"--crash-file", "/nowhere/at/all"});
@@ -161,14 +161,14 @@ START_TEST(crashes_without_its_crash_file)
 }
 END_TEST
 
-/* -- forks --------------------------------------------------------------------------------------------------------- */
+/* -- forks -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(goes_on_after_a_fork)
 {
     struct session *session = SESSION();
     session_send(session, "{eval, 1, 'import os\nchild = os.fork()\nprint(child == 0)\nchild > 0'}");
     const char *reply = session_next(session);
-    /* From Python 3.12 on, a fork beside threads is warned of. */
+    /* From Python 3.12 on, Python warns of a fork beside threads. */
     while (strncmp(reply, "{log,1,warning,", 15) == 0)
         reply = session_next(session);
     ck_assert_str_eq(reply, "{output,1,stdout,'False\n'}");
@@ -259,7 +259,7 @@ START_TEST(ends_without_its_children)
 }
 END_TEST
 
-/* -- the client is gone -------------------------------------------------------------------------------------------- */
+/* -- the client is gone ------------------------------------------------------------------------------------------- */
 
 static const char *const busy[] = {
     "while True: pass",
@@ -285,7 +285,8 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Gone within two seconds, whatever Python does: what is promised to those who run thousands of sessions. */
+/* The session ends within two seconds, whatever Python does: this is promised to clients that run thousands of
+ * sessions. */
 static void expect_gone(struct session *session, double since, const char *what)
 {
     session_wait(session);
@@ -323,7 +324,7 @@ START_TEST(is_gone_when_an_idle_client_is)
     session_close_input(session);
     int status = session_wait(session);
 #ifdef __SANITIZE_ADDRESS__
-    /* Shutting down may take longer than the half second that there is for it. */
+    /* Shutting down may take longer than its half second. */
     ck_assert(status == 0 || status == 4);
 #else
     ck_assert_int_eq(status, 0);
@@ -332,8 +333,8 @@ START_TEST(is_gone_when_an_idle_client_is)
 }
 END_TEST
 
-/* Who goes on asking but does not read gets no work done: requests, and frames that are none. */
-START_TEST(ends_when_nobody_reads)
+/* A client that sends but does not read gets no work done: requests, and frames that are none. */
+START_TEST(ends_when_the_client_does_not_read)
 {
     static const char exec_frame[] = "\0\0\0\x10\x83\x68\3\x77\4"
                                      "exec\x61\1\x6d\0\0\0\0";
@@ -341,7 +342,7 @@ START_TEST(ends_when_nobody_reads)
     for (int round = 0; round < 2; round++) {
         struct session *session = SESSION();
         session_close_output(session);
-        /* Written at once, and whether it can be does not matter: the session may have seen that nobody reads. */
+        /* Written at once, and it may fail: the session may have noticed that the client does not read. */
         session_try_write(session, round == 0 ? exec_frame : cut_frame,
                           round == 0 ? sizeof exec_frame - 1 : sizeof cut_frame - 1);
         ck_assert_int_eq(session_wait(session), 4);
@@ -356,12 +357,12 @@ static bool takes_more(const struct session *session)
     return poll(&input, 1, 300) > 0;
 }
 
-/* Also when more waits than the queue takes, so that nobody reads the input to its end. */
+/* Also if more is queued than the queue takes, so that the input is not read to its end. */
 START_TEST(is_gone_when_the_client_of_a_flood_is)
 {
     struct session *session = SESSION();
     session_send(session, "{exec, 1, 'while True: pass'}");
-    /* Where pipes are small, the queue and the pipe are full before. */
+    /* If pipes are small, the queue and the pipe are full before. */
     for (int i = 0; i < 40000 && takes_more(session); i++)
         session_send_frame(session, "\x83\x68\2\x77\4stop\x61\1", 11);
     double since = now();
@@ -371,7 +372,7 @@ START_TEST(is_gone_when_the_client_of_a_flood_is)
 }
 END_TEST
 
-/* -- limits -------------------------------------------------------------------------------------------------------- */
+/* -- limits ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(limits_memory)
 {
@@ -390,7 +391,7 @@ START_TEST(limits_memory)
 }
 END_TEST
 
-/* A frame for which there is no memory is read past. */
+/* A frame for which there is no memory is skipped. */
 START_TEST(refuses_frames_without_memory)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -423,7 +424,7 @@ Suite *session_ends_suite(void)
     tcase_add_loop_test(tcase, ends_as_python_code_says, 0, pythons);
     tcase_add_loop_test(tcase, ends_without_its_descriptors, 0, pythons);
     tcase_add_loop_test(tcase, ends_at_an_interrupt, 0, pythons);
-    tcase_add_loop_test(tcase, ends_when_nobody_reads, 0, pythons);
+    tcase_add_loop_test(tcase, ends_when_the_client_does_not_read, 0, pythons);
     tcase_add_loop_test(tcase, leaves_a_traceback_in_the_crash_file, 0, pythons);
     tcase_add_loop_test(tcase, leaves_a_traceback_on_stderr, 0, pythons);
     tcase_add_loop_test(tcase, leaves_no_crash_file_without_a_crash, 0, pythons);

@@ -1,4 +1,4 @@
-/* Sessions under each interpreter: what they make of bad input, of much input, and of its end. */
+/* Tests sessions under each interpreter: bad input, much input, and its end. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "wire/message.h"
 #include "wire/request.h"
 
-/* -- bad requests -------------------------------------------------------------------------------------------------- */
+/* -- bad requests ------------------------------------------------------------------------------------------------- */
 
 /* FLOAT_EXT without a number in it. */
 #define NO_FLOAT "\x63zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
@@ -80,7 +80,7 @@ static const struct {
     {BYTES("\x83\x68\2\x77\7release\x6a\x6a"), "nil", "undecodable", "1 bytes are left behind"},
     {BYTES("\x83\x68\2\x77\7release\x74\0\0\0\0"), "nil", "bad_request", "release takes a list of references"},
     {BYTES("\x83\x68\3\x77\7segment\x61\5\x77\1x"), "5", "bad_request", "segment takes a number of bytes"},
-    /* An error under the id of another request would be taken for its reply. */
+    /* An error under the id of another request would seem to be its reply. */
     {BYTES("\x83\x68\3\x77\4next\x61\5\x61\0"), "nil", "bad_request", "next takes the id of a stream"},
     {BYTES("\x83\x68\3\x77\4next\x61\5\x77\1x"), "nil", "bad_request", "next takes the id of a stream"},
     {BYTES("\x83\x68\3\x77\6cancel\x61\5\x61\0"), "nil", "bad_request", "cancel takes a tuple of 2 elements"},
@@ -133,7 +133,7 @@ static const struct {
     {BYTES("\x83\x68\3\x77\4next" NO_FLOAT "\x61\1"), "nil", "undecodable", "byte 9 of the frame: malformed term"},
     {BYTES("\x83\x68\3\x77\5reply" NO_FLOAT "\x68\2\x77\2ok\x61\1"), "nil", "undecodable",
      "byte 10 of the frame: malformed term"},
-    /* And what Python would keep and send back. */
+    /* Terms that Python would keep and send back. */
     {BYTES("\x83\x68\4\x77\4"
            "call\x61\5\x6d\0\0\0\3"
            "abs\x6c\0\0\0\1\x67\x77\3"
@@ -197,7 +197,7 @@ START_TEST(survives_depth)
 }
 END_TEST
 
-/* Both ways, where the stack ends long before the limit on depth. */
+/* Both ways, on a thread whose stack ends long before the limit on depth. */
 START_TEST(survives_depth_on_a_small_stack)
 {
     struct rlimit limit;
@@ -219,7 +219,7 @@ START_TEST(survives_depth_on_a_small_stack)
 }
 END_TEST
 
-/* -- fuzz ---------------------------------------------------------------------------------------------------------- */
+/* -- fuzz --------------------------------------------------------------------------------------------------------- */
 
 #define FRAME_ROOM 400
 #define ROUNDS 3000
@@ -309,7 +309,7 @@ static void make_garbage(struct fuzz_frame *frame)
         memcpy(frame->bytes, "\x83\x68\3", 3);
 }
 
-/* How the port itself reads the frame: only what has no id may go without a reply, and a stop would end the test. */
+/* Reads the frame as the port does: only a request without an id may have no reply, and a stop would end the test. */
 static void judge(const struct fuzz_frame *fuzz, bool *stops, bool *may_be_silent)
 {
     unsigned char *copy = bytes_copy(fuzz->bytes, fuzz->length);
@@ -369,7 +369,7 @@ START_TEST(answers_each_mutated_request_once)
 }
 END_TEST
 
-/* -- frames over the limit ----------------------------------------------------------------------------------------- */
+/* -- frames over the limit ---------------------------------------------------------------------------------------- */
 
 START_TEST(reads_past_frames_over_the_limit)
 {
@@ -407,7 +407,7 @@ START_TEST(takes_frames_up_to_the_limit)
 }
 END_TEST
 
-/* -- much input ---------------------------------------------------------------------------------------------------- */
+/* -- much input --------------------------------------------------------------------------------------------------- */
 
 struct flood {
     const struct session *session;
@@ -444,7 +444,7 @@ START_TEST(answers_a_flood_in_order)
 }
 END_TEST
 
-/* More than the queue takes, while nothing of it runs. */
+/* More requests than the queue takes, while none of them runs. */
 START_TEST(holds_back_a_flood)
 {
     struct session *session = SESSION();
@@ -504,7 +504,7 @@ START_TEST(passes_large_binaries)
 }
 END_TEST
 
-/* -- the end of input ---------------------------------------------------------------------------------------------- */
+/* -- the end of input --------------------------------------------------------------------------------------------- */
 
 START_TEST(ends_when_the_input_ends)
 {
@@ -530,7 +530,7 @@ START_TEST(runs_what_came_before_the_end)
 END_TEST
 
 /* In the length, right behind it, in the body, and in a frame over the limit. */
-START_TEST(tells_a_frame_that_was_cut)
+START_TEST(reports_a_frame_that_was_cut)
 {
     static const struct {
         const char *bytes;
@@ -552,7 +552,7 @@ START_TEST(tells_a_frame_that_was_cut)
 }
 END_TEST
 
-START_TEST(tells_a_frame_that_was_cut_while_busy)
+START_TEST(reports_a_frame_that_was_cut_while_busy)
 {
     struct session *session = SESSION();
     session_send(session, "{exec, 1, 'import time\ntime.sleep(0.3)'}");
@@ -563,7 +563,7 @@ START_TEST(tells_a_frame_that_was_cut_while_busy)
 }
 END_TEST
 
-/* Somebody still reads: what takes too long after the end is interrupted, and everybody gets an answer. */
+/* The client still reads: requests that take too long after the end are interrupted, and each gets a reply. */
 START_TEST(gives_up_what_takes_too_long)
 {
     struct session *session = SESSION(.options = {"--linger", "200"});
@@ -579,7 +579,7 @@ START_TEST(gives_up_what_takes_too_long)
 }
 END_TEST
 
-/* What cannot be interrupted ends with the process. */
+/* Code that cannot be interrupted ends with the process. */
 START_TEST(ends_what_cannot_be_interrupted)
 {
     static const char *const stubborn[] = {
@@ -613,8 +613,8 @@ Suite *session_input_suite(void)
     tcase_add_loop_test(tcase, passes_large_binaries, 0, pythons);
     tcase_add_loop_test(tcase, ends_when_the_input_ends, 0, pythons);
     tcase_add_loop_test(tcase, runs_what_came_before_the_end, 0, pythons);
-    tcase_add_loop_test(tcase, tells_a_frame_that_was_cut, 0, pythons);
-    tcase_add_loop_test(tcase, tells_a_frame_that_was_cut_while_busy, 0, pythons);
+    tcase_add_loop_test(tcase, reports_a_frame_that_was_cut, 0, pythons);
+    tcase_add_loop_test(tcase, reports_a_frame_that_was_cut_while_busy, 0, pythons);
     tcase_add_loop_test(tcase, gives_up_what_takes_too_long, 0, pythons);
     tcase_add_loop_test(tcase, ends_what_cannot_be_interrupted, 0, pythons);
     tcase_set_timeout(tcase, 60);

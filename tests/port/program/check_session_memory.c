@@ -1,5 +1,5 @@
-/* Frames and replies that there is no memory for, or that are over the limit: no client and no caller waits for what
- * will not come. */
+/* Tests frames and replies for which there is no memory, or that are over the limit: neither the client nor a caller in
+ * Python waits forever. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static void send_filled(struct session *session, const char *before, const char 
     session_send(session, format, filler, length);
 }
 
-/* An event or reply whose id is the binary of send_filled: what stands before and behind it. */
+/* Expects an event or reply whose id is the binary of send_filled, between these texts. */
 static void expect_filled(struct session *session, const char *before, const char *behind)
 {
     const char *frame = session_next_reply(session);
@@ -165,7 +165,7 @@ START_TEST(ends_calls_whose_answer_is_over_the_limit)
     session_expect(session, "{invoke,{4,1},{'m','f'},[]}");
     session_send_frame(session, "\x83\x68\3\x77\5reply\x68\2\x61\4\x61\1\xff", 16);
     expect_refused_answer(session, "bad_request");
-    /* For calls that nobody waits for, and for others than replies. */
+    /* For calls that do not wait any more, and for other operations than replies. */
     session_send(session, "{reply, {77, 1}, {ok, %b}}", large, sizeof large);
     session_expect_error(session, "nil", "bad_request", "over the limit");
     session_send(session, "{next, %b, 1}", large, sizeof large);

@@ -1,4 +1,4 @@
-/* `pythonx_port encode` and `pythonx_port decode`, from a shell. */
+/* Tests `pythonx_port encode` and `pythonx_port decode`, from a shell. */
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "shell.h"
 #include "suites.h"
 
-/* What a command writes, in hexadecimal. */
+/* Prints the output of a command, in hexadecimal. */
 #define HEX " | od -An -v -tx1 | tr -d ' \\n'"
 
 /* Gives a command that waits for its input, with descriptor 3 for writing to it and 4 for reading its output. */
@@ -26,7 +26,7 @@ static void set_up(void)
     unsetenv("ROOTDIR");
 }
 
-/* -- the syntax ---------------------------------------------------------------------------------------------------- */
+/* -- the syntax --------------------------------------------------------------------------------------------------- */
 
 START_TEST(encodes_frames)
 {
@@ -71,7 +71,7 @@ static const struct {
     {"({a, (b)}).", "{a,b}"},
 };
 
-/* What is printed is on one line, and is read as the same term again. */
+/* A printed term is on one line, and reads as the same term again. */
 START_TEST(reads_and_prints)
 {
     char text[2000] = "", printed[2000] = "";
@@ -93,7 +93,7 @@ START_TEST(prints_each_term_on_a_line)
 }
 END_TEST
 
-/* -- mistakes ------------------------------------------------------------------------------------------------------ */
+/* -- mistakes ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *text, *said;
@@ -130,7 +130,7 @@ START_TEST(encodes_the_rest_after_a_mistake)
 }
 END_TEST
 
-/* The frames as printf takes them, and what is said of them. */
+/* The frames as printf takes them, and the errors that they cause. */
 static const struct {
     const char *frames, *said;
 } broken[] = {
@@ -160,7 +160,7 @@ START_TEST(decodes_the_rest_after_a_broken_term)
 }
 END_TEST
 
-/* -- pipes --------------------------------------------------------------------------------------------------------- */
+/* -- pipes -------------------------------------------------------------------------------------------------------- */
 
 /* Each read waits for what was written before, while the input stays open. */
 START_TEST(encodes_each_term_at_once)
@@ -231,7 +231,7 @@ START_TEST(reads_a_terminal)
 }
 END_TEST
 
-/* The input is a pipe that never ends, since the command itself could write to it; none of its processes stays. */
+/* The input is a pipe that never ends, since the command itself could write to it; none of its processes must stay. */
 START_TEST(ends_by_a_signal)
 {
     expect("mkfifo $FOLDER/in $FOLDER/out; $PORT encode <>$FOLDER/in >$FOLDER/out & exec 4<$FOLDER/out; "
@@ -240,7 +240,7 @@ START_TEST(ends_by_a_signal)
 }
 END_TEST
 
-/* -- large terms --------------------------------------------------------------------------------------------------- */
+/* -- large terms -------------------------------------------------------------------------------------------------- */
 
 START_TEST(encodes_a_large_binary)
 {
@@ -248,7 +248,7 @@ START_TEST(encodes_a_large_binary)
 }
 END_TEST
 
-/* In pieces, which are not cut inside characters: bytes that are no text would be printed as numbers. */
+/* Printed in pieces, which are not cut inside characters: bytes that are no text would be printed as numbers. */
 START_TEST(prints_a_large_binary)
 {
     setenv("PYTHON", pythons_path(0), 1);
@@ -289,7 +289,7 @@ START_TEST(prints_large_bits)
 }
 END_TEST
 
-/* -- which Erlang -------------------------------------------------------------------------------------------------- */
+/* -- which Erlang ------------------------------------------------------------------------------------------------- */
 
 /* A program that prints its name and its arguments. */
 static void write_fake(const char *path, const char *name)

@@ -1,4 +1,4 @@
-/* Frames out of a pipe, in whatever pieces they come. */
+/* Tests frames out of a pipe, in whatever pieces they come. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -175,7 +175,7 @@ static void *send_all(void *argument)
     return NULL;
 }
 
-/* The next frame, however many reads it takes. */
+/* Reads the next frame, however many reads it takes. */
 static enum frame_status wait_for_frame(struct frame_reader *reader, struct frame *frame)
 {
     enum frame_status status;
@@ -257,7 +257,7 @@ START_TEST(keeps_the_start_of_a_large_refused_frame)
 END_TEST
 
 /* Cut in the length, right behind it, and in the body. */
-START_TEST(tells_a_frame_that_is_cut)
+START_TEST(reports_a_frame_that_is_cut)
 {
     struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
     put("\0\0\0\5hell", (size_t)_i);
@@ -268,7 +268,7 @@ START_TEST(tells_a_frame_that_is_cut)
 }
 END_TEST
 
-START_TEST(tells_a_refused_frame_that_is_cut)
+START_TEST(reports_a_refused_frame_that_is_cut)
 {
     struct frame_reader *reader = frame_reader_new(ends[0], 2, NULL);
     put(BYTES("\0\0\0\5hell"));
@@ -279,7 +279,7 @@ START_TEST(tells_a_refused_frame_that_is_cut)
 }
 END_TEST
 
-START_TEST(tells_a_read_that_failed)
+START_TEST(reports_a_read_that_failed)
 {
     struct frame_reader *reader = frame_reader_new(ends[1], 100, NULL);
     expect_nothing(reader, FRAME_FAILED);
@@ -288,7 +288,7 @@ START_TEST(tells_a_read_that_failed)
 }
 END_TEST
 
-START_TEST(waits_where_the_descriptor_does_not_block)
+START_TEST(waits_if_the_descriptor_does_not_block)
 {
     ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     struct frame_reader *reader = frame_reader_new(ends[0], 100, NULL);
@@ -299,7 +299,7 @@ START_TEST(waits_where_the_descriptor_does_not_block)
 }
 END_TEST
 
-/* A length of 4 GiB comes without the bytes: nothing may be done about them before they come. */
+/* A length of 4 GiB comes without the bytes: no memory may be allocated for them before they come. */
 START_TEST(waits_for_the_bytes_of_a_huge_frame)
 {
     struct frame_reader *reader = frame_reader_new(ends[0], FRAME_LENGTH_MAX, NULL);
@@ -312,7 +312,7 @@ START_TEST(waits_for_the_bytes_of_a_huge_frame)
 }
 END_TEST
 
-/* -- alignment ----------------------------------------------------------------------------------------------------- */
+/* -- alignment ---------------------------------------------------------------------------------------------------- */
 
 static size_t bulk_offset, asked, asked_about; /* what find_bulk answers, how often it was asked, and about how much */
 static unsigned char asked_first;
@@ -368,8 +368,8 @@ START_TEST(aligns_nothing_else)
 }
 END_TEST
 
-/* The length came alone: there is nothing to look at yet. */
-START_TEST(asks_about_what_has_come)
+/* The length came alone: there are no bytes to search yet. */
+START_TEST(searches_what_has_come)
 {
     struct sender sender = {calloc(1, FRAME_BULK), FRAME_BULK};
     pthread_t thread;
@@ -405,14 +405,14 @@ Suite *frame_suite(void)
     tcase_add_test(tcase, reads_past_a_frame_over_the_limit);
     tcase_add_loop_test(tcase, reads_large_frames, 0, 7);
     tcase_add_test(tcase, keeps_the_start_of_a_large_refused_frame);
-    tcase_add_loop_test(tcase, tells_a_frame_that_is_cut, 1, 9);
-    tcase_add_test(tcase, tells_a_refused_frame_that_is_cut);
-    tcase_add_test(tcase, tells_a_read_that_failed);
-    tcase_add_test(tcase, waits_where_the_descriptor_does_not_block);
+    tcase_add_loop_test(tcase, reports_a_frame_that_is_cut, 1, 9);
+    tcase_add_test(tcase, reports_a_refused_frame_that_is_cut);
+    tcase_add_test(tcase, reports_a_read_that_failed);
+    tcase_add_test(tcase, waits_if_the_descriptor_does_not_block);
     tcase_add_test(tcase, waits_for_the_bytes_of_a_huge_frame);
     tcase_add_loop_test(tcase, aligns_what_is_large, 0, 66);
     tcase_add_test(tcase, aligns_nothing_else);
-    tcase_add_test(tcase, asks_about_what_has_come);
+    tcase_add_test(tcase, searches_what_has_come);
     tcase_add_test(tcase, writes_lengths);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,4 +1,4 @@
-/* Frames on their way out: what stands in them, byte for byte. */
+/* Tests frames to be sent: their bytes, one by one. */
 #include <check.h>
 
 #include "bytes.h"

@@ -1,4 +1,4 @@
-/* Frames to requests: what is accepted, and what is said of the rest. */
+/* Tests frames to requests: which are accepted, and the errors of the others. */
 #include <check.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -182,7 +182,7 @@ START_TEST(shows_no_garbage)
 }
 END_TEST
 
-/* Arguments are read later: cut inside of them it is a request, cut before it is none. Never a read past the end. */
+/* Arguments are read later: cut inside them it is a request, cut before them it is none. Never reads past the end. */
 START_TEST(takes_a_request_cut_anywhere)
 {
     static const char whole[] = "\x83\x68\x04\x77\x04"
@@ -202,7 +202,7 @@ START_TEST(takes_a_request_cut_anywhere)
 }
 END_TEST
 
-/* The id goes back as the bytes that came, whatever they are. */
+/* The id is sent back verbatim, whatever it is. */
 START_TEST(keeps_the_bytes_of_an_id)
 {
     static const char id[] = "\x5a\x00\x01\x64\x00\x03"
@@ -264,7 +264,7 @@ START_TEST(owns_its_frame)
 }
 END_TEST
 
-/* -- errors without memory ----------------------------------------------------------------------------------------- */
+/* -- errors without memory ---------------------------------------------------------------------------------------- */
 
 static void expect_error(struct span id, const char *text, const char *expected)
 {

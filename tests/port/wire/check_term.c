@@ -1,4 +1,4 @@
-/* Heads of terms: every form, cut at every byte, and sizes that lie. */
+/* Tests heads of terms: every form, cut at every byte, and sizes that lie. */
 #include <check.h>
 
 #include "bytes.h"
@@ -75,7 +75,7 @@ START_TEST(reads_every_form)
     ck_assert_uint_eq(head.children, form->children);
     if (form->kind == TERM_INTEGER || form->kind == TERM_BITSTRING)
         ck_assert_uint_eq(head.detail, form->detail);
-    /* Of the opaque terms the data is of no use, but it ends where they end. */
+    /* The data of opaque terms is not used, but it ends where they end. */
     if (form->children == 0 && form->name[0] != 'E')
         ck_assert_uint_eq(head.length, form->length);
     span.position = 0;
@@ -220,7 +220,7 @@ START_TEST(skips_one_term_alone)
 }
 END_TEST
 
-/* As many lists in each other as the bytes allow: no recursion, so no limit. */
+/* As many nested lists as the bytes allow: no recursion, so no limit. */
 START_TEST(skips_however_deep)
 {
     enum { DEPTH = 1000000 };
@@ -267,7 +267,7 @@ START_TEST(compares_atoms)
 }
 END_TEST
 
-/* -- integers ------------------------------------------------------------------------------------------------------ */
+/* -- integers ----------------------------------------------------------------------------------------------------- */
 
 static const struct number {
     const char *bytes;
@@ -315,7 +315,7 @@ START_TEST(gives_the_value_of_integers)
 }
 END_TEST
 
-/* -- the first large binary ---------------------------------------------------------------------------------------- */
+/* -- the first large binary --------------------------------------------------------------------------------------- */
 
 #define LARGE 5
 
@@ -363,7 +363,7 @@ START_TEST(finds_the_first_of_large_binaries)
 }
 END_TEST
 
-/* What cannot be a term ends the search. */
+/* Bytes that cannot be a term end the search. */
 START_TEST(finds_nothing_behind_garbage)
 {
     static const struct holder bad[] = {

@@ -1,5 +1,5 @@
-/* The strict check of terms against a BEAM: terms in every form, whole and damaged, and what binary_to_term/1 says of
- * them. What is accepted here a BEAM must read; what a BEAM writes must be accepted. */
+/* Tests the strict check of terms against a BEAM: terms in every form, whole and damaged, and what binary_to_term/1
+ * does with them. A BEAM must read each accepted term; a term that a BEAM writes must be accepted. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static unsigned below(unsigned bound)
     return (unsigned)(state >> 33) % bound;
 }
 
-/* -- terms --------------------------------------------------------------------------------------------------------- */
+/* -- terms -------------------------------------------------------------------------------------------------------- */
 
 static void put_u8(struct message *message, unsigned value)
 {
@@ -328,7 +328,7 @@ static void put_any(struct message *message, unsigned depth)
         parents[below(5)](message, depth - 1);
 }
 
-/* Two keys of one kind: what is the same in different forms is likely. */
+/* Two keys of one kind: equal terms in different forms are likely. */
 static void put_twin_keys(struct message *message)
 {
     static void (*const leaves[])(struct message *) = {put_integer,   put_float, put_atom, put_pid,
@@ -373,8 +373,8 @@ static void damage(unsigned char *bytes, size_t *length)
     }
 }
 
-/* What makes a BEAM crash, or answer by chance: a reference without words, and the tags (73, 75) of atoms by their
- * number in its table. They are refused here. */
+/* Terms that crash a BEAM, or that it answers by chance: a reference without words, and the tags (73, 75) of atoms by
+ * their number in its table. They are refused here. */
 static bool is_dangerous(const unsigned char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
@@ -387,7 +387,7 @@ static bool is_dangerous(const unsigned char *bytes, size_t length)
     return false;
 }
 
-/* -- the two verdicts ---------------------------------------------------------------------------------------------- */
+/* -- the two answers ---------------------------------------------------------------------------------------------- */
 
 /* Each term behind 4 bytes of its length. */
 static void write_terms(const char *path)
@@ -453,13 +453,13 @@ static enum term_status check_copy(const unsigned char *bytes, size_t length, si
     return status;
 }
 
-/* A closure has its size in front, which a BEAM passes over; here it must be right. */
+/* A closure has its size in front, which a BEAM skips; here it must be right. */
 static bool is_closure(const unsigned char *bytes, size_t length)
 {
     return length > 0 && bytes[0] == NEW_FUN_EXT;
 }
 
-static void compare(struct span *terms, struct span *verdicts, unsigned *accepted)
+static void compare(struct span *terms, struct span *answers, unsigned *accepted)
 {
     uint32_t length;
     uint8_t reads;
@@ -467,7 +467,7 @@ static void compare(struct span *terms, struct span *verdicts, unsigned *accepte
     ck_assert(span_take_u32(terms, &length));
     const unsigned char *term = span_take(terms, length);
     ck_assert_ptr_nonnull(term);
-    ck_assert(span_take_u8(verdicts, &reads));
+    ck_assert(span_take_u8(answers, &reads));
     enum term_status status = check_copy(term, length, &position);
     ck_assert_msg(status != TERM_OK || reads, "accepted, but no BEAM reads %s", show_bytes(term, length));
     if (!reads)
@@ -476,8 +476,8 @@ static void compare(struct span *terms, struct span *verdicts, unsigned *accepte
     ck_assert_msg(status == TERM_OK || is_closure(term + position, length - position),
                   "refused at %zu (%s), but a BEAM reads %s", position, term_status_text(status),
                   show_bytes(term, length));
-    ck_assert(span_take_u32(verdicts, &length));
-    term = span_take(verdicts, length);
+    ck_assert(span_take_u32(answers, &length));
+    term = span_take(answers, length);
     ck_assert_ptr_nonnull(term);
     status = check_copy(term, length, NULL);
     ck_assert_msg(status == TERM_OK, "refused (%s), but a BEAM writes %s", term_status_text(status),
@@ -490,32 +490,32 @@ START_TEST(agrees_with_a_beam)
     const char *seed = getenv("PYTHONX_TEST_SEED");
     if (seed != NULL)
         state = SEED + strtoull(seed, NULL, 10);
-    char terms_path[] = "/tmp/pythonx_termsXXXXXX", verdicts_path[64], command[200];
+    char terms_path[] = "/tmp/pythonx_termsXXXXXX", answers_path[64], command[200];
     int fd = mkstemp(terms_path);
     ck_assert_int_ge(fd, 0);
     close(fd);
-    snprintf(verdicts_path, sizeof verdicts_path, "%s.verdicts", terms_path);
+    snprintf(answers_path, sizeof answers_path, "%s.answers", terms_path);
     write_terms(terms_path);
-    snprintf(command, sizeof command, "escript tests/port/wire/judge.escript %s %s", terms_path, verdicts_path);
+    snprintf(command, sizeof command, "escript tests/port/wire/judge.escript %s %s", terms_path, answers_path);
     ck_assert_int_eq(system(command), 0);
-    size_t terms_length, verdicts_length;
+    size_t terms_length, answers_length;
     unsigned char *terms_bytes = read_file(terms_path, &terms_length);
-    unsigned char *verdicts_bytes = read_file(verdicts_path, &verdicts_length);
-    struct span terms = span_of(terms_bytes, terms_length), verdicts = span_of(verdicts_bytes, verdicts_length);
+    unsigned char *answers_bytes = read_file(answers_path, &answers_length);
+    struct span terms = span_of(terms_bytes, terms_length), answers = span_of(answers_bytes, answers_length);
     unsigned accepted = 0;
     for (int i = 0; i < TERMS; i++)
-        compare(&terms, &verdicts, &accepted);
-    /* The test is about both kinds. */
+        compare(&terms, &answers, &accepted);
+    /* The test needs both kinds. */
     ck_assert_uint_gt(accepted, TERMS / 5);
     ck_assert_uint_lt(accepted, TERMS - TERMS / 5);
     free(terms_bytes);
-    free(verdicts_bytes);
+    free(answers_bytes);
     unlink(terms_path);
-    unlink(verdicts_path);
+    unlink(answers_path);
 }
 END_TEST
 
-/* -- by hand ------------------------------------------------------------------------------------------------------- */
+/* -- by hand ------------------------------------------------------------------------------------------------------ */
 
 static const struct refused {
     const char *name, *bytes;
@@ -596,7 +596,7 @@ START_TEST(accepts_as_deep_as_it_says)
 END_TEST
 
 /* More keys than any first room, whose hashes must differ. */
-START_TEST(tells_many_keys_apart)
+START_TEST(distinguishes_many_keys)
 {
     enum { PAIRS = 200000 };
     struct message message = {0};
@@ -624,7 +624,7 @@ Suite *term_check_suite(void)
     tcase_add_test(tcase, agrees_with_a_beam);
     tcase_add_loop_test(tcase, refuses_what_no_beam_reads, 0, (int)(sizeof refused / sizeof *refused));
     tcase_add_loop_test(tcase, accepts_as_deep_as_it_says, 0, 4);
-    tcase_add_test(tcase, tells_many_keys_apart);
+    tcase_add_test(tcase, distinguishes_many_keys);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* Frames into a pipe that takes them slowly, or not at all. */
+/* Tests frames into a pipe that takes them slowly, or not at all. */
 #include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -59,7 +59,7 @@ static void read_exactly(unsigned char *bytes, size_t length)
     }
 }
 
-/* One frame that build() made, whichever it was; its fill. */
+/* Reads one frame that build() made, whichever it was; returns its fill. */
 static char read_built(int count, size_t size)
 {
     size_t length = 1 + 5 + (size_t)count * (5 + size) + 1;
@@ -150,7 +150,7 @@ START_TEST(writes_empty_pins)
 }
 END_TEST
 
-START_TEST(waits_where_the_descriptor_does_not_block)
+START_TEST(waits_if_the_descriptor_does_not_block)
 {
     ck_assert_int_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
     send_and_read(7, 100000);
@@ -183,7 +183,7 @@ START_TEST(keeps_frames_of_threads_apart)
 }
 END_TEST
 
-START_TEST(tells_that_nobody_reads)
+START_TEST(reports_that_there_is_no_reader)
 {
     struct message message = {0};
     struct writer *writer = writer_new(ends[1]);
@@ -200,7 +200,7 @@ START_TEST(tells_that_nobody_reads)
 END_TEST
 
 /* The reader goes while a write waits for it. */
-START_TEST(tells_that_the_reader_left)
+START_TEST(reports_that_the_reader_left)
 {
     struct message message = {0};
     unsigned char some[100];
@@ -228,10 +228,10 @@ Suite *writer_suite(void)
     tcase_add_test(tcase, writes_a_large_message_in_pieces);
     tcase_add_test(tcase, writes_many_pins);
     tcase_add_test(tcase, writes_empty_pins);
-    tcase_add_test(tcase, waits_where_the_descriptor_does_not_block);
+    tcase_add_test(tcase, waits_if_the_descriptor_does_not_block);
     tcase_add_test(tcase, keeps_frames_of_threads_apart);
-    tcase_add_test(tcase, tells_that_nobody_reads);
-    tcase_add_test(tcase, tells_that_the_reader_left);
+    tcase_add_test(tcase, reports_that_there_is_no_reader);
+    tcase_add_test(tcase, reports_that_the_reader_left);
     tcase_set_timeout(tcase, 20);
     suite_add_tcase(suite, tcase);
     return suite;
