@@ -6,7 +6,7 @@ import os
 import sys
 from asyncio import CancelledError
 
-from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pump, put_item, wake
+from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pump, put_item, wake, watch_signals
 
 tasks = {}  # context of a request to its task
 waiting_for_demand = {}  # context of an async stream to the future that the next request for items resolves
@@ -58,7 +58,9 @@ def note_signal_handlers():
     @functools.wraps(remove)
     def remove_signal_handler(number):
         handled_signals.discard(number)
-        return remove(number)
+        removed = remove(number)
+        watch_signals()
+        return removed
 
     loop.add_signal_handler, loop.remove_signal_handler = add_signal_handler, remove_signal_handler
 

@@ -1,8 +1,6 @@
 /* Interrupts by Python's own machinery: its C handler notes the signal, then the eval loop calls on_signal. */
 #include "python/interrupt.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -10,8 +8,8 @@
 #include <unistd.h>
 
 #include "os/platform.h"
+#include "os/poller.h"
 #include "os/std_fds.h"
-#include "os/thread.h"
 #include "python/code_place.h"
 #include "python/context.h"
 #include "python/errors.h"
@@ -362,46 +360,66 @@ static int add_exception(PyObject *module, PyObject **place, const char *name, c
     return *place == NULL ? -1 : PyModule_AddObjectRef(module, name, *place);
 }
 
-/* -- a signal that comes just before the main thread sleeps ----------------------------------------------------------
- */
+/* -- a signal that comes just before the main thread sleeps -------------------------------------------------------- */
 
-static int signal_out = -1; /* Python's own handler writes the number of each signal into the other end */
+/* Python's own handler writes the number of each signal into the second end. */
+static int signal_pipe[2] = {-1, -1};
 
-/* Wakes the main thread, which may be about to read its input and have looked for signals before. */
-static void *watch_signals(void *unused)
+void interrupt_take_signals(void)
 {
-    unsigned char number;
+    unsigned char numbers[64];
+    bool came = false;
     ssize_t count;
-    while ((count = read(signal_out, &number, 1)) == 1 || (count < 0 && errno == EINTR)) {
-        if (count != 1 || number == HANDOFF_SIGNAL)
-            continue;
-        session_lock();
-        handoff_interrupt_main();
-        session_unlock();
-    }
-    return unused;
+    while (signal_pipe[0] >= 0 && (count = read(signal_pipe[0], numbers, sizeof numbers)) > 0)
+        for (ssize_t i = 0; i < count; i++)
+            came = came || numbers[i] != HANDOFF_SIGNAL;
+    if (!came)
+        return;
+    session_lock();
+    handoff_interrupt_main();
+    session_unlock();
 }
 
-/* New reference, or NULL with an error set. */
-static PyObject *watch_wakeups(PyObject *signals)
+/* Returns the descriptor before, or -2 with an error set. */
+static long set_wakeup(PyObject *signals, int fd)
 {
-    int ends[2];
-    if (!platform_wake_pipe(ends) || fcntl(ends[0], F_SETFL, 0) != 0)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    signal_out = ends[0];
     PyObject *set = PyObject_GetAttrString(signals, "set_wakeup_fd");
-    PyObject *arguments = Py_BuildValue("(i)", ends[1]),
-             *keywords = Py_BuildValue("{s:O}", "warn_on_full_buffer", Py_False);
+    PyObject *arguments = Py_BuildValue("(i)", fd), *keywords = Py_BuildValue("{s:O}", "warn_on_full_buffer", Py_False);
     PyObject *before =
         set == NULL || arguments == NULL || keywords == NULL ? NULL : PyObject_Call(set, arguments, keywords);
+    long number = before == NULL ? -2 : PyLong_AsLong(before);
+    Py_XDECREF(before);
     Py_XDECREF(keywords);
     Py_XDECREF(arguments);
     Py_XDECREF(set);
-    if (before != NULL && !thread_start(watch_signals, NULL)) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        Py_CLEAR(before);
-    }
-    return before;
+    return number;
+}
+
+void interrupt_watch_signals(void)
+{
+    PyObject *signals = PyImport_ImportModule("_signal");
+    long before = signals == NULL ? -2 : set_wakeup(signals, signal_pipe[1]);
+    /* Another one is that of the user's code, which keeps it. */
+    if (before >= 0 && before != signal_pipe[1])
+        (void)set_wakeup(signals, (int)before);
+    PyErr_Clear();
+    Py_XDECREF(signals);
+}
+
+PyObject *interrupt_watch_signals_function(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    interrupt_watch_signals();
+    Py_RETURN_NONE;
+}
+
+/* -1 with an error set. */
+static int open_signal_pipe(void)
+{
+    if (platform_wake_pipe(signal_pipe) && poller_add_notifier(signal_pipe[0]))
+        return 0;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
 }
 
 static PyMethodDef on_signal_method = {"on_signal", on_signal, METH_VARARGS, NULL};
@@ -419,8 +437,10 @@ int interrupt_start(PyObject *module)
     PyObject *done = NULL;
     if (handler != NULL && signals != NULL)
         done = PyObject_CallMethod(signals, "signal", "iO", HANDOFF_SIGNAL, handler);
+    if (done != NULL && open_signal_pipe() < 0)
+        Py_CLEAR(done);
     if (done != NULL)
-        Py_SETREF(done, watch_wakeups(signals));
+        interrupt_watch_signals();
     atomic_store(&session.signals_ready, done != NULL);
     Py_XDECREF(signals);
     Py_XDECREF(handler);

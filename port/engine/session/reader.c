@@ -13,6 +13,7 @@
 #include "os/poller.h"
 #include "os/schedule.h"
 #include "os/thread.h"
+#include "python/interrupt.h"
 #include "queue/session.h"
 #include "queue/timer.h"
 #include "session/abort.h"
@@ -125,6 +126,7 @@ void reader_notify(void)
 static void write_what_is_due(void)
 {
     SCHEDULE_POINT(reader_writes);
+    interrupt_take_signals();
     (void)abort_reply_to_unbegun();
     stream_items_send_due(clock_us());
 }
