@@ -237,6 +237,8 @@ def run(wake_fd):
         # A child shares the selector's epoll(7) instance with the session, which still needs the descriptor.
         if os.getpid() == process:
             loop.remove_reader(wake_fd)
+        if not hasattr(loop, "_selector"):  # asyncio's own; uvloop takes the signals each time it runs
+            watch_signals()
 
 
 def close(seconds):

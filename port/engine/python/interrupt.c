@@ -2,17 +2,14 @@
 #include "python/interrupt.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "os/platform.h"
-#include "os/poller.h"
 #include "os/std_fds.h"
 #include "python/code_place.h"
 #include "python/context.h"
 #include "python/errors.h"
+#include "python/signals.h"
 #include "queue/session.h"
 #include "queue/timer.h"
 #include "wire/protocol.h"
@@ -319,107 +316,12 @@ PyObject *interrupt_unraisable_function(PyObject *self, PyObject *unraisable)
     return result;
 }
 
-/* -- signals ------------------------------------------------------------------------------------------------------ */
-
-static struct sigaction python_action; /* of SIGINT */
-
-/* Only async-signal-safe calls (signal-safety(7)). An interrupt from outside, as from a terminal, ends the process as
- * it ends others; one that Python code raises in its own process is a KeyboardInterrupt, as in python3. A handler that
- * Python code installs replaces this one. */
-static void on_interrupt(int number, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (info->si_pid == getpid() && info->si_code <= 0) {
-        python_action.sa_handler(number);
-        return;
-    }
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-/* Importing _signal installs Python's handler of SIGINT, unless the signal is ignored. */
-static PyObject *import_signals(void)
-{
-    struct sigaction before, action = {.sa_sigaction = on_interrupt, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
-    bool ends = sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL;
-    PyObject *signals = PyImport_ImportModule("_signal");
-    if (signals == NULL || !ends)
-        return signals;
-    sigemptyset(&action.sa_mask);
-    if (sigaction(SIGINT, NULL, &python_action) == 0 && python_action.sa_handler != SIG_DFL &&
-        python_action.sa_handler != SIG_IGN && !(python_action.sa_flags & SA_SIGINFO))
-        (void)sigaction(SIGINT, &action, NULL);
-    return signals;
-}
-
 static int add_exception(PyObject *module, PyObject **place, const char *name, const char *text)
 {
     char qualified[32];
     snprintf(qualified, sizeof qualified, "erlang.%s", name);
     *place = PyErr_NewExceptionWithDoc(qualified, text, PyExc_BaseException, NULL);
     return *place == NULL ? -1 : PyModule_AddObjectRef(module, name, *place);
-}
-
-/* -- a signal that comes just before the main thread sleeps -------------------------------------------------------- */
-
-/* Python's own handler writes the number of each signal into the second end. */
-static int signal_pipe[2] = {-1, -1};
-
-void interrupt_take_signals(void)
-{
-    unsigned char numbers[64];
-    bool came = false;
-    ssize_t count;
-    while (signal_pipe[0] >= 0 && (count = read(signal_pipe[0], numbers, sizeof numbers)) > 0)
-        for (ssize_t i = 0; i < count; i++)
-            came = came || numbers[i] != HANDOFF_SIGNAL;
-    if (!came)
-        return;
-    session_lock();
-    handoff_interrupt_main();
-    session_unlock();
-}
-
-/* Returns the descriptor before, or -2 with an error set. */
-static long set_wakeup(PyObject *signals, int fd)
-{
-    PyObject *set = PyObject_GetAttrString(signals, "set_wakeup_fd");
-    PyObject *arguments = Py_BuildValue("(i)", fd), *keywords = Py_BuildValue("{s:O}", "warn_on_full_buffer", Py_False);
-    PyObject *before =
-        set == NULL || arguments == NULL || keywords == NULL ? NULL : PyObject_Call(set, arguments, keywords);
-    long number = before == NULL ? -2 : PyLong_AsLong(before);
-    Py_XDECREF(before);
-    Py_XDECREF(keywords);
-    Py_XDECREF(arguments);
-    Py_XDECREF(set);
-    return number;
-}
-
-void interrupt_watch_signals(void)
-{
-    PyObject *signals = PyImport_ImportModule("_signal");
-    long before = signals == NULL ? -2 : set_wakeup(signals, signal_pipe[1]);
-    /* Another one is that of the user's code, which keeps it. */
-    if (before >= 0 && before != signal_pipe[1])
-        (void)set_wakeup(signals, (int)before);
-    PyErr_Clear();
-    Py_XDECREF(signals);
-}
-
-PyObject *interrupt_watch_signals_function(PyObject *self, PyObject *unused)
-{
-    (void)self, (void)unused;
-    interrupt_watch_signals();
-    Py_RETURN_NONE;
-}
-
-/* -1 with an error set. */
-static int open_signal_pipe(void)
-{
-    if (platform_wake_pipe(signal_pipe) && poller_add_notifier(signal_pipe[0]))
-        return 0;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
 }
 
 static PyMethodDef on_signal_method = {"on_signal", on_signal, METH_VARARGS, NULL};
@@ -433,17 +335,8 @@ int interrupt_start(PyObject *module)
         add_exception(module, &TimedOut, "TimedOut", "The request took longer than its timeout.") < 0)
         return -1;
     PyObject *handler = PyCFunction_New(&on_signal_method, NULL);
-    PyObject *signals = import_signals();
-    PyObject *done = NULL;
-    if (handler != NULL && signals != NULL)
-        done = PyObject_CallMethod(signals, "signal", "iO", HANDOFF_SIGNAL, handler);
-    if (done != NULL && open_signal_pipe() < 0)
-        Py_CLEAR(done);
-    if (done != NULL)
-        interrupt_watch_signals();
-    atomic_store(&session.signals_ready, done != NULL);
-    Py_XDECREF(signals);
+    int failed = handler == NULL ? -1 : signals_start(handler);
+    atomic_store(&session.signals_ready, !failed);
     Py_XDECREF(handler);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return failed;
 }

@@ -35,14 +35,6 @@ PyObject *interrupt_exception(const struct job *job);
 #define INTERRUPT_ENDED "the session ended before the request did"
 #define INTERRUPT_STOPPED "the session was stopped before the stream had come to its end"
 
-/* From the main thread: has Python's signal handlers run also if a signal comes just before the main thread sleeps. To
- * be called again when code may have changed the wakeup descriptor (signal.set_wakeup_fd), as event loops do. */
-void interrupt_watch_signals(void);
-PyObject *interrupt_watch_signals_function(PyObject *self, PyObject *unused); /* for event_loop.py */
-
-/* From the reader thread, without the GIL, when the poller was notified: wakes the main thread if a signal came. */
-void interrupt_take_signals(void);
-
 /* Replaces the current error by the job's abort, if it has one, with the traceback of the error. */
 void interrupt_replace_error(const struct job *job);
 

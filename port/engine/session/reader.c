@@ -13,7 +13,7 @@
 #include "os/poller.h"
 #include "os/schedule.h"
 #include "os/thread.h"
-#include "python/interrupt.h"
+#include "python/signals.h"
 #include "queue/session.h"
 #include "queue/timer.h"
 #include "session/abort.h"
@@ -126,7 +126,7 @@ void reader_notify(void)
 static void write_what_is_due(void)
 {
     SCHEDULE_POINT(reader_writes);
-    interrupt_take_signals();
+    signals_take();
     (void)abort_reply_to_unbegun();
     stream_items_send_due(clock_us());
 }
