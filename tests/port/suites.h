@@ -28,6 +28,7 @@ Suite *session_input_suite(void);
 Suite *session_ends_suite(void);
 Suite *session_answers_suite(void);
 Suite *session_forks_suite(void);
+Suite *session_context_suite(void);
 Suite *session_signals_suite(void);
 Suite *program_suite(void);
 Suite *terms_suite(void);

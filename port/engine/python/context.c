@@ -108,9 +108,11 @@ struct context *context_current(void)
         Py_XDECREF((PyObject *)context);
         return job->context;
     }
-    if (context == NULL && context_of_task != NULL)
-        context = context_of_task();
-    return context;
+    struct context *of_task = context_of_task == NULL ? NULL : context_of_task();
+    if (of_task == NULL)
+        return context;
+    Py_XDECREF((PyObject *)context);
+    return of_task;
 }
 
 struct context *context_switch(struct context *context)

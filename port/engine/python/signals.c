@@ -77,6 +77,8 @@ static long set_wakeup(PyObject *signals, int fd)
 
 void signals_watch(void)
 {
+    if (signal_pipe[1] < 0)
+        return;
     PyObject *signals = PyImport_ImportModule("_signal");
     long before = signals == NULL ? -2 : set_wakeup(signals, signal_pipe[1]);
     /* Another one is that of the user's code, which keeps it. */
@@ -93,13 +95,9 @@ PyObject *signals_watch_function(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* -1 with an error set. */
-static int open_signal_pipe(void)
+bool signals_open(void)
 {
-    if (platform_wake_pipe(signal_pipe) && poller_add_notifier(signal_pipe[0]))
-        return 0;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
+    return platform_wake_pipe(signal_pipe) && poller_add_notifier(signal_pipe[0]);
 }
 
 int signals_start(PyObject *handler)
@@ -108,8 +106,7 @@ int signals_start(PyObject *handler)
     PyObject *done = signals == NULL ? NULL : PyObject_CallMethod(signals, "signal", "iO", HANDOFF_SIGNAL, handler);
     Py_XDECREF(signals);
     Py_XDECREF(done);
-    if (done == NULL || open_signal_pipe() < 0)
-        return -1;
-    signals_watch();
-    return 0;
+    if (done != NULL)
+        signals_watch();
+    return done == NULL ? -1 : 0;
 }

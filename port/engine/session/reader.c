@@ -222,7 +222,7 @@ bool reader_start(void)
         return false;
     }
     session_lock();
-    bool started = handoff_start(session.input_fd);
+    bool started = handoff_start(session.input_fd) && signals_open();
     session_unlock();
     return started && thread_start(reader_thread, NULL);
 }
