@@ -29,7 +29,7 @@ VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
-GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan schedules fuzz portability
+GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan schedules model fuzz portability
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 # What this make was given; where it is not what the last one was given, all is made anew.
 GIVEN := $(strip $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) \
@@ -220,6 +220,10 @@ schedules: export ASAN_OPTIONS ?= detect_leaks=0:handle_segv=0:handle_sigbus=0:h
 schedules: ## drive interleavings, then mixed load at random for SCHEDULE_SECONDS
 	@$(MAKE) --no-print-directory BUILD=build/schedules$(if $(SANITIZE),_$(firstword $(subst $(COMMA), ,$(SANITIZE)))) \
 		CFLAGS='$(CFLAGS) -DPYTHONX_SCHEDULES -DPYTHONX_CHECKS' run-schedules
+
+.PHONY: model
+model: ## prove what the models of tests/model say, with Spin
+	@sh tests/scripts/check_model.sh $(BUILD)/model
 
 # -- benchmarks -------------------------------------------------------------------------------------------------------
 

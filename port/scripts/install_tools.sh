@@ -70,6 +70,7 @@ if [ "${1:-}" = wishes ]; then
     wish 'command -v rpmbuild && command -v rpm2archive' rpm 'rpm rpm-build'
     wish 'command -v rebar3' rebar3 erlang-rebar3
     wish 'command -v mandoc' mandoc mandoc
+    wish 'command -v spin' spin spin
     exit 0
 fi
 

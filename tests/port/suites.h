@@ -26,6 +26,8 @@ Suite *session_bulk_suite(void);
 Suite *session_control_suite(void);
 Suite *session_input_suite(void);
 Suite *session_ends_suite(void);
+Suite *session_forks_suite(void);
+Suite *session_signals_suite(void);
 Suite *program_suite(void);
 Suite *terms_suite(void);
 

@@ -8,7 +8,7 @@
 #include "terms.h"
 #include "wire/message.h"
 
-#define SECONDS_MAX 60
+#define SECONDS_MAX 20
 
 struct session *session;
 struct schedule_control *control;

@@ -5,8 +5,10 @@
 #include <check.h>
 
 Suite *aborts_suite(void);
+Suite *signals_suite(void);
 Suite *streams_suite(void);
 Suite *threads_suite(void);
+Suite *waits_suite(void);
 Suite *thread_streams_suite(void);
 
 #endif

@@ -164,7 +164,8 @@ END_TEST
 
 /* -- no wrong victim ---------------------------------------------------------------------------------------------- */
 
-static const char inner[] = "print('in')\nwhile 'go' not in log: time.sleep(0.001)\n'inner'";
+/* Long enough for what is sent meanwhile; if not, that comes as it ends. */
+static const char inner[] = "print('in')\nfor _ in range(50): time.sleep(0.001)\n'inner'";
 
 START_TEST(is_cancelled_below_another)
 {
@@ -173,11 +174,9 @@ START_TEST(is_cancelled_below_another)
     eval_within("{2, r1}", "r2", inner, "");
     session_expect(session, "{output,r2,stdout,'in\n'}");
     session_send(session, "{cancel, r1}");
-    session_expect_value(session, "log.append('go')", "nil");
     session_expect(session, "{ok,r2,'inner'}");
     session_expect(session, "{abandoned,{2,r1}}");
     expect_error("r1", "cancelled");
-    session_expect_value(session, "log.pop()", "'go'");
     expect_thread_ends();
 }
 END_TEST
@@ -190,11 +189,9 @@ START_TEST(times_out_below_another)
     eval_within("{2, r1}", "r2", inner, "");
     session_expect(session, "{output,r2,stdout,'in\n'}");
     timer_fires();
-    session_expect_value(session, "log.append('go')", "nil");
     session_expect(session, "{ok,r2,'inner'}");
     session_expect(session, "{abandoned,{2,r1}}");
     expect_error("r1", "timeout");
-    session_expect_value(session, "log.pop()", "'go'");
     expect_thread_ends();
 }
 END_TEST
@@ -224,7 +221,7 @@ START_TEST(is_cancelled_on_top_of_another)
 {
     run_on_thread("erlang.call('m', 'inner')", "");
     expect_call("{2,r1}", "inner");
-    eval_within("{2, r1}", "r2", inner, "");
+    eval_within("{2, r1}", "r2", endless, "");
     session_expect(session, "{output,r2,stdout,'in\n'}");
     session_send(session, "{cancel, r2}");
     expect_error("r2", "cancelled");

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
+import warnings
 
 import erlang
 
@@ -16,6 +17,9 @@ try:
     import numpy
 except ImportError:
     numpy = None
+
+# Python 3.12 and later warn of forks beside threads, as there are here.
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 
 _ticks = itertools.count(1)
 closed = set()

@@ -76,6 +76,21 @@ static void name_abort(const struct job *job)
         PyErr_NoMemory();
 }
 
+static bool is_running(void)
+{
+    session_lock();
+    bool running = session.loop.running;
+    session_unlock();
+    return running;
+}
+
+static void wake_loop(void)
+{
+    session_lock();
+    handoff_wake_main();
+    session_unlock();
+}
+
 static void end_task(struct context *context, PyObject *task)
 {
     SCHEDULE_POINT(task_done);
@@ -89,10 +104,12 @@ static void end_task(struct context *context, PyObject *task)
         name_abort(job);
     reply_end(context, value);
     context_restore(before);
-    /* Jobs may have waited for this one to end. */
-    session_lock();
-    handoff_wake_main();
-    session_unlock();
+    if (!is_running())
+        return;
+    if (event_loop_is_needed())
+        wake_loop(); /* jobs may have waited for this one */
+    else
+        event_loop_leave();
 }
 
 /* Runs as the task's callback. No bytecode of the engine runs between the end of the task and that of the job: no
@@ -263,23 +280,23 @@ static bool run_once(void)
     return goes_on;
 }
 
-/* The jobs below on the stack wait: no abort is for them meanwhile. Returns the place before. */
-static enum handoff_place enter_loop(bool running)
+/* Whether there is more to do in the loop than to step its tasks. With the lock. */
+static bool has_work(void)
+{
+    return session.loop.aborts_due || session.jobs.queued.count > 0 || session.jobs.nested.count > 0 ||
+           session.streams.count > 0 || session.invocations.count > 0 || atomic_load(&session.ended);
+}
+
+/* What is on the stack below waits: no abort is for it to notice meanwhile. */
+static void enter_loop(bool running)
 {
     session_lock();
     session.loop.running = running;
     session.loop.base = running ? session.jobs.main_top : NULL;
-    enum handoff_place before = handoff_enter(running ? MAIN_LOOPS : MAIN_WORKS);
+    (void)handoff_enter(running ? MAIN_LOOPS : MAIN_WORKS);
+    if (running && has_work())
+        handoff_wake_main();
     session_unlock();
-    return before;
-}
-
-static bool is_running(void)
-{
-    session_lock();
-    bool running = session.loop.running;
-    session_unlock();
-    return running;
 }
 
 void event_loop_run(void)
@@ -289,10 +306,10 @@ void event_loop_run(void)
     struct context *before = context_switch(NULL);
     context_of_task = context_of_current_task;
     leaving = false;
-    (void)enter_loop(true);
+    enter_loop(true);
     while (!leaving && event_loop_is_needed() && run_once())
         ;
-    (void)enter_loop(false);
+    enter_loop(false);
     context_of_task = NULL;
     context_restore(before);
 }
@@ -395,7 +412,7 @@ PyObject *event_loop_pump_function(PyObject *self, PyObject *unused)
     Py_DECREF(done);
     work();
     if (!event_loop_is_needed())
-        stop_loop();
+        event_loop_leave();
     Py_RETURN_NONE;
 }
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+import os
+import sys
 from asyncio import CancelledError
 
 from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pump, put_item, wake
@@ -43,6 +45,16 @@ def waking(call_soon_threadsafe):
     return call_soon
 
 
+# Where asyncio keeps its tasks, mostly empty: all_tasks is slow for what is asked after each request. From Python 3.14 on
+# they are elsewhere.
+if sys.version_info >= (3, 14):
+    registered = ()
+elif sys.version_info >= (3, 12):
+    registered = (asyncio.tasks._scheduled_tasks, asyncio.tasks._eager_tasks)
+else:
+    registered = (asyncio.tasks._all_tasks,)
+
+
 def is_needed():
     """Returns whether the loop has work that outlives the requests. Of uvloop's internals only the tasks are
     visible."""
@@ -50,13 +62,19 @@ def is_needed():
     if scheduled_by_thread:
         scheduled_by_thread = False
         return True
-    timers = getattr(loop, "_scheduled", ())
-    return bool(
-        getattr(loop, "_ready", None)
-        or getattr(loop, "_signal_handlers", None)
-        or any(not timer.cancelled() for timer in timers)
-        or asyncio.all_tasks(loop)
-    )
+    ready, timers, handlers = visible(loop)
+    if ready or handlers or (timers and any(not timer.cancelled() for timer in timers)):
+        return True
+    if registered and not any(registered):
+        return False
+    return bool(asyncio.all_tasks(loop))
+
+
+def visible(loop):
+    try:
+        return loop._ready, loop._scheduled, loop._signal_handlers
+    except AttributeError:
+        return (), (), ()
 
 
 def current_context():
@@ -194,10 +212,13 @@ def stop():
 def run(wake_fd):
     asyncio.set_event_loop(get_loop())
     loop.add_reader(wake_fd, work)
+    process = os.getpid()
     try:
         loop.run_forever()
     finally:
-        loop.remove_reader(wake_fd)
+        # A child shares the selector's epoll(7) instance with the session, which still needs the descriptor.
+        if os.getpid() == process:
+            loop.remove_reader(wake_fd)
 
 
 def close(seconds):

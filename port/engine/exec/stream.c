@@ -217,6 +217,8 @@ bool stream_begin(struct context *context, PyObject *value)
     /* Must follow at once, for from here on the main thread may step the stream. */
     session_lock();
     job_pop(job);
+    if (job->thread != 0 && job->abort != JOB_ABORT_NONE)
+        job_rearm_abort(job);
     job->thread = 0;
     job_move(job, JOB_STREAM);
     link_stream(stream);

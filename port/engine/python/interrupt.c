@@ -1,13 +1,17 @@
 /* Interrupts by Python's own machinery: its C handler notes the signal, then the eval loop calls on_signal. */
 #include "python/interrupt.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "os/platform.h"
 #include "os/std_fds.h"
+#include "os/thread.h"
 #include "python/code_place.h"
 #include "python/context.h"
 #include "python/errors.h"
@@ -343,6 +347,48 @@ static int add_exception(PyObject *module, PyObject **place, const char *name, c
     return *place == NULL ? -1 : PyModule_AddObjectRef(module, name, *place);
 }
 
+/* -- a signal that comes just before the main thread sleeps ----------------------------------------------------------
+ */
+
+static int signal_out = -1; /* Python's own handler writes the number of each signal into the other end */
+
+/* Wakes the main thread, which may be about to read its input and have looked for signals before. */
+static void *watch_signals(void *unused)
+{
+    unsigned char number;
+    ssize_t count;
+    while ((count = read(signal_out, &number, 1)) == 1 || (count < 0 && errno == EINTR)) {
+        if (count != 1 || number == HANDOFF_SIGNAL)
+            continue;
+        session_lock();
+        handoff_interrupt_main();
+        session_unlock();
+    }
+    return unused;
+}
+
+/* New reference, or NULL with an error set. */
+static PyObject *watch_wakeups(PyObject *signals)
+{
+    int ends[2];
+    if (!platform_wake_pipe(ends) || fcntl(ends[0], F_SETFL, 0) != 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    signal_out = ends[0];
+    PyObject *set = PyObject_GetAttrString(signals, "set_wakeup_fd");
+    PyObject *arguments = Py_BuildValue("(i)", ends[1]),
+             *keywords = Py_BuildValue("{s:O}", "warn_on_full_buffer", Py_False);
+    PyObject *before =
+        set == NULL || arguments == NULL || keywords == NULL ? NULL : PyObject_Call(set, arguments, keywords);
+    Py_XDECREF(keywords);
+    Py_XDECREF(arguments);
+    Py_XDECREF(set);
+    if (before != NULL && !thread_start(watch_signals, NULL)) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        Py_CLEAR(before);
+    }
+    return before;
+}
+
 static PyMethodDef on_signal_method = {"on_signal", on_signal, METH_VARARGS, NULL};
 
 int interrupt_start(PyObject *module)
@@ -358,6 +404,8 @@ int interrupt_start(PyObject *module)
     PyObject *done = NULL;
     if (handler != NULL && signals != NULL)
         done = PyObject_CallMethod(signals, "signal", "iO", HANDOFF_SIGNAL, handler);
+    if (done != NULL)
+        Py_SETREF(done, watch_wakeups(signals));
     atomic_store(&session.signals_ready, done != NULL);
     Py_XDECREF(signals);
     Py_XDECREF(handler);

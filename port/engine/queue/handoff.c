@@ -130,8 +130,9 @@ enum handoff_place handoff_enter(enum handoff_place place)
     handoff->poked = false;
     if (place != MAIN_LOOPS)
         return before;
-    /* The event loop has not seen what came before: it must look once. */
-    wake_loop();
+    /* What came while it was inside of something else woke it there. */
+    if (before != MAIN_WORKS)
+        wake_loop();
     if (handoff->watchable && !handoff->watched)
         watch(true);
     return before;

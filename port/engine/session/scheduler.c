@@ -261,6 +261,8 @@ static struct work next_while_waiting(const struct invocation *invocation)
 int scheduler_wait_for_answer(struct invocation *invocation)
 {
     for (;;) {
+        /* Tasks that are left go on while this waits. */
+        event_loop_run();
         PyThreadState *thread = PyEval_SaveThread();
         struct work work = next_while_waiting(invocation);
         PyEval_RestoreThread(thread);
@@ -268,7 +270,6 @@ int scheduler_wait_for_answer(struct invocation *invocation)
         switch (work.kind) {
         case WORK_JOB:
             execute_nested(work.job);
-            event_loop_run();
             break;
         case WORK_STREAM:
             stream_step(work.stream);
