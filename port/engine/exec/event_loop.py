@@ -45,8 +45,8 @@ def waking(call_soon_threadsafe):
     return call_soon
 
 
-# Where asyncio keeps its tasks, mostly empty: all_tasks is slow for what is asked after each request. From Python 3.14 on
-# they are elsewhere.
+# The set in which asyncio keeps its tasks, mostly empty: all_tasks is too slow for a question after each request. From
+# Python 3.14 on they are kept elsewhere.
 if sys.version_info >= (3, 14):
     registered = ()
 elif sys.version_info >= (3, 12):
@@ -216,7 +216,7 @@ def run(wake_fd):
     try:
         loop.run_forever()
     finally:
-        # A child shares the selector's epoll(7) instance with the session, which still needs the descriptor.
+        # A forked child shares the selector's epoll(7) instance with the session, which still needs the descriptor.
         if os.getpid() == process:
             loop.remove_reader(wake_fd)
 

@@ -347,12 +347,11 @@ static int add_exception(PyObject *module, PyObject **place, const char *name, c
     return *place == NULL ? -1 : PyModule_AddObjectRef(module, name, *place);
 }
 
-/* -- a signal that comes just before the main thread sleeps ----------------------------------------------------------
- */
+/* -- a signal that comes just before the main thread sleeps ------------------------------------------------------- */
 
 static int signal_out = -1; /* Python's own handler writes the number of each signal into the other end */
 
-/* Wakes the main thread, which may be about to read its input and have looked for signals before. */
+/* Wakes the main thread for each signal: it may have checked for signals before, and be about to read its input. */
 static void *watch_signals(void *unused)
 {
     unsigned char number;
@@ -367,7 +366,7 @@ static void *watch_signals(void *unused)
     return unused;
 }
 
-/* New reference, or NULL with an error set. */
+/* Returns a new reference, or NULL with an error set. */
 static PyObject *watch_wakeups(PyObject *signals)
 {
     int ends[2];
