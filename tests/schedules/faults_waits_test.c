@@ -133,10 +133,10 @@ START_TEST(is_taken_as_the_reader_is_held)
 {
     eval("5", ways[_i]);
     expect_call("{1,5}", "outer");
-    hold("nested_given");
+    hold("nested_taken");
     eval_within("{1, 5}", "7", "7", "");
-    reached("nested_given");
-    release("nested_given");
+    reached("nested_taken");
+    release("nested_taken");
     answer("{1, 5}", "done");
     expect_both("{ok,7,7}", "{ok,5,done}");
     expect_quiet_end();
