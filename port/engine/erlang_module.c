@@ -18,6 +18,7 @@
 #include "python/interrupt.h"
 #include "python/output.h"
 #include "python/py_api.h"
+#include "python/signals.h"
 
 static PyMethodDef erlang_functions[] = {
     {"register_encoder", structs_register_encoder, METH_VARARGS,
@@ -72,6 +73,7 @@ static PyMethodDef private_functions[] = {
     {"pump", event_loop_pump_function, METH_NOARGS, NULL},
     {"abort", event_loop_abort_function, METH_O, NULL},
     {"wake", event_loop_wake_function, METH_NOARGS, NULL},
+    {"watch_signals", signals_watch_function, METH_NOARGS, NULL},
     {"end_done_tasks", event_loop_end_done_tasks_function, METH_NOARGS, NULL},
     {"demand", stream_demand_function, METH_O, NULL},
     {"put_item", stream_put_function, METH_VARARGS, NULL},

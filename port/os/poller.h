@@ -20,6 +20,10 @@ void poller_forget_input(void);
 /* Wakes the poller once, now or at its next wait. Any thread may call it; it never blocks. */
 void poller_notify(void);
 
+/* From now on bytes that can be read from the descriptor notify the poller, until they are read. Returns false, with
+ * errno, if that is not possible. Any thread may call it, once. */
+bool poller_add_notifier(int fd);
+
 /* Must be called by the reader thread alone. Waits `milliseconds` at most (-1: forever). */
 enum poller_event { POLLER_INPUT, POLLER_NOTIFIED, POLLER_TIMEOUT, POLLER_FAILED };
 enum poller_event poller_wait(int milliseconds);

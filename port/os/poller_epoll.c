@@ -62,6 +62,11 @@ void poller_notify(void)
     (void)!write(notify_fd, &one, sizeof one);
 }
 
+bool poller_add_notifier(int fd)
+{
+    return add(fd, SOURCE_NOTIFICATION, EPOLLIN);
+}
+
 enum poller_event poller_wait(int milliseconds)
 {
     struct epoll_event event;

@@ -9,6 +9,7 @@
 #    include <errno.h>
 #    include <poll.h>
 #    include <pthread.h>
+#    include <stdatomic.h>
 #    include <sys/stat.h>
 #    include <unistd.h>
 
@@ -17,6 +18,7 @@ static bool watching;                                    /* input must wake the 
 static bool polled;                                      /* the waiting thread watches the input already */
 static bool notified;
 static int watched_fd = -1, wake_out = -1, wake_in = -1;
+static atomic_int notifier_fd = -1;
 
 /* macOS cannot poll devices, and a regular file is always readable, on every system. */
 static bool can_be_watched(int fd)
@@ -74,6 +76,13 @@ void poller_notify(void)
     pthread_mutex_unlock(&lock);
 }
 
+bool poller_add_notifier(int fd)
+{
+    atomic_store(&notifier_fd, fd);
+    poller_notify();
+    return true;
+}
+
 /* Sleeps. Returns the events of the input, 0 if there was a notification or the time is over, -1 with errno if poll
  * fails. */
 static int sleep_once(int milliseconds, bool with_input, bool *timed_out)
@@ -81,13 +90,17 @@ static int sleep_once(int milliseconds, bool with_input, bool *timed_out)
     char bytes[64];
     /* POLLHUP is always reported, but on macOS only if another event is requested. */
     short events = with_input ? POLLIN | POLLHUP : POLLHUP;
-    struct pollfd fds[] = {{.fd = wake_out, .events = POLLIN}, {.fd = watched_fd, .events = events}};
-    int count = poll(fds, 2, milliseconds);
+    struct pollfd fds[] = {{.fd = wake_out, .events = POLLIN},
+                           {.fd = watched_fd, .events = events},
+                           {.fd = atomic_load(&notifier_fd), .events = POLLIN}};
+    int count = poll(fds, 3, milliseconds);
     if (count < 0)
         return errno == EINTR || errno == EAGAIN ? 0 : -1;
     *timed_out = count == 0;
     while (fds[0].revents != 0 && read(wake_out, bytes, sizeof bytes) > 0)
         ;
+    if (fds[2].revents != 0)
+        poller_notify();
     return fds[1].revents;
 }
 

@@ -32,6 +32,7 @@ int main(void)
         session_memory_suite,
         session_signals_suite,
         session_forks_suite,
+        session_answers_suite,
     };
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)

@@ -26,6 +26,7 @@ Suite *session_bulk_suite(void);
 Suite *session_control_suite(void);
 Suite *session_input_suite(void);
 Suite *session_ends_suite(void);
+Suite *session_answers_suite(void);
 Suite *session_forks_suite(void);
 Suite *session_signals_suite(void);
 Suite *program_suite(void);

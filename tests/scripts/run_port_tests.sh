@@ -12,7 +12,7 @@ PYTHONX_TEST_PYTHONS=$(sh tests/scripts/find_pythons.sh) PATH=${packages:+$packa
 [ -z "${SANITIZE:-}" ] || exit 0 # slow, and the same C again
 
 if [ -n "$packages" ]; then
-    for suite in session_bulk session_control; do
+    for suite in session_bulk session_control session_signals; do
         PYTHONX_TEST_PYTHONS=$packages/bin/python3 CK_RUN_SUITE=$suite "$check" || exit
     done
 fi

@@ -1,15 +1,13 @@
-/* Connects jobs with the tasks of event_loop.py. A pipe wakes the loop from threads without the GIL. */
+/* Runs the event loop of event_loop.py. A pipe wakes the loop from threads without the GIL. */
 #include "exec/event_loop.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-#include "exec/reply.h"
-#include "exec/stream.h"
+#include "exec/event_tasks.h"
 #include "os/schedule.h"
 #include "os/std_fds.h"
 #include "python/embedded.h"
-#include "python/errors.h"
 #include "python/interrupt.h"
 #include "queue/session.h"
 #include "wire/protocol.h"
@@ -18,7 +16,7 @@
 #define CLOSE_SECONDS 0.2
 
 static event_loop_work *work;
-static PyObject *module, *tasks, *CancelledError; /* event_loop.py, once it was needed, and its attributes */
+static PyObject *module; /* event_loop.py, once it was needed */
 static bool leaving;
 
 void event_loop_start(event_loop_work *function)
@@ -44,9 +42,7 @@ static bool load(void)
     if (context != NULL)
         context->abortable = abortable;
     Py_XDECREF((PyObject *)context);
-    tasks = loaded == NULL ? NULL : PyObject_GetAttrString(loaded, "tasks");
-    CancelledError = tasks == NULL ? NULL : PyObject_GetAttrString(loaded, "CancelledError");
-    if (CancelledError == NULL)
+    if (loaded == NULL || event_tasks_start(loaded) < 0)
         Py_XDECREF(loaded);
     else
         module = loaded;
@@ -54,27 +50,6 @@ static bool load(void)
 }
 
 /* -- the ends of tasks -------------------------------------------------------------------------------------------- */
-
-/* A task that was cancelled because of its job's abort must end with that abort's exception. */
-static void name_abort(const struct job *job)
-{
-    PyObject *cancelled = errors_take();
-    PyObject *abort = interrupt_exception(job);
-    PyErr_Clear();
-    if (abort != NULL && !Py_IsNone(abort) && cancelled != NULL) {
-        PyObject *traceback = PyException_GetTraceback(cancelled);
-        if (traceback != NULL)
-            (void)PyException_SetTraceback(abort, traceback);
-        Py_XDECREF(traceback);
-        PyException_SetCause(abort, NULL);
-        Py_SETREF(cancelled, Py_NewRef(abort));
-    }
-    Py_XDECREF(abort);
-    if (cancelled != NULL)
-        errors_set(cancelled);
-    else
-        PyErr_NoMemory();
-}
 
 static bool is_running(void)
 {
@@ -94,16 +69,7 @@ static void wake_loop(void)
 static void end_task(struct context *context, PyObject *task)
 {
     SCHEDULE_POINT(task_done);
-    struct job *job = context->job;
-    if (PyDict_DelItem(tasks, (PyObject *)context) < 0)
-        PyErr_Clear();
-    stream_detach(context);
-    struct context *before = context_switch(context);
-    PyObject *value = PyObject_CallMethod(task, "result", NULL);
-    if (value == NULL && PyErr_ExceptionMatches(CancelledError))
-        name_abort(job);
-    reply_end(context, value);
-    context_restore(before);
+    event_tasks_end(context, task);
     if (!is_running())
         return;
     if (event_loop_is_needed())
@@ -128,7 +94,7 @@ static PyMethodDef on_done_method = {"on_done", on_done, METH_O, NULL};
  * it. */
 static void end_done_tasks(void)
 {
-    PyObject *items = PyDict_Items(tasks);
+    PyObject *items = event_tasks_list();
     for (Py_ssize_t i = 0; items != NULL && i < PyList_Size(items); i++) {
         PyObject *pair = PyList_GetItem(items, i), *task = PyTuple_GetItem(pair, 1);
         PyObject *done = PyObject_CallMethod(task, "done", NULL);
@@ -159,23 +125,6 @@ bool event_loop_takes(const struct context *context, PyObject *value)
            (context->job->request.operation == OPERATION_stream && PyObject_HasAttrString(type, "__aiter__"));
 }
 
-/* If the main thread waits for the BEAM inside the loop, or on another thread, no task could ever go on. */
-static bool can_await(PyObject *value)
-{
-    session_lock();
-    bool blocked = session.loop.running && session.loop.blocked > 0;
-    session_unlock();
-    if (interrupt_on_main() && !blocked)
-        return true;
-    /* Otherwise Python warns that a coroutine was never awaited. */
-    PyObject *closed = PyObject_CallMethod(value, "close", NULL);
-    Py_XDECREF(closed);
-    PyErr_Clear();
-    PyErr_SetString(PyExc_RuntimeError, "this request was made by a function of the BEAM that Python waits for without "
-                                        "await: it cannot await anything itself (use erlang.call_async)");
-    return false;
-}
-
 /* The abort may have come before the job was a task. */
 static void move_to_task(struct job *job)
 {
@@ -189,30 +138,10 @@ static void move_to_task(struct job *job)
 }
 
 /* The work of the engine and asyncio for a request must not be cut short. */
-static bool begin_task(struct context *context, PyObject *value)
-{
-    if (!can_await(value) || !load())
-        return false;
-    bool streams = context->job->request.operation == OPERATION_stream;
-    PyObject *callback = PyCFunction_New(&on_done_method, (PyObject *)context);
-    PyObject *begun = NULL;
-    if (callback != NULL && (!streams || stream_attach(context) == 0))
-        begun = PyObject_CallMethod(module, "begin", "OOiO", context, value, streams, callback);
-    Py_XDECREF(callback);
-    if (begun == NULL) {
-        if (streams)
-            stream_detach(context);
-        return false;
-    }
-    Py_DECREF(value);
-    Py_DECREF(begun);
-    return true;
-}
-
 bool event_loop_begin(struct context *context, PyObject *value)
 {
     context->abortable = false;
-    bool begun = begin_task(context, value);
+    bool begun = load() && event_tasks_begin(context, value, &on_done_method);
     context->abortable = true;
     SCHEDULE_POINT(job_becomes_task);
     if (begun)
@@ -329,68 +258,17 @@ void event_loop_leave(void)
 
 /* -- for event_loop.py -------------------------------------------------------------------------------------------- */
 
-static bool take_abort(struct job *job)
-{
-    session_lock();
-    bool due = job_take_abort(job) != JOB_ABORT_NONE;
-    session_unlock();
-    return due;
-}
-
-static void cancel_aborted_tasks(void)
-{
-    PyObject *contexts = PyDict_Keys(tasks);
-    for (Py_ssize_t i = 0; contexts != NULL && i < PyList_Size(contexts); i++) {
-        struct context *context = (struct context *)PyList_GetItem(contexts, i);
-        if (context->job == NULL || !take_abort(context->job))
-            continue;
-        PyObject *done = PyObject_CallMethod(module, "cancel", "O", context);
-        Py_XDECREF(done);
-        PyErr_Clear();
-    }
-    PyErr_Clear();
-    Py_XDECREF(contexts);
-    end_done_tasks();
-}
-
-/* Has each task end with the shutdown of the session. */
-static void stop_jobs(void)
-{
-    session_lock();
-    for (struct job *job = session.jobs.active.first; job != NULL; job = job->next)
-        if (job->state == JOB_TASK)
-            job_stop(job);
-    session_unlock();
-}
-
-/* Ends the jobs whose task did not end when it was cancelled. */
-static void end_left_tasks(void)
-{
-    PyObject *contexts = PyDict_Keys(tasks);
-    for (Py_ssize_t i = 0; contexts != NULL && i < PyList_Size(contexts); i++) {
-        struct context *context = (struct context *)PyList_GetItem(contexts, i);
-        if (context->job == NULL)
-            continue;
-        stream_detach(context);
-        struct context *before = context_switch(context);
-        interrupt_set_shutdown(INTERRUPT_ENDED);
-        reply_end(context, NULL);
-        context_restore(before);
-    }
-    PyErr_Clear();
-    Py_XDECREF(contexts);
-}
-
 void event_loop_close(void)
 {
     if (module == NULL)
         return;
-    stop_jobs();
-    cancel_aborted_tasks();
+    event_tasks_stop();
+    event_tasks_cancel_aborted();
+    end_done_tasks();
     PyObject *done = PyObject_CallMethod(module, "close", "d", CLOSE_SECONDS);
     PyErr_Clear();
     Py_XDECREF(done);
-    end_left_tasks();
+    event_tasks_end_left();
 }
 
 PyObject *event_loop_pump_function(PyObject *self, PyObject *unused)
@@ -404,8 +282,10 @@ PyObject *event_loop_pump_function(PyObject *self, PyObject *unused)
     bool aborts = session.loop.aborts_due;
     session.loop.aborts_due = false;
     session_unlock();
-    if (aborts)
-        cancel_aborted_tasks();
+    if (aborts) {
+        event_tasks_cancel_aborted();
+        end_done_tasks();
+    }
     PyObject *done = PyObject_CallMethod(module, "granted", NULL);
     if (done == NULL)
         return NULL;

@@ -6,12 +6,13 @@ import os
 import sys
 from asyncio import CancelledError
 
-from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pump, put_item, wake
+from _pythonx import abandon_call, abort, begin_call, demand, end_done_tasks, pump, put_item, wake, watch_signals
 
 tasks = {}  # context of a request to its task
 waiting_for_demand = {}  # context of an async stream to the future that the next request for items resolves
 loop = None
-scheduled_by_thread = False
+scheduled_by_threads = []  # an entry for each callback that has not run yet
+handled_signals = set()
 
 
 def new_loop():
@@ -28,6 +29,7 @@ def get_loop():
         loop = new_loop()
         loop.set_exception_handler(on_lost_exception)
         loop.call_soon_threadsafe = waking(loop.call_soon_threadsafe)
+        note_signal_handlers()
     return loop
 
 
@@ -36,13 +38,31 @@ def waking(call_soon_threadsafe):
 
     @functools.wraps(call_soon_threadsafe)
     def call_soon(callback, *arguments, **keywords):
-        global scheduled_by_thread
+        scheduled_by_threads.append(callback)
         handle = call_soon_threadsafe(callback, *arguments, **keywords)
-        scheduled_by_thread = True
+        call_soon_threadsafe(scheduled_by_threads.pop)
         wake()
         return handle
 
     return call_soon
+
+
+def note_signal_handlers():
+    add, remove = loop.add_signal_handler, loop.remove_signal_handler
+
+    @functools.wraps(add)
+    def add_signal_handler(number, *arguments):
+        add(number, *arguments)
+        handled_signals.add(number)
+
+    @functools.wraps(remove)
+    def remove_signal_handler(number):
+        handled_signals.discard(number)
+        removed = remove(number)
+        watch_signals()
+        return removed
+
+    loop.add_signal_handler, loop.remove_signal_handler = add_signal_handler, remove_signal_handler
 
 
 # The set in which asyncio keeps its tasks, mostly empty: all_tasks is too slow for a question after each request. From
@@ -58,12 +78,10 @@ else:
 def is_needed():
     """Returns whether the loop has work that outlives the requests. Of uvloop's internals only the tasks are
     visible."""
-    global scheduled_by_thread
-    if scheduled_by_thread:
-        scheduled_by_thread = False
+    if scheduled_by_threads or handled_signals:
         return True
-    ready, timers, handlers = visible(loop)
-    if ready or handlers or (timers and any(not timer.cancelled() for timer in timers)):
+    ready, timers = visible(loop)
+    if ready or (timers and any(not timer.cancelled() for timer in timers)):
         return True
     if registered and not any(registered):
         return False
@@ -72,9 +90,9 @@ def is_needed():
 
 def visible(loop):
     try:
-        return loop._ready, loop._scheduled, loop._signal_handlers
+        return loop._ready, loop._scheduled
     except AttributeError:
-        return (), (), ()
+        return (), ()
 
 
 def current_context():
@@ -219,6 +237,8 @@ def run(wake_fd):
         # A forked child shares the selector's epoll(7) instance with the session, which still needs the descriptor.
         if os.getpid() == process:
             loop.remove_reader(wake_fd)
+        if not hasattr(loop, "_selector"):  # asyncio's own; uvloop takes the signals each time it runs
+            watch_signals()
 
 
 def close(seconds):

@@ -1,154 +1,23 @@
-/* Steps streams and sends their items in batches. The session's lock guards the list and the batches; `sending` keeps
- * them in order while they are sent. It is taken first, and never with the GIL held, because its holder may wait for
- * the client. */
+/* Begins, steps and ends streams. */
 #include "exec/stream.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "exec/reply.h"
+#include "exec/stream_items.h"
 #include "os/clock.h"
 #include "os/schedule.h"
-#include "python/emit.h"
 #include "python/errors.h"
 #include "python/forked_child.h"
 #include "python/interrupt.h"
 #include "queue/session.h"
-#include "queue/timer.h"
-#include "shm/large_binary.h"
-#include "wire/protocol.h"
 
-/* How long an item may be held back for others. */
-#define HOLD_US 1000
-/* A batch of this many bytes is full. */
-#define BATCH_BYTES ((size_t)64 * 1024)
 /* How long one stream is stepped before others have their turn. */
 #define SLICE_US 2000
 /* How long a stop waits for another thread to leave a stream, and how often it checks. */
 #define OTHERS_MAX_US 1000000
 #define OTHERS_LOOK_US 2000
-
-struct stream {
-    struct context *context; /* owned */
-    PyObject *iterator;      /* owned; NULL: a task iterates */
-    bool stepping;           /* a thread is inside its iterator */
-    unsigned long long put;
-    struct message item;     /* the item that is being encoded */
-    struct message batch;    /* with `count` items, the first of which came at first_us */
-    struct message outgoing; /* the batch that is being sent; guarded by `sending` */
-    size_t count, count_at;
-    unsigned long long first_us;
-    struct stream *next;
-};
-
-static struct ranked_lock sending = RANKED_LOCK_INITIALIZER(LOCK_SENDING, "sending");
-
-/* -- items out ---------------------------------------------------------------------------------------------------- */
-
-/* Sends the batch. With both locks; the session's is released meanwhile, so that another batch can be begun. */
-static void send_batch(struct stream *stream)
-{
-    if (stream->count == 0)
-        return;
-    struct message full = stream->batch;
-    stream->batch = stream->outgoing;
-    stream->outgoing = full;
-    message_put_nil_list(&stream->outgoing);
-    message_patch_length(&stream->outgoing, stream->count_at, (uint32_t)stream->count);
-    stream->count = 0;
-    session_unlock();
-    if (message_finish(&stream->outgoing) == MESSAGE_OK)
-        writer_send(session.writer, &stream->outgoing);
-    session_lock();
-}
-
-static void flush(struct stream *stream)
-{
-    PyThreadState *thread = PyEval_SaveThread();
-    ranked_lock_acquire(&sending);
-    session_lock();
-    send_batch(stream);
-    session_unlock();
-    ranked_lock_release(&sending);
-    PyEval_RestoreThread(thread);
-}
-
-/* {yield, Id, or {yields, Id, [ */
-static void put_head(struct stream *stream, struct message *message)
-{
-    bool batches = stream->context->options.batch > 0;
-    message_begin(message);
-    message_put_tuple(message, 3);
-    message_put_atom_text(message, batches ? PROTOCOL_YIELDS : PROTOCOL_YIELD);
-    request_put_id(message, stream->context->job->request.id);
-    if (batches)
-        message_put_list(message, 1);
-}
-
-/* An item with pinned bytes is sent alone, after those before it. */
-static bool send_item(struct stream *stream)
-{
-    struct message *item = &stream->item;
-    if (stream->context->options.batch > 0)
-        message_put_nil_list(item);
-    if (item->lease_count > 0)
-        large_binary_put_leases(item);
-    bool whole = message_finish(item) == MESSAGE_OK;
-    if (whole) {
-        flush(stream);
-        emit_message(item);
-    } else {
-        large_binary_abandon(item);
-    }
-    item->lease_count = 0;
-    message_release_pins(item);
-    return whole;
-}
-
-/* Returns true if the batch is full. */
-static bool add_to_batch(struct stream *stream, size_t head)
-{
-    session_lock();
-    if (stream->count == 0) {
-        put_head(stream, &stream->batch);
-        stream->count_at = stream->batch.length - sizeof(uint32_t);
-        stream->first_us = clock_us();
-        timer_at(stream->first_us + HOLD_US);
-    }
-    message_put_raw(&stream->batch, stream->item.bytes + head, stream->item.length - head);
-    stream->count++;
-    bool full = stream->count >= stream->context->options.batch || stream->batch.length >= BATCH_BYTES;
-    session_unlock();
-    return full;
-}
-
-/* Sends one item, and takes the reference over. Returns 0, or -1 with an error set. */
-static int put_item(struct stream *stream, PyObject *object)
-{
-    struct message *item = &stream->item;
-    put_head(stream, item);
-    size_t head = item->length;
-    stream->context->stage = STAGE_ENCODE;
-    int failed = reply_put_item(stream->context, object, item);
-    stream->context->stage = failed ? STAGE_ENCODE : STAGE_CODE;
-    Py_DECREF(object);
-    large_binary_detach(item);
-    if (failed || item->failed) {
-        large_binary_abandon(item);
-        message_release_pins(item);
-        return failed ? -1 : (PyErr_NoMemory(), -1);
-    }
-    stream->put++;
-    if (stream->context->options.batch > 0 && item->pin_count == 0 && item->lease_count == 0) {
-        if (add_to_batch(stream, head))
-            flush(stream);
-        return 0;
-    }
-    if (send_item(stream))
-        return 0;
-    PyErr_NoMemory();
-    return -1;
-}
 
 /* -- their lives -------------------------------------------------------------------------------------------------- */
 
@@ -170,33 +39,6 @@ static struct stream *new_stream(struct context *context, PyObject *iterator)
     stream->context = context;
     stream->iterator = iterator;
     return stream;
-}
-
-/* With the lock. */
-static void unlink_stream(struct stream *stream)
-{
-    struct stream **at = &session.streams.first;
-    while (*at != stream)
-        at = &(*at)->next;
-    *at = stream->next;
-}
-
-/* Sends the items that are left, and frees all but the context and the iterator. */
-static void take_out(struct stream *stream)
-{
-    flush(stream);
-    PyThreadState *thread = PyEval_SaveThread();
-    ranked_lock_acquire(&sending);
-    session_lock();
-    unlink_stream(stream);
-    session.streams.count--;
-    session_unlock();
-    ranked_lock_release(&sending);
-    PyEval_RestoreThread(thread);
-    message_free(&stream->batch);
-    message_free(&stream->outgoing);
-    message_free(&stream->item);
-    free(stream);
 }
 
 bool stream_begin(struct context *context, PyObject *value)
@@ -251,7 +93,7 @@ static void end_stream(struct stream *stream)
     close_iterator(stream->iterator);
     PyObject *exception = errors_take();
     forked_child_leave();
-    take_out(stream);
+    stream_items_free(stream);
     if (exception != NULL)
         errors_set(exception);
     reply_end(context, exception != NULL ? NULL : Py_NewRef(Py_None));
@@ -282,7 +124,7 @@ void stream_detach(struct context *context)
 {
     struct stream *stream = find_stream(context);
     if (stream != NULL)
-        take_out(stream);
+        stream_items_free(stream);
 }
 
 /* -- going on ----------------------------------------------------------------------------------------------------- */
@@ -308,7 +150,7 @@ struct stream *stream_next_ready(unsigned long long within)
     while (found != NULL && !(may_go_on(found) && matches(found, within)))
         found = found->next;
     if (found != NULL && found->next != NULL) {
-        unlink_stream(found);
+        stream_items_unlink(found);
         struct stream **end = &session.streams.first;
         while (*end != NULL)
             end = &(*end)->next;
@@ -368,10 +210,10 @@ static bool go_on(struct stream *stream)
         if (item == NULL)
             return false;
         SCHEDULE_POINT(stream_has_item);
-        if (put_item(stream, item) < 0 || interrupt_raise(job) < 0)
+        if (stream_items_put(stream, item) < 0 || interrupt_raise(job) < 0)
             return false;
     }
-    flush(stream);
+    stream_items_flush(stream);
     return true;
 }
 
@@ -456,33 +298,9 @@ PyObject *stream_put_function(PyObject *self, PyObject *arguments)
         PyErr_SetString(PyExc_RuntimeError, "the stream has ended");
         return NULL;
     }
-    if (put_item(stream, Py_NewRef(item)) < 0)
+    if (stream_items_put(stream, Py_NewRef(item)) < 0)
         return NULL;
     if (!is_granted(stream, &queued))
-        flush(stream);
+        stream_items_flush(stream);
     Py_RETURN_NONE;
-}
-
-/* -- from any thread ---------------------------------------------------------------------------------------------- */
-
-unsigned long long stream_next_due(void)
-{
-    unsigned long long next = 0;
-    for (const struct stream *stream = session.streams.first; stream != NULL; stream = stream->next)
-        if (stream->count > 0 && (next == 0 || stream->first_us + HOLD_US < next))
-            next = stream->first_us + HOLD_US;
-    return next;
-}
-
-void stream_send_due(unsigned long long now_us)
-{
-    ranked_lock_acquire(&sending);
-    session_lock();
-    /* Other batches may begin while one is sent, but `sending` keeps all streams in the list. */
-    for (struct stream *stream = session.streams.first; stream != NULL; stream = stream->next)
-        if (stream->count > 0 && stream->first_us + HOLD_US <= now_us)
-            send_batch(stream);
-    timer_at(stream_next_due());
-    session_unlock();
-    ranked_lock_release(&sending);
 }

@@ -1,8 +1,6 @@
 /* Iterates the value of a request, as far as the client has asked for items. The main thread steps plain iterables, one
  * slice at a time, when the scheduler says so; async ones are tasks (event_loop.h) that put their items here.
- *
- * Items may come in batches, which cost the client less. A batch is sent when it is full, when no more items were asked
- * for, when another job must run, and at the latest a millisecond after its first item, whatever Python does then. */
+ */
 #ifndef PYTHONX_STREAM_H
 #define PYTHONX_STREAM_H
 
@@ -45,13 +43,5 @@ struct stream *stream_next_ready(unsigned long long within);
 /* Notes that the calling thread (of Python; 0: the main one) is inside the stream from now on: it must call
  * stream_step. */
 void stream_enter(struct stream *stream, unsigned long thread);
-
-/* Returns when stream_send_due must be called next; 0: not before the next item. */
-unsigned long long stream_next_due(void);
-
-/* -- without the lock --------------------------------------------------------------------------------------------- */
-
-/* Writes the batches whose time has come. It may block. */
-void stream_send_due(unsigned long long now_us);
 
 #endif

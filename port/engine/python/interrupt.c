@@ -1,20 +1,15 @@
 /* Interrupts by Python's own machinery: its C handler notes the signal, then the eval loop calls on_signal. */
 #include "python/interrupt.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "os/platform.h"
 #include "os/std_fds.h"
-#include "os/thread.h"
 #include "python/code_place.h"
 #include "python/context.h"
 #include "python/errors.h"
+#include "python/signals.h"
 #include "queue/session.h"
 #include "queue/timer.h"
 #include "wire/protocol.h"
@@ -70,6 +65,26 @@ PyObject *interrupt_exception(const struct job *job)
     return exception;
 }
 
+void interrupt_replace_error(const struct job *job)
+{
+    PyObject *error = errors_take();
+    PyObject *abort = interrupt_exception(job);
+    PyErr_Clear();
+    if (abort != NULL && !Py_IsNone(abort) && error != NULL) {
+        PyObject *traceback = PyException_GetTraceback(error);
+        if (traceback != NULL)
+            (void)PyException_SetTraceback(abort, traceback);
+        Py_XDECREF(traceback);
+        PyException_SetCause(abort, NULL);
+        Py_SETREF(error, Py_NewRef(abort));
+    }
+    Py_XDECREF(abort);
+    if (error != NULL)
+        errors_set(error);
+    else
+        PyErr_NoMemory();
+}
+
 void interrupt_name_abort(const struct job *job)
 {
     enum job_abort abort = abort_of(job);
@@ -77,20 +92,15 @@ void interrupt_name_abort(const struct job *job)
         return;
     PyObject *exception = errors_take();
     PyObject *arguments = exception == NULL ? NULL : PyObject_GetAttrString(exception, "args");
-    PyObject *named = arguments == NULL || PyTuple_Size(arguments) != 0 ? NULL : interrupt_exception(job);
+    bool is_bare = arguments != NULL && PyTuple_Size(arguments) == 0;
     PyErr_Clear();
-    if (named != NULL) {
-        PyObject *traceback = PyException_GetTraceback(exception);
-        if (traceback != NULL)
-            (void)PyException_SetTraceback(named, traceback);
-        Py_XDECREF(traceback);
-        Py_SETREF(exception, named);
-    }
     Py_XDECREF(arguments);
     if (exception != NULL)
         errors_set(exception);
     else
         PyErr_NoMemory();
+    if (is_bare)
+        interrupt_replace_error(job);
 }
 
 static enum job_abort take_abort(struct job *job)
@@ -306,86 +316,12 @@ PyObject *interrupt_unraisable_function(PyObject *self, PyObject *unraisable)
     return result;
 }
 
-/* -- signals ------------------------------------------------------------------------------------------------------ */
-
-static struct sigaction python_action; /* of SIGINT */
-
-/* Only async-signal-safe calls (signal-safety(7)). An interrupt from outside, as from a terminal, ends the process as
- * it ends others; one that Python code raises in its own process is a KeyboardInterrupt, as in python3. A handler that
- * Python code installs replaces this one. */
-static void on_interrupt(int number, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (info->si_pid == getpid() && info->si_code <= 0) {
-        python_action.sa_handler(number);
-        return;
-    }
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-/* Importing _signal installs Python's handler of SIGINT, unless the signal is ignored. */
-static PyObject *import_signals(void)
-{
-    struct sigaction before, action = {.sa_sigaction = on_interrupt, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
-    bool ends = sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL;
-    PyObject *signals = PyImport_ImportModule("_signal");
-    if (signals == NULL || !ends)
-        return signals;
-    sigemptyset(&action.sa_mask);
-    if (sigaction(SIGINT, NULL, &python_action) == 0 && python_action.sa_handler != SIG_DFL &&
-        python_action.sa_handler != SIG_IGN && !(python_action.sa_flags & SA_SIGINFO))
-        (void)sigaction(SIGINT, &action, NULL);
-    return signals;
-}
-
 static int add_exception(PyObject *module, PyObject **place, const char *name, const char *text)
 {
     char qualified[32];
     snprintf(qualified, sizeof qualified, "erlang.%s", name);
     *place = PyErr_NewExceptionWithDoc(qualified, text, PyExc_BaseException, NULL);
     return *place == NULL ? -1 : PyModule_AddObjectRef(module, name, *place);
-}
-
-/* -- a signal that comes just before the main thread sleeps ------------------------------------------------------- */
-
-static int signal_out = -1; /* Python's own handler writes the number of each signal into the other end */
-
-/* Wakes the main thread for each signal: it may have checked for signals before, and be about to read its input. */
-static void *watch_signals(void *unused)
-{
-    unsigned char number;
-    ssize_t count;
-    while ((count = read(signal_out, &number, 1)) == 1 || (count < 0 && errno == EINTR)) {
-        if (count != 1 || number == HANDOFF_SIGNAL)
-            continue;
-        session_lock();
-        handoff_interrupt_main();
-        session_unlock();
-    }
-    return unused;
-}
-
-/* Returns a new reference, or NULL with an error set. */
-static PyObject *watch_wakeups(PyObject *signals)
-{
-    int ends[2];
-    if (!platform_wake_pipe(ends) || fcntl(ends[0], F_SETFL, 0) != 0)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    signal_out = ends[0];
-    PyObject *set = PyObject_GetAttrString(signals, "set_wakeup_fd");
-    PyObject *arguments = Py_BuildValue("(i)", ends[1]),
-             *keywords = Py_BuildValue("{s:O}", "warn_on_full_buffer", Py_False);
-    PyObject *before =
-        set == NULL || arguments == NULL || keywords == NULL ? NULL : PyObject_Call(set, arguments, keywords);
-    Py_XDECREF(keywords);
-    Py_XDECREF(arguments);
-    Py_XDECREF(set);
-    if (before != NULL && !thread_start(watch_signals, NULL)) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        Py_CLEAR(before);
-    }
-    return before;
 }
 
 static PyMethodDef on_signal_method = {"on_signal", on_signal, METH_VARARGS, NULL};
@@ -399,15 +335,8 @@ int interrupt_start(PyObject *module)
         add_exception(module, &TimedOut, "TimedOut", "The request took longer than its timeout.") < 0)
         return -1;
     PyObject *handler = PyCFunction_New(&on_signal_method, NULL);
-    PyObject *signals = import_signals();
-    PyObject *done = NULL;
-    if (handler != NULL && signals != NULL)
-        done = PyObject_CallMethod(signals, "signal", "iO", HANDOFF_SIGNAL, handler);
-    if (done != NULL)
-        Py_SETREF(done, watch_wakeups(signals));
-    atomic_store(&session.signals_ready, done != NULL);
-    Py_XDECREF(signals);
+    int failed = handler == NULL ? -1 : signals_start(handler);
+    atomic_store(&session.signals_ready, !failed);
     Py_XDECREF(handler);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return failed;
 }

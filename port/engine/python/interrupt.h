@@ -35,6 +35,9 @@ PyObject *interrupt_exception(const struct job *job);
 #define INTERRUPT_ENDED "the session ended before the request did"
 #define INTERRUPT_STOPPED "the session was stopped before the stream had come to its end"
 
+/* Replaces the current error by the job's abort, if it has one, with the traceback of the error. */
+void interrupt_replace_error(const struct job *job);
+
 /* Gives the current error its text, if it is the job's abort as a thread gets it: without one. */
 void interrupt_name_abort(const struct job *job);
 

@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "exec/stream.h"
+#include "exec/stream_items.h"
 #include "os/clock.h"
 #include "os/exit_status.h"
 #include "os/fd_state.h"
 #include "os/poller.h"
 #include "os/schedule.h"
 #include "os/thread.h"
+#include "python/signals.h"
 #include "queue/session.h"
 #include "queue/timer.h"
 #include "session/abort.h"
@@ -125,8 +126,9 @@ void reader_notify(void)
 static void write_what_is_due(void)
 {
     SCHEDULE_POINT(reader_writes);
+    signals_take();
     (void)abort_reply_to_unbegun();
-    stream_send_due(clock_us());
+    stream_items_send_due(clock_us());
 }
 
 /* While Python waits for the BEAM the answer must be read, however much is queued. */

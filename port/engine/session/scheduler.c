@@ -1,4 +1,4 @@
-/* Chooses the next work of the main thread by one list of rules, waits for it, and does it. */
+/* Waits for work, and does it. */
 #include "session/scheduler.h"
 
 #include <unistd.h>
@@ -7,6 +7,7 @@
 #include "exec/execute.h"
 #include "exec/reply.h"
 #include "exec/stream.h"
+#include "exec/stream_items.h"
 #include "os/clock.h"
 #include "os/schedule.h"
 #include "python/context.h"
@@ -14,6 +15,7 @@
 #include "queue/session.h"
 #include "queue/timer.h"
 #include "session/abort.h"
+#include "session/choice.h"
 #include "session/intake.h"
 #include "session/reader.h"
 #include "session/shutdown.h"
@@ -24,123 +26,6 @@
 
 static const char ended_too_early[] = "the input ended before this request was run";
 static scheduler_resolve *resolve_answers;
-
-/* Where the main thread asks for its next work. */
-enum where { WHERE_IDLE, WHERE_LOOP, WHERE_WAIT };
-
-enum work_kind {
-    WORK_NONE,
-    WORK_JOB,      /* execute it; it was started */
-    WORK_STREAM,   /* step it; it was entered */
-    WORK_ANSWER,   /* the innermost wait is over */
-    WORK_HANDLERS, /* a signal came: run Python's handlers */
-    WORK_END,      /* the session is over */
-};
-
-struct work {
-    enum work_kind kind;
-    struct job *job;
-    struct stream *stream;
-};
-
-/* -- what runs next, with the session's lock ---------------------------------------------------------------------- */
-
-static bool may_begin(const struct job *job, enum where where)
-{
-    if (job->request.operation == OPERATION_stop)
-        return where == WHERE_IDLE && session.loop.tasks == 0;
-    return session.jobs.exclusive == 0 || job->request.concurrent || job->request.operation == OPERATION_release;
-}
-
-/* Returns whether the innermost wait has lasted so long that it may depend on jobs that were not made within it. */
-static bool has_waited_long(void)
-{
-    return clock_us() - session.invocations.main_wait->since_us >= INVOKE_TABLE_LONG_WAIT_US;
-}
-
-/* Returns whether a job of unknown origin may run on top of the innermost wait. */
-static bool may_run_foreign(void)
-{
-    return session.jobs.foreign == 0 && !invoke_table_main_is_answered() && !job_abort_waits_below();
-}
-
-/* Returns the first job that was made within a call that a task awaits. */
-static struct job *find_job_of_tasks(void)
-{
-    struct job *job = session.jobs.nested.first;
-    while (job != NULL && job->invocation->waiter != WAITER_TASK)
-        job = job->next;
-    return job;
-}
-
-/* Returns the first job that was made within a call that waits further down on the main thread's stack, or that a task
- * awaits. */
-static struct job *find_job_of_others(void)
-{
-    struct job *job = session.jobs.nested.first;
-    while (job != NULL && job->invocation->waiter == WAITER_THREAD)
-        job = job->next;
-    return job;
-}
-
-static struct job *find_queued_job(enum where where)
-{
-    struct job *job = job_first();
-    return job != NULL && may_begin(job, where) ? job : NULL;
-}
-
-/* If the main thread waits in the loop, the wait is innermost; else the loop is. */
-static struct job *choose_job(enum where where)
-{
-    const struct invocation *wait = session.invocations.main_wait;
-    struct job *job = wait == NULL ? NULL : job_first_nested(wait);
-    if (job == NULL && where != WHERE_WAIT)
-        job = find_job_of_tasks();
-    if (job != NULL)
-        return job;
-    if (wait == NULL)
-        return find_queued_job(where);
-    if (!has_waited_long())
-        return NULL;
-    job = find_job_of_others();
-    if (job == NULL && may_run_foreign() && (job = find_queued_job(WHERE_WAIT)) != NULL)
-        job->foreign = true;
-    return job;
-}
-
-/* Streams must not delay a wait below that is answered, except those that an answer may depend on. */
-static struct stream *choose_stream(void)
-{
-    return stream_next_ready(invoke_table_main_is_answered() ? STREAM_WITHIN_ANY : 0);
-}
-
-/* The context is the main thread's own: it changes only while that works. */
-static bool abort_is_due(const struct invocation *invocation)
-{
-    const struct context *context = invocation->context;
-    return context != NULL && context->job != NULL && job_abort_is_due(context->job);
-}
-
-/* Chooses the next job or stream, and starts or enters it. Does not wait. */
-static struct work choose(enum where where)
-{
-    struct work work = {.kind = WORK_NONE};
-    if (session.streams.turn)
-        work.stream = choose_stream();
-    if (work.stream == NULL)
-        work.job = choose_job(where);
-    if (work.stream == NULL && work.job == NULL)
-        work.stream = choose_stream();
-    session.streams.turn = work.job != NULL;
-    if (work.job != NULL) {
-        job_start(work.job, 0);
-        work.kind = WORK_JOB;
-    } else if (work.stream != NULL) {
-        stream_enter(work.stream, 0);
-        work.kind = WORK_STREAM;
-    }
-    return work;
-}
 
 /* -- waiting for work, without the GIL, with the session's lock --------------------------------------------------- */
 
@@ -203,7 +88,7 @@ static struct work next_while_idle(void)
         if (is_cut_short())
             work.kind = WORK_END;
         else
-            work = choose(WHERE_IDLE);
+            work = choice_make(WHERE_IDLE);
         if (work.kind == WORK_NONE && handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
         if (work.kind == WORK_NONE && atomic_load(&session.ended) && !are_threads_running())
@@ -228,6 +113,13 @@ static unsigned long long find_wait_end(unsigned long long foreign_from_us)
     return jobs_wait ? foreign_from_us : 0;
 }
 
+/* The context is the main thread's own: it changes only while that works. */
+static bool abort_is_due(const struct invocation *invocation)
+{
+    const struct context *context = invocation->context;
+    return context != NULL && context->job != NULL && job_abort_is_due(context->job);
+}
+
 /* Returns the next work of the main thread while it waits for the BEAM. */
 static struct work next_while_waiting(const struct invocation *invocation)
 {
@@ -237,11 +129,12 @@ static struct work next_while_waiting(const struct invocation *invocation)
     handoff_idle();
     while (work.kind == WORK_NONE) {
         /* Read before the choice, or the time could pass in between. */
-        unsigned long long foreign_from_us = has_waited_long() ? 0 : invocation->since_us + INVOKE_TABLE_LONG_WAIT_US;
+        unsigned long long foreign_from_us =
+            choice_has_waited_long() ? 0 : invocation->since_us + INVOKE_TABLE_LONG_WAIT_US;
         if (invocation->answered && job_first_nested(invocation) == NULL)
             work.kind = WORK_ANSWER;
         else
-            work = choose(WHERE_WAIT);
+            work = choice_make(WHERE_WAIT);
         if (work.kind != WORK_NONE)
             break;
         if (is_cut_short() || atomic_load(&session.ended))
@@ -296,7 +189,7 @@ static void work_in_loop(void)
     resolve_answers();
     do {
         session_lock();
-        work = choose(WHERE_LOOP);
+        work = choice_make(WHERE_LOOP);
         session_unlock();
         if (work.kind == WORK_JOB)
             execute_nested(work.job);
@@ -426,7 +319,7 @@ static void on_timer(unsigned long long now_us)
     SCHEDULE_POINT(timer_fired);
     session_lock();
     job_expire(now_us, abort_deliver);
-    unsigned long long next = handoff_on_timer(now_us), due = stream_next_due();
+    unsigned long long next = handoff_on_timer(now_us), due = stream_items_next_due();
     if (session.jobs.aborted != NULL || (due != 0 && due <= now_us))
         reader_notify();
     else

@@ -1,16 +1,4 @@
-/* Decides which job runs next, wherever the main thread is: idle, in the event loop, or waiting for the BEAM. The
- * rules:
- *
- * - Jobs run in the order in which they came. While a task is awaited that is not concurrent, only concurrent jobs
- *   begin. A stop waits until no task is left.
- * - Jobs that were made within a call run on the thread that waits for it, before those that are queued.
- * - Once the main thread has waited for the BEAM for half a second, other jobs run on it as well, since the two sides
- *   might wait for each other: one at a time, and none once an answer, or an abort, has come for any wait or job below
- *   on the stack.
- * - Streams are stepped on the main thread; they take turns with the queue.
- * - A thread that is not the main one runs only jobs that were made within its own call (exec/invoke_table). A stream
- *   made there is stepped there only if the main thread has been stuck for half a second, since that might wait for
- *   the thread. */
+/* Runs the main thread: waits for work, does it, and ends the session. What comes next is decided in session/choice. */
 #ifndef PYTHONX_SCHEDULER_H
 #define PYTHONX_SCHEDULER_H
 

@@ -111,7 +111,8 @@ START_TEST(guards_a_program)
     expect("$PORT guard /no/such/program </dev/null", 1, "/no/such/program: No such file or directory");
     /* The guard also ends all processes that the program has started, and those that ignore SIGTERM. */
     expect("$PORT guard sh -c 'trap : TERM; sleep 30 & echo $! >$FOLDER/pid; wait; sleep 30' </dev/null; "
-           "sleep 0.1; kill -0 $(cat $FOLDER/pid) 2>/dev/null || echo gone",
+           "for i in $(seq 50); do kill -0 $(cat $FOLDER/pid) 2>/dev/null || break; sleep 0.1; done; "
+           "kill -0 $(cat $FOLDER/pid) 2>/dev/null || echo gone",
            0, "gone");
 }
 END_TEST
