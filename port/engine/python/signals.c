@@ -40,7 +40,7 @@ static PyObject *import_signals(void)
     return signals;
 }
 
-/* -- a signal that comes just before the main thread sleeps -------------------------------------------------------- */
+/* -- a signal that comes just before the main thread sleeps ------------------------------------------------------- */
 
 /* Python's own handler writes the number of each signal into the second end. */
 static int signal_pipe[2] = {-1, -1};
@@ -79,7 +79,7 @@ void signals_watch(void)
 {
     PyObject *signals = PyImport_ImportModule("_signal");
     long before = signals == NULL ? -2 : set_wakeup(signals, signal_pipe[1]);
-    /* Another one is that of the user's code, which keeps it. */
+    /* Any other descriptor is that of the user's code, which keeps it. */
     if (before >= 0 && before != signal_pipe[1])
         (void)set_wakeup(signals, (int)before);
     PyErr_Clear();
@@ -93,7 +93,7 @@ PyObject *signals_watch_function(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* -1 with an error set. */
+/* Returns 0, or -1 with an error set. */
 static int open_signal_pipe(void)
 {
     if (platform_wake_pipe(signal_pipe) && poller_add_notifier(signal_pipe[0]))
