@@ -301,6 +301,7 @@ inline first_queued(j) {
 }
 
 /* Sets next_job or next_stream; JOBS: none. Jobs are found by their number, which is the order of their requests. */
+/* choice_make */
 inline choose(where) {
     next_stream = JOBS;
     find_wait();
