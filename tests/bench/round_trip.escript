@@ -1,5 +1,6 @@
 #!/usr/bin/env escript
-%% Measures round trips over open_port: the port program against a program that only echoes frames of the same size, in turns.
+%% Measures round trips over open_port: the port program against a program that only echoes frames of the same size, in
+%% turns.
 %%
 %% usage: round_trip.escript PROGRAM PYTHON ECHO LABEL CPU [USEC ...]
 %%

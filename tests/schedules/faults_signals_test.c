@@ -1,4 +1,4 @@
-/* Signals that come as the main thread is about to sleep: Python's handlers run still. */
+/* Drives signals that come as the main thread is about to sleep: Python's handlers still run. */
 #include <signal.h>
 
 #include "driven.h"

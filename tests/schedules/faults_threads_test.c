@@ -164,7 +164,7 @@ END_TEST
 
 /* -- no wrong victim ---------------------------------------------------------------------------------------------- */
 
-/* Long enough for what is sent meanwhile; if not, that comes as it ends. */
+/* Long enough for the frames that are sent meanwhile; if not, they come as it ends. */
 static const char inner[] = "print('in')\nfor _ in range(50): time.sleep(0.001)\n'inner'";
 
 START_TEST(is_cancelled_below_another)

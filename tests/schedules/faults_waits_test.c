@@ -1,13 +1,13 @@
-/* Waiting for the BEAM: requests made within a call as that is answered, what runs on top of a wait that lasts, and in
- * which order all of it ends. */
+/* Drives waits for the BEAM: requests made within a call as that is answered, jobs on top of a wait that lasts, and the
+ * order in which all of them end. */
 #include <string.h>
 
 #include "driven.h"
 #include "faults.h"
 
-/* -- a request within a call, as that is answered ------------------------------------------------------------------ */
+/* -- a request within a call, as that is answered ----------------------------------------------------------------- */
 
-/* Who waits: the main thread, another one, or a task. */
+/* Which thread waits: the main thread, another one, or a task. */
 static const char *const ways[] = {
     "erlang.call('m', 'outer')",
     "got = []\nthread = threading.Thread(target=lambda: got.append(erlang.call('m', 'outer')))\nthread.start()\n"
@@ -15,7 +15,7 @@ static const char *const ways[] = {
     "await erlang.call_async('m', 'outer')",
 };
 
-/* The one who waits is held before it waits, or as it looks for something to do. */
+/* The waiting thread is held before it waits, or as it looks for work. */
 static const struct {
     int way;
     const char *point;
@@ -61,7 +61,7 @@ START_TEST(runs_after_a_call_that_was_answered_before)
 }
 END_TEST
 
-/* Both are there when the loop wakes: either may be first. */
+/* Both have come when the loop wakes: either may be first. */
 START_TEST(runs_beside_a_task_whose_call_is_answered)
 {
     eval("5", ways[2]);
@@ -127,9 +127,9 @@ START_TEST(runs_after_a_call_that_was_given_up)
 }
 END_TEST
 
-/* Read, and not yet in the table's list, as the answer's turn comes: the reader thread deals with one after the other.
- */
-START_TEST(is_given_as_the_reader_is_held)
+/* The request was read, and is not in the table's list yet, as the answer's turn comes: the reader thread handles one
+ * after the other. */
+START_TEST(is_taken_as_the_reader_is_held)
 {
     eval("5", ways[_i]);
     expect_call("{1,5}", "outer");
@@ -143,7 +143,7 @@ START_TEST(is_given_as_the_reader_is_held)
 }
 END_TEST
 
-/* -- a wait that lasts --------------------------------------------------------------------------------------------- */
+/* -- a wait that lasts -------------------------------------------------------------------------------------------- */
 
 /* A request that was made within a call further down runs once the innermost wait has lasted for half a second: its
  * reply shows that it has. */
@@ -191,7 +191,7 @@ START_TEST(lets_one_after_the_other_run_on_top)
 }
 END_TEST
 
-/* Three waits on the main thread's stack, none of which ran on top of a stranger. */
+/* Three waits on the main thread's stack, none of which ran on top of a foreign job. */
 static void wait_three_deep(const char *options)
 {
     eval("a", "erlang.call('m', 'a')");
@@ -250,7 +250,7 @@ START_TEST(lets_none_run_once_the_time_is_up_below)
 }
 END_TEST
 
-/* No wrong victim on the main thread, either. */
+/* Nor is any other request on the main thread hit. */
 START_TEST(is_cancelled_below_another)
 {
     eval("a", "erlang.call('m', 'a')\nlog.append('went on')");
@@ -280,7 +280,7 @@ Suite *waits_suite(void)
     tcase_add_test(within, runs_after_a_task_whose_call_was_answered_before);
     tcase_add_loop_test(within, runs_after_a_call_that_is_over, 0, 2);
     tcase_add_test(within, runs_after_a_call_that_was_given_up);
-    tcase_add_loop_test(within, is_given_as_the_reader_is_held, 0, 3);
+    tcase_add_loop_test(within, is_taken_as_the_reader_is_held, 0, 3);
     tcase_add_test(lasts, lets_one_run_on_top);
     tcase_add_test(lasts, lets_one_after_the_other_run_on_top);
     tcase_add_test(lasts, lets_none_run_once_an_answer_has_come_below);

@@ -18,7 +18,7 @@ try:
 except ImportError:
     numpy = None
 
-# Python 3.12 and later warn of forks beside threads, as there are here.
+# Python 3.12 and later warn of forks beside threads.
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 
 _ticks = itertools.count(1)

@@ -14,7 +14,7 @@ done
 mkdir -p "$folder" && cd "$folder" || exit 1
 failed=0
 
-# check WANTED TEXT MODEL FLAGS [PAN-FLAGS]: WANTED is "proved", or what Spin has to find.
+# check WANTED TEXT MODEL FLAGS [PAN-FLAGS]: WANTED is "proved", or the failure that Spin must find.
 check() {
     wanted=$1 text=$2 model=$3 flags=$4 options=${5:-}
     kind=-DSAFETY
@@ -46,7 +46,7 @@ check() {
     printf '%-16s %10s states  %s\n' "$result" "${states:-no}" "$text"
 }
 
-# -E: the end of all is what the observer looks at.
+# -E: the observer checks the end of all.
 no_cancel='-DCANCELS=0 -DDEADLINES=0'
 one_cancel='-DCANCELS=1 -DDEADLINES=0'
 one_timeout='-DCANCELS=0 -DDEADLINES=1'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # check_words.sh [FOLDER]: counts words that make prose hard to read ("where none is" for *if there is none*, "nobody",
-# "anew") in the comments and documents of the port and its tests, below FOLDER. Prints each place. Ends with status 1 if
-# they are more than one in 1,000 words.
+# "anew") in the comments and documents of the port and its tests, below FOLDER. Prints each place. Ends with status 1
+# if they are more than one in 1,000 words.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -12,8 +12,8 @@ worst='where (there|it|none|nobody|they|this|that)|nobody|whoever|somebody|to be
 
 # This file must name the words.
 list_files() {
-    find $folders -type f ! -name check_words.sh \( -name '*.[ch]' -o -name '*.py' -o -name '*.sh' -o -name '*.escript' \
-        -o -name '*.md' -o -name '*.1' \)
+    find $folders -type f ! -name check_words.sh \( -name '*.[ch]' -o -name '*.py' -o -name '*.sh' \
+        -o -name '*.escript' -o -name '*.md' -o -name '*.1' \)
 }
 
 # Prints "FILE:LINE TEXT" for each line of a comment or document. In Python docstrings are comments, too.

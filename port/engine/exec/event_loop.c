@@ -209,14 +209,14 @@ static bool run_once(void)
     return goes_on;
 }
 
-/* Whether there is more to do in the loop than to step its tasks. With the lock. */
+/* Returns whether there is more to do in the loop than to step its tasks. With the lock. */
 static bool has_work(void)
 {
     return session.loop.aborts_due || session.jobs.queued.count > 0 || session.jobs.nested.count > 0 ||
            session.streams.count > 0 || session.invocations.count > 0 || atomic_load(&session.ended);
 }
 
-/* What is on the stack below waits: no abort is for it to notice meanwhile. */
+/* The jobs below on the stack wait: no abort is for them meanwhile. */
 static void enter_loop(bool running)
 {
     session_lock();

@@ -65,8 +65,8 @@ def note_signal_handlers():
     loop.add_signal_handler, loop.remove_signal_handler = add_signal_handler, remove_signal_handler
 
 
-# Where asyncio keeps its tasks, mostly empty: all_tasks is slow for what is asked after each request. From Python 3.14 on
-# they are elsewhere.
+# The set in which asyncio keeps its tasks, mostly empty: all_tasks is too slow for a question after each request. From
+# Python 3.14 on they are kept elsewhere.
 if sys.version_info >= (3, 14):
     registered = ()
 elif sys.version_info >= (3, 12):
@@ -234,7 +234,7 @@ def run(wake_fd):
     try:
         loop.run_forever()
     finally:
-        # A child shares the selector's epoll(7) instance with the session, which still needs the descriptor.
+        # A forked child shares the selector's epoll(7) instance with the session, which still needs the descriptor.
         if os.getpid() == process:
             loop.remove_reader(wake_fd)
         if not hasattr(loop, "_selector"):  # asyncio's own; uvloop takes the signals each time it runs

@@ -1,5 +1,5 @@
-/* The session's lock guards the batches; `sending` keeps them in order while they are sent. It is taken first, and
- * never with the GIL held, because its holder may wait for the client. */
+/* Sends items in batches. The session's lock guards the batches; `sending` keeps them in order while they are sent. It
+ * is taken first, and never with the GIL held, because its holder may wait for the client. */
 #include "exec/stream_items.h"
 
 #include <stdlib.h>
@@ -88,7 +88,8 @@ static void begin_batch(struct stream *stream)
     timer_at(stream->first_us + HOLD_US);
 }
 
-/* Returns false if there is no memory for the item: those before it stay in the batch. *full: it must be sent now. */
+/* Adds the item to the batch. Returns false if there is no memory for it: those before it stay in the batch. *full: the
+ * batch must be sent now. */
 static bool add_to_batch(struct stream *stream, size_t head, bool *full)
 {
     const struct message *item = &stream->item;

@@ -1,5 +1,5 @@
-/* Sends the items of a stream, in batches if the client asked for that: a batch goes out when it is full, when no more
- * was asked for, when something else is to run, and at the latest a millisecond after its first item. */
+/* Sends the items of a stream, in batches if the client wants them: a batch is sent when it is full, when no more items
+ * were asked for, when another job must run, and at the latest a millisecond after its first item. */
 #ifndef PYTHONX_STREAM_ITEMS_H
 #define PYTHONX_STREAM_ITEMS_H
 
@@ -20,24 +20,24 @@ struct stream {
     unsigned long long first_us;
     struct stream *next;
 };
-/* Encodes an item, whose reference is taken over, and sends it or adds it to the batch. -1 with an error set. With the
- * GIL. */
+/* Encodes an item, whose reference is taken over, and sends it or adds it to the batch. Returns 0, or -1 with an error
+ * set. With the GIL. */
 int stream_items_put(struct stream *stream, PyObject *object);
 
-/* Sends the batch that was begun, if there is one. With the GIL, which is given up meanwhile. */
+/* Sends the batch that was begun, if there is one. With the GIL, which is released meanwhile. */
 void stream_items_flush(struct stream *stream);
 
-/* Sends what is left, takes the stream out of the session's list, and frees all but the context and the iterator. With
- * the GIL, which is given up meanwhile. */
+/* Sends the items that are left, removes the stream from the session's list, and frees all but the context and the
+ * iterator. With the GIL, which is released meanwhile. */
 void stream_items_free(struct stream *stream);
 
-/* Takes it out of the list alone, to be put back elsewhere. With the session's lock. */
+/* Only removes the stream from the list, so that it can be added at its end. With the session's lock. */
 void stream_items_unlink(struct stream *stream);
 
 /* Returns when stream_items_send_due must be called next; 0: not before the next item. With the session's lock. */
 unsigned long long stream_items_next_due(void);
 
-/* Writes the batches whose time has come. It may block. Without the lock and the GIL, from any thread. */
+/* Writes the batches whose time has come. It may block. Any thread may call it, without the lock and the GIL. */
 void stream_items_send_due(unsigned long long now_us);
 
 #endif

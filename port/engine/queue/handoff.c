@@ -130,7 +130,7 @@ enum handoff_place handoff_enter(enum handoff_place place)
     handoff->poked = false;
     if (place != MAIN_LOOPS)
         return before;
-    /* What came while it was inside of something else woke it there. */
+    /* What came while the main thread was elsewhere did not wake the loop. */
     if (before != MAIN_WORKS)
         wake_loop();
     if (handoff->watchable && !handoff->watched)

@@ -37,8 +37,8 @@ struct work {
     struct stream *stream;
 };
 
-/* Chooses the next job or stream, and starts or enters it; WORK_NONE if nothing may run. It does not wait. With the
- * session's lock. */
+/* Chooses the next job or stream, and starts or enters it; returns WORK_NONE if nothing may run. Does not wait. With
+ * the session's lock. */
 struct work choice_make(enum where where);
 
 /* Returns whether the innermost wait has lasted so long that it may depend on jobs that were not made within it. With

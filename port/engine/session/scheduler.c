@@ -154,7 +154,7 @@ static struct work next_while_waiting(const struct invocation *invocation)
 int scheduler_wait_for_answer(struct invocation *invocation)
 {
     for (;;) {
-        /* Tasks that are left go on while this waits. */
+        /* The tasks that are left go on while this thread waits. */
         event_loop_run();
         PyThreadState *thread = PyEval_SaveThread();
         struct work work = next_while_waiting(invocation);

@@ -1,4 +1,4 @@
-/* Answers to calls that do not get through, and those that must get through whatever else waits. */
+/* Tests answers to calls that do not arrive, and those that must arrive whatever else waits. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ START_TEST(fail_their_call_if_they_are_refused)
 }
 END_TEST
 
-/* More requests than the queue takes, and behind them what the main thread waits for by way of another thread. */
+/* More requests than the queue takes; after them comes the answer that the main thread waits for by way of another
+ * thread. */
 #define FLOOD 17000
 
 START_TEST(get_through_to_a_thread_while_the_queue_is_full)

@@ -1,4 +1,4 @@
-/* Children that Python forks: they end as under python3, have no part in the session, and do it no harm. */
+/* Tests children that Python forks: they end as under python3, have no part in the session, and do not harm it. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 static struct session *start(int _i, const char *crash_file)
 {
     struct session *session = SESSION(.options = {crash_file == NULL ? NULL : "--crash-file", crash_file});
-    /* From Python 3.12 on, a fork beside threads is warned of. */
+    /* From Python 3.12 on, Python warns of a fork beside threads. */
     session_send(session, "{exec, 0, %s}",
                  "import asyncio, erlang, os, sys, threading, time, warnings\nwarnings.simplefilter('ignore')\n"
                  "def status(child): return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
@@ -22,9 +22,9 @@ static struct session *start(int _i, const char *crash_file)
     return session;
 }
 
-/* -- how a child ends ---------------------------------------------------------------------------------------------- */
+/* -- how a child ends --------------------------------------------------------------------------------------------- */
 
-/* What the child does, its exit status, and what it writes to stderr. */
+/* The code of the child, its exit status, and its text on stderr. */
 static const struct {
     const char *code, *status, *errors;
 } ends[] = {
@@ -91,9 +91,9 @@ START_TEST(ends_a_child_of_a_thread)
 }
 END_TEST
 
-/* -- a generator that forks ---------------------------------------------------------------------------------------- */
+/* -- a generator that forks --------------------------------------------------------------------------------------- */
 
-/* The child would go on with the stream, and with what is queued; its files take the descriptors that were the
+/* The child would go on with the stream, and with the queued jobs; its files take the descriptors that were the
  * session's. */
 static const char forking[] = "def items():\n"
                               "    yield 0\n"
@@ -133,10 +133,10 @@ START_TEST(serves_nothing_in_a_child_of_a_stream)
 }
 END_TEST
 
-/* -- locks --------------------------------------------------------------------------------------------------------- */
+/* -- locks -------------------------------------------------------------------------------------------------------- */
 
-/* Other threads call the BEAM, write and log while children are forked: whatever lock they hold at that moment is not
- * there for the child, which calls as well. */
+/* Other threads call the BEAM, write and log while children are forked: the threads that hold locks at that moment do
+ * not exist in the child, which calls as well. */
 static const char busy[] = "import logging\n"
                            "go_on = True\n"
                            "def work():\n"
@@ -169,7 +169,7 @@ START_TEST(refuses_calls_of_a_child_whatever_lock_was_held)
 }
 END_TEST
 
-/* -- crashes ------------------------------------------------------------------------------------------------------- */
+/* -- crashes ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(leaves_the_crash_file_to_the_session)
 {

@@ -1,4 +1,5 @@
-/* Signals, timers and tasks of Python as python3 has them, while a request runs and while the session is idle. */
+/* Tests signals, timers and tasks of Python: they work as under python3, while a request runs and while the session is
+ * idle. */
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,9 +30,9 @@ static void expect_told(struct session *session, const char *what)
     session_expect(session, "{send,'test','%s'}", what);
 }
 
-/* -- limits -------------------------------------------------------------------------------------------------------- */
+/* -- limits ------------------------------------------------------------------------------------------------------- */
 
-START_TEST(has_an_error_for_a_file_over_the_limit)
+START_TEST(reports_a_file_over_the_limit)
 {
     struct session *session = start(_i);
     exec(session, "import resource, tempfile\n"
@@ -46,7 +47,7 @@ START_TEST(has_an_error_for_a_file_over_the_limit)
 }
 END_TEST
 
-START_TEST(lends_no_segment_over_the_limit)
+START_TEST(leases_no_segment_over_the_limit)
 {
     struct session *session = start(_i);
     if (strstr(session_ready(session), "segments") != NULL) {
@@ -61,7 +62,7 @@ START_TEST(lends_no_segment_over_the_limit)
 }
 END_TEST
 
-/* -- KeyboardInterrupt --------------------------------------------------------------------------------------------- */
+/* -- KeyboardInterrupt -------------------------------------------------------------------------------------------- */
 
 static const char *const interrupts[] = {
     "signal.raise_signal(signal.SIGINT)\ntime.sleep(100)",
@@ -82,7 +83,7 @@ START_TEST(raises_keyboard_interrupt)
 }
 END_TEST
 
-/* -- handlers ------------------------------------------------------------------------------------------------------ */
+/* -- handlers ----------------------------------------------------------------------------------------------------- */
 
 static const char *const handlers[] = {
     /* While the session is idle, */
@@ -126,7 +127,7 @@ START_TEST(runs_handlers_while_it_waits_for_the_beam)
 }
 END_TEST
 
-/* An exception of a handler ends what waits below. */
+/* An exception of a handler ends the request that waits below. */
 START_TEST(raises_what_a_handler_raises)
 {
     struct session *session = start(_i);
@@ -136,7 +137,7 @@ START_TEST(raises_what_a_handler_raises)
     kill(session_pid(session), SIGUSR1);
     session_expect(session, "{abandoned,{1,5}}");
     session_expect_error(session, "5", "exception", "from the handler");
-    /* While nothing runs, it is reported as one that cannot be raised. */
+    /* While no request runs, it is reported as one that cannot be raised. */
     kill(session_pid(session), SIGUSR1);
     while (strstr(session_errors(session), "from the handler") == NULL) {
         const char *frame = session_next(session);
@@ -171,7 +172,7 @@ START_TEST(runs_the_handlers_of_timers)
 }
 END_TEST
 
-/* -- tasks --------------------------------------------------------------------------------------------------------- */
+/* -- tasks -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(goes_on_with_tasks_while_idle)
 {
@@ -208,7 +209,7 @@ START_TEST(takes_coroutines_of_threads_while_idle)
 }
 END_TEST
 
-/* A callback of the task is lost, as memory is short where asyncio schedules it: the request ends still. */
+/* A callback of the task is lost, because memory is short when asyncio schedules it: the request still ends. */
 START_TEST(replies_though_a_callback_was_lost)
 {
     struct session *session = start(_i);
@@ -230,9 +231,10 @@ START_TEST(replies_though_a_callback_was_lost)
 }
 END_TEST
 
-/* -- idle ---------------------------------------------------------------------------------------------------------- */
+/* -- idle --------------------------------------------------------------------------------------------------------- */
 
-/* How often the process gave its processor up, which it does each time that it wakes; -1 if that cannot be found. */
+/* Returns how often the process gave its processor up, as it does each time that it wakes; -1 if that cannot be
+ * found. */
 static long count_switches(pid_t pid)
 {
     char command[200], line[100] = "";
@@ -245,7 +247,7 @@ static long count_switches(pid_t pid)
     return got == NULL || line[0] == '\n' ? -1 : atol(line);
 }
 
-/* After all kinds of requests it sleeps: nothing wakes it but the client. */
+/* After all kinds of requests the session sleeps: only the client wakes it. */
 START_TEST(sleeps_while_idle)
 {
     struct session *session = start(_i);
@@ -273,8 +275,8 @@ Suite *session_signals_suite(void)
     TCase *tcase = tcase_create("signals");
     int count = pythons_count();
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, has_an_error_for_a_file_over_the_limit, 0, count);
-    tcase_add_loop_test(tcase, lends_no_segment_over_the_limit, 0, count);
+    tcase_add_loop_test(tcase, reports_a_file_over_the_limit, 0, count);
+    tcase_add_loop_test(tcase, leases_no_segment_over_the_limit, 0, count);
     tcase_add_loop_test(tcase, raises_keyboard_interrupt, 0, count);
     tcase_add_loop_test(tcase, runs_handlers_while_idle, 0, count);
     tcase_add_loop_test(tcase, runs_handlers_while_it_waits_for_the_beam, 0, count);
