@@ -7,8 +7,8 @@
 
 #include "python/py_api.h"
 
-/* Before Python starts, once the poller is open: opens the pipe by which signals reach the reader thread. Returns false,
- * with errno, if that is not possible. */
+/* Before Python starts, once the poller is open: opens the pipe by which signals reach the reader thread. Returns
+ * false, with errno, if that is not possible. */
 bool signals_open(void);
 
 /* From the main thread: `handler` is called for HANDOFF_SIGNAL (queue/handoff.h). 0, or -1 with an error set. */
