@@ -106,6 +106,26 @@ END_TEST
 
 /* -- it waits for the BEAM ---------------------------------------------------------------------------------------- */
 
+/* The main thread reads the cancel itself, or the timer fires, while it waits for the BEAM. */
+START_TEST(ends_while_the_main_thread_waits)
+{
+    if (_i == 1)
+        hold_timer();
+    run_on_thread(endless, _i == 0 ? "" : "timeout => 500");
+    expect_running();
+    eval("6", "erlang.call('m', 'outer')");
+    expect_call("{2,6}", "outer");
+    if (_i == 0)
+        session_send(session, "{cancel, r1}");
+    else
+        timer_fires();
+    expect_error("r1", _i == 0 ? "cancelled" : "timeout");
+    answer("{2, 6}", "5");
+    session_expect(session, "{ok,6,5}");
+    expect_thread_ends();
+}
+END_TEST
+
 START_TEST(is_cancelled_while_it_waits)
 {
     run_on_thread(calls, "");
@@ -321,6 +341,7 @@ Suite *threads_suite(void)
     tcase_add_test(idle, is_cancelled_while_the_main_thread_sleeps);
     tcase_add_test(idle, is_cancelled_as_the_main_thread_looks_for_work);
     tcase_add_test(idle, is_cancelled_while_the_main_thread_works);
+    tcase_add_loop_test(idle, ends_while_the_main_thread_waits, 0, 2);
     tcase_add_test(waits, is_cancelled_while_it_waits);
     tcase_add_test(waits, times_out_while_it_waits);
     tcase_add_test(waits, is_cancelled_as_it_begins_to_wait);

@@ -209,7 +209,7 @@ static enum job_abort take_abort_on_thread(const struct job *wanted, unsigned lo
     return abort;
 }
 
-static void interrupt_threads(void)
+void interrupt_threads(void)
 {
     struct job *job;
     unsigned long thread;

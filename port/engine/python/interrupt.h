@@ -24,6 +24,9 @@ bool interrupt_on_main(void);
  * handler raises cannot end a request, and is reported by sys.unraisablehook. */
 void interrupt_run_handlers(void);
 
+/* From the main thread: sets the exceptions of aborts that are due in other threads, if these run user's code. */
+void interrupt_threads(void);
+
 /* Must be called when the job's code has ended: an exception that its thread has not met yet does not hit what the
  * thread does next. */
 void interrupt_leave_thread(struct job *job);

@@ -172,8 +172,10 @@ int scheduler_wait_for_answer(struct invocation *invocation)
         case WORK_END:
             interrupt_set_shutdown("the input ended while this waited for the BEAM");
             return -1;
-        case WORK_NONE:
         case WORK_HANDLERS:
+            interrupt_threads();
+            break;
+        case WORK_NONE:
             break;
         }
         struct context *context = invocation->context;
