@@ -26,6 +26,7 @@ enum work_kind {
     WORK_NONE,
     WORK_JOB,      /* execute it; it was started */
     WORK_STREAM,   /* step it; it was entered */
+    WORK_LOOP,     /* run the event loop: tasks are left that nothing else goes on with */
     WORK_ANSWER,   /* the innermost wait is over */
     WORK_HANDLERS, /* a signal came: run Python's handlers */
     WORK_END,      /* the session is over */

@@ -77,6 +77,12 @@ static bool are_threads_running(void)
     return job != NULL;
 }
 
+/* Returns whether a job became a task as the main thread left the event loop, which is not below on the stack. */
+static bool are_tasks_left(void)
+{
+    return session.loop.tasks > 0 && !session.loop.running;
+}
+
 /* Returns the next work of the idle main thread. */
 static struct work next_while_idle(void)
 {
@@ -91,6 +97,8 @@ static struct work next_while_idle(void)
             work = choice_make(WHERE_IDLE);
         if (work.kind == WORK_NONE && handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
+        if (work.kind == WORK_NONE && are_tasks_left())
+            work.kind = WORK_LOOP;
         if (work.kind == WORK_NONE && atomic_load(&session.ended) && !are_threads_running())
             work.kind = WORK_END;
         if (work.kind != WORK_NONE)
@@ -141,6 +149,8 @@ static struct work next_while_waiting(const struct invocation *invocation)
             work.kind = WORK_END;
         else if (abort_is_due(invocation) || handoff_take_handlers_due())
             work.kind = WORK_HANDLERS;
+        else if (are_tasks_left())
+            work.kind = WORK_LOOP;
         else
             work = wait_for_work(WHERE_WAIT, find_wait_end(foreign_from_us));
     }
@@ -175,6 +185,7 @@ int scheduler_wait_for_answer(struct invocation *invocation)
         case WORK_HANDLERS:
             interrupt_threads();
             break;
+        case WORK_LOOP:
         case WORK_NONE:
             break;
         }
@@ -285,6 +296,7 @@ static bool do_work(struct work *work, struct message *reply, PyThreadState **th
         interrupt_run_handlers();
         break;
     case WORK_NONE:
+    case WORK_LOOP:
     case WORK_ANSWER:
     case WORK_END:
         break;
