@@ -249,6 +249,21 @@ START_TEST(is_hit_beside_a_task_that_ends)
 }
 END_TEST
 
+/* The loop is left with its last task, while a next one comes. */
+START_TEST(becomes_a_task_as_the_last_one_ends)
+{
+    hold("task_done");
+    eval("5", "await asyncio.sleep(0, 5)");
+    reached("task_done");
+    session_send(session, "{eval, 6, 'await asyncio.sleep(0, 6)', #{concurrent => true}}");
+    all_is_read();
+    release("task_done");
+    session_expect(session, "{ok,5,5}");
+    session_expect(session, "{ok,6,6}");
+    expect_quiet_end();
+}
+END_TEST
+
 /* -- a client that does not read ---------------------------------------------------------------------------------- */
 
 /* The reader thread is blocked by its write of the first timeout: the timer fires for the second. */
@@ -306,5 +321,6 @@ Suite *aborts_suite(void)
     tcase_add_test(tasks, is_cancelled_as_its_task_is_done);
     tcase_add_test(tasks, is_done_with_its_task_as_its_time_is_up);
     tcase_add_test(tasks, is_hit_beside_a_task_that_ends);
+    tcase_add_test(tasks, becomes_a_task_as_the_last_one_ends);
     return suite;
 }
