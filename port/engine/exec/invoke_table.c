@@ -11,7 +11,8 @@
 
 void invoke_table_add(struct invocation *invocation)
 {
-    thread_condition_init(&invocation->arrived);
+    if (invocation->waiter == WAITER_THREAD)
+        thread_condition_init(&invocation->arrived);
     invocation->since_us = clock_us();
     session_lock();
     invocation->number = ++session.invocations.last_number;
@@ -43,7 +44,8 @@ void invoke_table_remove(struct invocation *invocation)
     if (job_requeue_nested(invocation))
         handoff_wake_main();
     session_unlock();
-    pthread_cond_destroy(&invocation->arrived);
+    if (invocation->waiter == WAITER_THREAD)
+        pthread_cond_destroy(&invocation->arrived);
 }
 
 /* Finds the invocation of a call's id, which is {Number, Id of the request}. */
@@ -127,7 +129,7 @@ bool invoke_table_main_is_answered(void)
 void invoke_table_wake_within(const struct job *job)
 {
     for (struct invocation *at = session.invocations.first; job->within != 0 && at != NULL; at = at->next)
-        if (at->number == job->within)
+        if (at->number == job->within && at->waiter == WAITER_THREAD)
             pthread_cond_signal(&at->arrived);
 }
 
