@@ -211,11 +211,12 @@ run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/faults $(
 	$(BUILD)/schedule_test
 	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS=$(PYTHON) $(BUILD)/faults
 	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) \
-		$(if $(filter thread,$(SANITIZE)),--without spin$(COMMA)context$(COMMA)fork$(COMMA)fork_stream) --schedule $(PROGRAM)
+		$(if $(filter thread,$(SANITIZE)),--without spin$(COMMA)context$(COMMA)fork$(COMMA)fork_stream) \
+		$(if $(filter address%,$(SANITIZE)),--without fork$(COMMA)fork_stream) --schedule $(PROGRAM)
 
 .PHONY: schedules
 # SANITIZE=address,undefined or SANITIZE=thread gives a build of its own. ThreadSanitizer delays signals until a call of
-# the C library, which code that spins never makes, and a child that is forked beside its threads may hang.
+# the C library, which code that spins never makes; and under both, a child that is forked beside threads may hang.
 schedules: export ASAN_OPTIONS ?= detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 schedules: ## drive interleavings, then mixed load at random for SCHEDULE_SECONDS
 	@$(MAKE) --no-print-directory BUILD=build/schedules$(if $(SANITIZE),_$(firstword $(subst $(COMMA), ,$(SANITIZE)))) \
