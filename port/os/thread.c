@@ -6,18 +6,24 @@
 
 #include "os/clock.h"
 
-bool thread_start(void *(*function)(void *argument), void *argument)
+bool thread_start_joinable(pthread_t *thread, void *(*function)(void *argument), void *argument)
 {
-    pthread_t thread;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&thread, NULL, function, argument);
+    int error = pthread_create(thread, NULL, function, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0)
-        pthread_detach(thread);
     errno = error;
     return error == 0;
+}
+
+bool thread_start(void *(*function)(void *argument), void *argument)
+{
+    pthread_t thread;
+    bool started = thread_start_joinable(&thread, function, argument);
+    if (started)
+        pthread_detach(thread);
+    return started;
 }
 
 void thread_condition_init(pthread_cond_t *condition)

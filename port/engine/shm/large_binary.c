@@ -3,10 +3,10 @@
 #include "shm/large_binary.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/thread.h"
 #include "python/errors.h"
 #include "python/py_api.h"
 #include "shm/segment.h"
@@ -48,22 +48,11 @@ static void *copy_half(void *argument)
     return NULL;
 }
 
-/* Starts a thread with all signals blocked: they are for Python's own threads. */
-static bool start_helper(pthread_t *thread, void *(*function)(void *), void *argument)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(thread, NULL, function, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error == 0;
-}
-
 static void copy_by_two(unsigned char *to, const unsigned char *from, size_t length)
 {
     pthread_t helper;
     struct half first = {to, from, length / 2};
-    if (length < SHARED_COPY || !start_helper(&helper, copy_half, &first)) {
+    if (length < SHARED_COPY || !thread_start_joinable(&helper, copy_half, &first)) {
         memcpy(to, from, length);
         return;
     }
