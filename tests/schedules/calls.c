@@ -231,7 +231,7 @@ void calls_note_long_waits(struct driver *driver)
     for (size_t i = 0; i < CALLS_KEPT; i++) {
         const struct call *call = &driver->calls[i];
         if (is_open(call) && now - call->asked_at > LONG_WAIT_US && strcmp(call->where, "main") == 0)
-            driver->last_long_wait = now;
+            driver->last_long_wait = now + NOTE_US; /* it may go on until the next look */
     }
 }
 

@@ -235,14 +235,14 @@ static void take_output(struct driver *driver, struct span *frame)
              (const char *)text.bytes);
 }
 
-/* A user's coroutine that was created, and aborted before it was awaited: Python warns when it is freed, which may be
- * later and elsewhere. The engine must await, or close, its own ones. */
+/* A coroutine that user code created (erlang.call_async's, too), and aborted before it was awaited: Python warns when
+ * it is freed, which may be later and elsewhere. The engine must await, or close, its own ones. */
 static bool is_unawaited(struct span text)
 {
     static const char end[] = "was never awaited";
     size_t length = sizeof end - 1;
     return text.length > length && memcmp(text.bytes + text.length - length, end, length) == 0 &&
-           (!load_is_on("warnings") || memmem(text.bytes, text.length, "'async_", 7) != NULL);
+           (!load_is_on("warnings") || memmem(text.bytes, text.length, "async", 5) != NULL);
 }
 
 static void take_log(struct driver *driver, struct span *frame)
