@@ -45,7 +45,8 @@ struct request_refusal {
 };
 
 /* Reads the frame's head. Returns true if *request is filled in and owns the frame (*frame is emptied). Returns false
- * if *refusal is filled in; the caller keeps ownership of the frame, and must free it after it has replied. */
+ * if *refusal is filled in, and of *request the operation and ids as far as they were read; the caller keeps ownership
+ * of the frame, and must free it after it has replied. */
 bool request_read(struct frame *frame, struct request *request, struct request_refusal *refusal);
 
 void request_free(struct request *request);

@@ -29,7 +29,7 @@ struct job *intake_accept(struct frame *frame)
     struct request_refusal refusal;
     atomic_fetch_add(&session.bytes_in, FRAME_HEADER + frame->length);
     if (!request_read(frame, &request, &refusal)) {
-        request_send_error(session.writer, refusal.id, refusal.kind, refusal.message);
+        refuse_unread(&request, &refusal);
         frame_free(frame);
         return NULL;
     }

@@ -22,6 +22,32 @@ START_TEST(fail_their_call_if_they_are_refused)
 }
 END_TEST
 
+static const struct {
+    const char *frame, *raised;
+} malformed[] = {
+    {"{reply, {%d, 5}}", "reply takes a tuple of 3 elements, got 2"},
+    {"{reply, {%d, 5}, {ok, 1}, #{}}", "reply takes a tuple of 3 elements, got 4"},
+    {"{reply, {%d, 5}, fine}", "fine"},
+    {"{reply, {%d, 5}, {fine, 1}}", "1"},
+    {"{reply, {%d, 5}, {ok, 1, 2}}", "(Atom('ok'), 1, 2)"},
+};
+
+START_TEST(fail_their_call_if_they_are_malformed)
+{
+    struct session *session = SESSION();
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+        session_send(session, "{eval, 5, %s}", "import erlang\nerlang.call('m', 'f')");
+        session_expect(session, "{invoke,{%d,5},{'m','f'},[]}", (int)i + 1);
+        session_send(session, malformed[i].frame, (int)i + 1);
+        if (strstr(malformed[i].raised, "takes") != NULL)
+            session_expect_error(session, "nil", "bad_request", malformed[i].raised);
+        session_expect_error(session, "5", "exception", malformed[i].raised);
+    }
+    session_expect_alive(session);
+    session_end(session, 0);
+}
+END_TEST
+
 /* More requests than the queue takes; after them comes the answer that the main thread waits for by way of another
  * thread. */
 #define FLOOD 17000
@@ -50,6 +76,7 @@ Suite *session_answers_suite(void)
     TCase *tcase = tcase_create("answers");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, fail_their_call_if_they_are_refused, 0, pythons_count());
+    tcase_add_loop_test(tcase, fail_their_call_if_they_are_malformed, 0, pythons_count());
     tcase_add_loop_test(tcase, get_through_to_a_thread_while_the_queue_is_full, 0, pythons_count());
     suite_add_tcase(suite, tcase);
     return suite;
