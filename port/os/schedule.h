@@ -47,7 +47,8 @@
     POINT(task_done)                                                                                                   \
     POINT(loop_woken)                                                                                                  \
     POINT(child_leaves)                                                                                                \
-    POINT(threads_end)
+    POINT(threads_end)                                                                                                 \
+    POINT(shutdown_interrupted)
 
 enum schedule_point {
 #define SCHEDULE_NUMBER(name) SCHEDULE_##name,

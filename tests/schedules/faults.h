@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *aborts_suite(void);
+Suite *ends_suite(void);
 Suite *signals_suite(void);
 Suite *streams_suite(void);
 Suite *threads_suite(void);

@@ -1,5 +1,7 @@
 /* Drives streams beside a thread of Python that waits for the BEAM, and those that were made within its call. */
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "driven.h"
 #include "faults.h"
@@ -147,6 +149,41 @@ START_TEST(is_stepped_by_the_thread_that_the_main_thread_waits_for)
 }
 END_TEST
 
+/* The main thread is never free for long, but always soon. */
+START_TEST(is_left_to_a_main_thread_that_steps_another_for_long)
+{
+    start_calling_thread();
+    stream("4", "(time.sleep(0.01) for _ in range(80))", "");
+    stream_within("{1, nil}", "5", "(on_main() for _ in range(80))");
+    session_send(session, "{next, 4, 81}");
+    grant(81);
+    for (int left = 2; left > 0;) {
+        const char *frame = session_next(session);
+        ck_assert_msg(frame != NULL && strcmp(frame, "{yield,5,false}") != 0, "%s", frame);
+        left -= strncmp(frame, "{ok,", 4) == 0;
+    }
+    expect_thread_ends();
+}
+END_TEST
+
+/* The main thread has waited for the BEAM for long, and works again. */
+START_TEST(is_left_to_a_main_thread_that_just_waited_for_long)
+{
+    start_calling_thread();
+    eval("2", "erlang.call('m', 'g')\nprint('goes on')\ntime.sleep(0.1)");
+    expect_call("{2,2}", "g");
+    usleep(600000);
+    answer("{2, 2}", "done");
+    session_expect(session, "{output,2,stdout,'goes on\n'}");
+    stream_within("{1, nil}", "5", "(on_main() for _ in range(1))");
+    grant(2);
+    session_expect(session, "{ok,2,nil}");
+    expect_items("true", 1);
+    session_expect(session, "{ok,5,nil}");
+    expect_thread_ends();
+}
+END_TEST
+
 static const char goes_on[] =
     "def items():\n    go.set()\n    yield on_main()\n    while True: yield on_main()\nitems()";
 
@@ -276,6 +313,8 @@ Suite *thread_streams_suite(void)
     tcase_add_test(within, made_within_a_call_of_a_thread_is_stepped_by_the_main_thread);
     tcase_add_test(within, begins_as_the_main_thread_is_about_to_read);
     tcase_add_test(within, is_stepped_by_the_thread_that_the_main_thread_waits_for);
+    tcase_add_test(within, is_left_to_a_main_thread_that_steps_another_for_long);
+    tcase_add_test(within, is_left_to_a_main_thread_that_just_waited_for_long);
     tcase_add_test(within, moves_to_the_main_thread_when_that_is_back);
     tcase_add_test(within, is_left_alone_by_the_main_thread_while_another_steps_it);
     tcase_add_test(ends, is_cancelled_while_the_thread_does_other_things);

@@ -133,14 +133,13 @@ void invoke_table_wake_within(const struct job *job)
             pthread_cond_signal(&at->arrived);
 }
 
-/* Returns whether the main thread has been busy with one job for so long that it may be waiting for the calling thread.
- * If not, *until_us is when to check again. */
+/* Returns whether the main thread has not looked for work for so long that it may be waiting for the calling thread. If
+ * not, *until_us is when to check again. */
 static bool main_is_stuck(unsigned long long *until_us)
 {
-    const struct job *job = session.jobs.main_top;
     unsigned long long now = clock_us();
-    bool works = job != NULL && session.handoff.place == MAIN_WORKS;
-    *until_us = (works ? job->started_us : now) + INVOKE_TABLE_LONG_WAIT_US;
+    bool works = session.jobs.main_top != NULL && session.handoff.place == MAIN_WORKS;
+    *until_us = (works ? session.handoff.looked_us : now) + INVOKE_TABLE_LONG_WAIT_US;
     return works && *until_us <= now;
 }
 
@@ -151,10 +150,10 @@ struct nested_work invoke_table_wait(struct invocation *invocation, unsigned lon
     session_lock();
     for (;;) {
         unsigned long long until_us = 0;
-        work.job = job_first_nested(invocation);
+        work.job = session.stopping ? NULL : job_first_nested(invocation);
         if (work.job != NULL || invocation->answered || (own != NULL && job_abort_is_due(own)))
             break;
-        struct stream *stream = stream_next_ready(invocation->number);
+        struct stream *stream = session.stopping ? NULL : stream_next_ready(invocation->number);
         if (stream != NULL && main_is_stuck(&until_us)) {
             work.stream = stream;
             stream_enter(stream, thread);

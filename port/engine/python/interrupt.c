@@ -40,13 +40,23 @@ static enum job_abort abort_of(const struct job *job)
     return abort;
 }
 
+static const char *text_of_stop(const struct job *job)
+{
+    session_lock();
+    bool input_ended = session.stopping;
+    session_unlock();
+    if (input_ended)
+        return "the input ended while this ran (--linger gives it more time)";
+    return job->request.operation == OPERATION_stream ? INTERRUPT_STOPPED : INTERRUPT_ENDED;
+}
+
 static PyObject *text_of(const struct job *job, enum job_abort abort)
 {
     switch (abort) {
     case JOB_ABORT_TIMED_OUT:
         return PyUnicode_FromFormat("the request took longer than its timeout of %llu ms", job->request.timeout_ms);
     case JOB_ABORT_STOPPED:
-        return PyUnicode_FromString(job->request.operation == OPERATION_stream ? INTERRUPT_STOPPED : INTERRUPT_ENDED);
+        return PyUnicode_FromString(text_of_stop(job));
     case JOB_ABORT_CANCELLED:
     case JOB_ABORT_NONE:
         break;
@@ -269,10 +279,6 @@ static PyObject *on_signal(PyObject *self, PyObject *arguments)
     (void)self;
     if (std_fds_forked())
         Py_RETURN_NONE;
-    if (atomic_load(&session.shutting_down)) {
-        PyErr_SetString(Shutdown, "the input ended while this ran (--linger gives it more time)");
-        return NULL;
-    }
     interrupt_threads();
     if (interrupt_current(PyTuple_Size(arguments) == 2 ? PyTuple_GetItem(arguments, 1) : NULL) < 0)
         return NULL;
@@ -282,15 +288,8 @@ static PyObject *on_signal(PyObject *self, PyObject *arguments)
 void interrupt_run_handlers(void)
 {
     interrupt_threads();
-    while (PyErr_CheckSignals() < 0) {
-        bool shutdown = PyErr_ExceptionMatches(Shutdown);
-        if (shutdown)
-            PyErr_Clear();
-        else
-            PyErr_WriteUnraisable(NULL);
-        if (shutdown)
-            break;
-    }
+    while (PyErr_CheckSignals() < 0)
+        PyErr_WriteUnraisable(NULL);
 }
 
 PyObject *interrupt_unraisable_function(PyObject *self, PyObject *unraisable)

@@ -47,11 +47,17 @@ static void tick_later(unsigned long long now)
     timer_at(handoff->tick_us);
 }
 
+void handoff_looked(void)
+{
+    handoff->looked_us = clock_us();
+}
+
 void handoff_busy(void)
 {
+    unsigned long long now = clock_us();
+    handoff->looked_us = now;
     if (!handoff->watchable || handoff->busy)
         return;
-    unsigned long long now = clock_us();
     handoff->busy = true;
     handoff->busy_since = now;
     handoff->times_busy++;

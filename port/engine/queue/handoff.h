@@ -38,6 +38,7 @@ struct handoff {
     unsigned poke_interval;
     bool watchable; /* false if the descriptor cannot be watched (a regular file): the reader thread never reads then */
     bool busy, watched, ticking;
+    unsigned long long looked_us;                      /* when the main thread last looked for work */
     unsigned long long busy_since, last_busy, tick_us; /* clock_us */
     unsigned long long times_busy, times_seen;
     unsigned quick; /* times busy in a row, each soon after the one before */
@@ -60,8 +61,11 @@ enum handoff_place handoff_enter(enum handoff_place place);
 /* Sleeps until the reader thread, or anything else, wakes the main thread, or until that time (0: without an end). */
 void handoff_sleep(unsigned long long until_us);
 
+/* Notes that the main thread has looked for work, as it does between any two pieces of it. */
+void handoff_looked(void);
+
 /* Notes that the main thread is busy, or idle: an idle one has the input for itself, one that is busy for long leaves
- * it to the reader thread. */
+ * it to the reader thread. A busy one has looked for work. */
 void handoff_busy(void);
 void handoff_idle(void);
 

@@ -179,7 +179,7 @@ void job_expire(unsigned long long now_us, job_deliver *deliver);
 /* Returns the next job that was ended before it began, or NULL. It is the caller's, who must reply to it. */
 struct job *job_take_aborted(void);
 
-/* Aborts a job that runs because the session is stopped, without delivering the abort. */
+/* Aborts a job that runs because the session ends, without delivering the abort. A second time it does nothing. */
 void job_stop(struct job *job);
 
 /* Returns whether the job has an abort that is not delivered yet. */

@@ -38,7 +38,8 @@ static void set_abort(struct job *job, enum job_abort abort)
 
 void job_stop(struct job *job)
 {
-    set_abort(job, JOB_ABORT_STOPPED);
+    if (job->abort != JOB_ABORT_STOPPED)
+        set_abort(job, JOB_ABORT_STOPPED);
 }
 
 /* Ends a job that has not begun. The reply is left to the caller of job_take_aborted. */

@@ -31,7 +31,6 @@ struct session {
     /* Any thread may read and set these without a lock. */
     atomic_bool ready;         /* the ready event was sent */
     atomic_bool signals_ready; /* the main thread has Python's handler for HANDOFF_SIGNAL */
-    atomic_bool shutting_down; /* what runs must end with an erlang.Shutdown */
     atomic_bool ended;         /* the input has ended */
     atomic_int exit_status;
     atomic_ullong bytes_in;

@@ -41,6 +41,14 @@ void abort_deliver(struct job *job)
     }
 }
 
+void abort_stop_all(void)
+{
+    for (struct job *job = session.jobs.active.first; job != NULL; job = job->next) {
+        job_stop(job);
+        abort_deliver(job);
+    }
+}
+
 bool abort_reply_to_unbegun(void)
 {
     bool any = false;

@@ -75,6 +75,9 @@ static struct stream *choose_stream(void)
 struct work choice_make(enum where where)
 {
     struct work work = {.kind = WORK_NONE};
+    /* What is left is refused where the main thread leaves its waits and the loop. */
+    if (session.stopping)
+        return work;
     if (session.streams.turn)
         work.stream = choose_stream();
     if (work.stream == NULL)

@@ -202,6 +202,7 @@ static void work_in_loop(void)
     resolve_answers();
     do {
         session_lock();
+        handoff_looked();
         work = choice_make(WHERE_LOOP);
         session_unlock();
         if (work.kind == WORK_JOB)
@@ -231,8 +232,7 @@ static bool stop_threads(void)
         if (job->thread == 0)
             continue;
         any = true;
-        if (job->abort != JOB_ABORT_STOPPED)
-            job_stop(job);
+        job_stop(job);
         abort_deliver(job);
     }
     session_unlock();

@@ -9,7 +9,9 @@
 #include "os/exit_status.h"
 #include "os/fd_state.h"
 #include "os/poller.h"
+#include "os/schedule.h"
 #include "queue/session.h"
+#include "session/abort.h"
 
 /* Between the interrupt and the end of the process. */
 #define GRACE_MS 500
@@ -59,17 +61,14 @@ static enum shutdown_state linger(void (*write_due)(void))
     return gone || count_ended(&runs) == before ? INTERRUPT : LINGER;
 }
 
-/* Interrupts what runs, unless Python is being shut down already: that ends on its own. */
+/* Interrupts what runs. If Python is being shut down already, nothing does. */
 static void interrupt(void)
 {
-    bool runs;
-    (void)count_ended(&runs);
-    if (runs)
-        shutdown_give_up();
     session_lock();
     session.stopping = true;
-    if (runs)
-        atomic_store(&session.shutting_down, true);
+    if (session.jobs.active.count > 0)
+        shutdown_give_up();
+    abort_stop_all();
     handoff_interrupt_main();
     session_unlock();
 }
@@ -85,6 +84,7 @@ void shutdown_run(void (*write_due)(void))
             break;
         case INTERRUPT:
             interrupt();
+            SCHEDULE_POINT(shutdown_interrupted);
             wait_for_client(GRACE_MS, write_due);
             state = EXIT;
             break;
