@@ -210,6 +210,8 @@ $(BUILD)/mixed_load: $(MIXED_LOAD) $(BUILD)/obj/tests/terms.o $(COMMON)
 run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/faults $(BUILD)/mixed_load
 	$(BUILD)/schedule_test
 	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS=$(PYTHON) $(BUILD)/faults
+	$(if $(PACKAGES),PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS=$(PACKAGES)/bin/python3 \
+		CK_RUN_SUITE=aborts $(BUILD)/faults) # with uvloop
 	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) \
 		$(if $(filter thread,$(SANITIZE)),--without spin$(COMMA)context$(COMMA)fork$(COMMA)fork_stream) \
 		$(if $(filter address%,$(SANITIZE)),--without fork$(COMMA)fork_stream) --schedule $(PROGRAM)

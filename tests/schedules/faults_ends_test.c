@@ -101,9 +101,9 @@ START_TEST(interrupts_a_stream_in_its_step)
     session_expect(session, "{ok,0,nil}");
     stream("1", "items()", "");
     session_send(session, "{next, 1, 1}");
+    expect_running("1");
     stream("2", "items()", "");
     session_send(session, "{next, 2, 1}");
-    expect_running("1");
     session_close_input(session);
     expect_all_shut_down("12");
 }

@@ -196,17 +196,14 @@ bool event_loop_is_needed(void)
 
 /* An exception that leaves the loop (such as that of sys.exit() in a coroutine) is also its task's, which gets a
  * reply. */
-static bool run_once(void)
+static void run_once(void)
 {
     PyObject *done = PyObject_CallMethod(module, "run", "i", session.handoff.wake_out);
+    if (done == NULL) {
+        PyErr_Clear();
+        end_done_tasks();
+    }
     Py_XDECREF(done);
-    if (done != NULL)
-        return true;
-    const char *kind = interrupt_kind();
-    bool goes_on = kind == NULL || strcmp(kind, PROTOCOL_SHUTDOWN) != 0;
-    PyErr_Clear();
-    end_done_tasks();
-    return goes_on;
 }
 
 /* Returns whether there is more to do in the loop than to step its tasks. With the lock. */
@@ -236,8 +233,8 @@ void event_loop_run(void)
     context_of_task = context_of_current_task;
     leaving = false;
     enter_loop(true);
-    while (!leaving && event_loop_is_needed() && run_once())
-        ;
+    while (!leaving && event_loop_is_needed())
+        run_once();
     enter_loop(false);
     context_of_task = NULL;
     context_restore(before);
