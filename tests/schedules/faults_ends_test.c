@@ -84,6 +84,20 @@ START_TEST(begins_nothing_more_within_a_call_of_a_thread)
 }
 END_TEST
 
+START_TEST(begins_nothing_more_within_a_call_of_a_thread_at_a_stop)
+{
+    start_calling_thread();
+    eval_within("{1, nil}", "1", endless, "");
+    expect_running("1");
+    eval_within("{1, nil}", "2", endless, "");
+    session_send(session, "{stop, 9}");
+    expect_error("1", "shutdown");
+    expect_error("2", "shutdown");
+    session_expect(session, "{ok,9,nil}");
+    session_end(session, 0);
+}
+END_TEST
+
 START_TEST(interrupts_a_task_that_does_not_await)
 {
     eval("0", "async def spins():\n    print('in')\n    while True: pass\nNone");
@@ -153,6 +167,7 @@ Suite *ends_suite(void)
     tcase_add_test(over, begins_nothing_more_in_the_event_loop);
     tcase_add_test(over, begins_nothing_more_within_a_call);
     tcase_add_test(over, begins_nothing_more_within_a_call_of_a_thread);
+    tcase_add_test(over, begins_nothing_more_within_a_call_of_a_thread_at_a_stop);
     tcase_add_test(over, interrupts_a_task_that_does_not_await);
     tcase_add_test(over, interrupts_a_stream_in_its_step);
     tcase_add_test(over, interrupts_a_request_that_is_about_to_run);

@@ -150,10 +150,11 @@ struct nested_work invoke_table_wait(struct invocation *invocation, unsigned lon
     session_lock();
     for (;;) {
         unsigned long long until_us = 0;
-        work.job = session.stopping ? NULL : job_first_nested(invocation);
+        bool ends = session.stopping || session.ending;
+        work.job = ends ? NULL : job_first_nested(invocation);
         if (work.job != NULL || invocation->answered || (own != NULL && job_abort_is_due(own)))
             break;
-        struct stream *stream = session.stopping ? NULL : stream_next_ready(invocation->number);
+        struct stream *stream = ends ? NULL : stream_next_ready(invocation->number);
         if (stream != NULL && main_is_stuck(&until_us)) {
             work.stream = stream;
             stream_enter(stream, thread);

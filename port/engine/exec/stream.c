@@ -2,7 +2,6 @@
 #include "exec/stream.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "exec/reply.h"
 #include "exec/stream_items.h"
@@ -15,9 +14,6 @@
 
 /* How long one stream is stepped before others have their turn. */
 #define SLICE_US 2000
-/* How long a stop waits for another thread to leave a stream, and how often it checks. */
-#define OTHERS_MAX_US 1000000
-#define OTHERS_LOOK_US 2000
 
 /* -- their lives -------------------------------------------------------------------------------------------------- */
 
@@ -231,48 +227,27 @@ void stream_step(struct stream *stream)
 }
 
 /* Enters a stream that no other thread steps, and returns it; NULL if there is none. Tasks have ended before. */
-static struct stream *enter_any(bool *others)
+static struct stream *enter_any(void)
 {
-    *others = false;
     session_lock();
     struct stream *stream = session.streams.first;
-    for (; stream != NULL && (stream->iterator == NULL || stream->stepping); stream = stream->next) {
-        *others = *others || stream->stepping;
-        if (stream->stepping && stream->context->job->abort != JOB_ABORT_STOPPED)
-            job_stop(stream->context->job);
-    }
+    while (stream != NULL && (stream->iterator == NULL || stream->stepping))
+        stream = stream->next;
     if (stream != NULL)
         stream_enter(stream, 0);
     session_unlock();
     return stream;
 }
 
-/* Gives the threads that step streams, and must end them, time to do so. */
-static void let_others_end(void)
-{
-    interrupt_run_handlers();
-    PyThreadState *thread = PyEval_SaveThread();
-    usleep(OTHERS_LOOK_US);
-    PyEval_RestoreThread(thread);
-}
-
 void stream_end_all(void)
 {
-    unsigned long long until = clock_us() + OTHERS_MAX_US;
-    bool others;
-    do {
-        struct stream *stream = enter_any(&others);
-        if (stream != NULL) {
-            struct context *before = context_switch(stream->context);
-            interrupt_set_shutdown(INTERRUPT_STOPPED);
-            end_stream(stream);
-            context_restore(before);
-        } else if (others) {
-            let_others_end();
-        } else {
-            return;
-        }
-    } while (!others || clock_us() < until);
+    struct stream *stream;
+    while ((stream = enter_any()) != NULL) {
+        struct context *before = context_switch(stream->context);
+        interrupt_set_shutdown(INTERRUPT_STOPPED);
+        end_stream(stream);
+        context_restore(before);
+    }
 }
 
 /* -- for event_loop.py -------------------------------------------------------------------------------------------- */

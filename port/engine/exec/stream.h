@@ -21,7 +21,8 @@ bool stream_begin(struct context *context, PyObject *value);
 /* Goes on with a stream that was entered, until the thread has other work. */
 void stream_step(struct stream *stream);
 
-/* Ends all streams with an error of kind `shutdown`. On the main thread, outside of any step. */
+/* Ends all streams that no other thread steps, with an error of kind `shutdown`. On the main thread, outside of any
+ * step. */
 void stream_end_all(void);
 
 /* Attaches a stream to a task: its items are sent as those of this request, until the task ends. */

@@ -39,6 +39,7 @@ struct session {
     struct jobs jobs;
     struct handoff handoff;
     pthread_cond_t room; /* the queue may have room again */
+    bool ending;         /* the session ends: nothing more begins on other threads than the main one */
     bool closed;         /* a stop was served: no request runs any more */
     bool stopping;       /* the requests have had their time after the end of the input */
     struct {

@@ -228,6 +228,7 @@ static bool stop_threads(void)
 {
     session_lock();
     bool any = session.jobs.replying > 0;
+    session.ending = true;
     for (struct job *job = session.jobs.active.first; job != NULL; job = job->next) {
         if (job->thread == 0)
             continue;
