@@ -6,24 +6,18 @@
 
 #include "os/clock.h"
 
-bool thread_start_joinable(pthread_t *thread, void *(*function)(void *argument), void *argument)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(thread, NULL, function, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
-    return error == 0;
-}
-
 bool thread_start(void *(*function)(void *argument), void *argument)
 {
     pthread_t thread;
-    bool started = thread_start_joinable(&thread, function, argument);
-    if (started)
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&thread, NULL, function, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    if (error == 0)
         pthread_detach(thread);
-    return started;
+    return error == 0;
 }
 
 void thread_condition_init(pthread_cond_t *condition)

@@ -9,9 +9,6 @@
  * if the system has no more threads. */
 bool thread_start(void *(*function)(void *argument), void *argument);
 
-/* The same for a thread that the caller joins. */
-bool thread_start_joinable(pthread_t *thread, void *(*function)(void *argument), void *argument);
-
 /* Initialises a condition whose waits are measured on the clock of clock_us. */
 void thread_condition_init(pthread_cond_t *condition);
 

@@ -2,11 +2,9 @@
  * segment that they lie in. */
 #include "shm/large_binary.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "os/thread.h"
 #include "python/errors.h"
 #include "python/py_api.h"
 #include "shm/segment.h"
@@ -17,9 +15,6 @@
 #define PIN_SIZE ((size_t)64 * 1024)
 /* Copies of this size release the GIL, so that other Python threads run meanwhile. */
 #define UNLOCKED_COPY ((size_t)1024 * 1024)
-/* One core does not use all of the memory's speed: copies of this size are shared with a second thread. (128 MiB out of
- * an array that Python keeps: 24 to 32 ms by two, 32 to 37 ms by one, the BEAM's reading included.) */
-#define SHARED_COPY ((size_t)16 * 1024 * 1024)
 
 /* The array grows by powers of two: at a power of two it is full. */
 static bool note_lease(struct message *message, unsigned long long number)
@@ -35,31 +30,6 @@ static bool note_lease(struct message *message, unsigned long long number)
     return true;
 }
 
-struct half {
-    unsigned char *to;
-    const unsigned char *from;
-    size_t length;
-};
-
-static void *copy_half(void *argument)
-{
-    const struct half *half = argument;
-    memcpy(half->to, half->from, half->length);
-    return NULL;
-}
-
-static void copy_by_two(unsigned char *to, const unsigned char *from, size_t length)
-{
-    pthread_t helper;
-    struct half first = {to, from, length / 2};
-    if (length < SHARED_COPY || !thread_start_joinable(&helper, copy_half, &first)) {
-        memcpy(to, from, length);
-        return;
-    }
-    memcpy(to + first.length, from + first.length, length - first.length);
-    pthread_join(helper, NULL);
-}
-
 static void copy(unsigned char *to, const void *from, size_t length)
 {
     if (length < UNLOCKED_COPY) {
@@ -67,7 +37,7 @@ static void copy(unsigned char *to, const void *from, size_t length)
         return;
     }
     PyThreadState *thread = PyEval_SaveThread();
-    copy_by_two(to, from, length);
+    memcpy(to, from, length);
     PyEval_RestoreThread(thread);
 }
 
