@@ -33,7 +33,7 @@ GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test de
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 # What this make was given; where it is not what the last one was given, all is made anew.
 GIVEN := $(strip $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) \
-	$(NUMPY_INCLUDE) $(ERL_EI_INCLUDE_DIR) $(ERL_EI_LIBDIR))
+	$(ERL_EI_INCLUDE_DIR) $(ERL_EI_LIBDIR))
 PYTHON_GIVEN := $(PYTHON)
 ifneq ($(shell cat $(BUILD)/given 2>/dev/null),$(GIVEN))
 $(shell mkdir -p $(BUILD) && printf '%s\n' '$(subst ','\'',$(GIVEN))' >$(BUILD)/given)
@@ -51,8 +51,7 @@ COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WA
 	$(if $(PORTABLE),-DPYTHONX_PORTABLE) '-ffile-prefix-map=$(CURDIR)=.' -fPIC -fvisibility=hidden \
 	-fstack-protector-strong -pthread -MMD -MP -Iport -Iport/engine -isystem $(EI_INCLUDE)
 # CPython's stable ABI from 3.11 on: one build serves every later version.
-PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -I$(BUILD)/generated \
-	$(if $(NUMPY_INCLUDE),-DPYTHONX_WITH_NUMPY -isystem $(NUMPY_INCLUDE))
+PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -I$(BUILD)/generated
 # Python's symbols stay undefined in the engine: they come from the libpython that the launcher has loaded.
 ifeq ($(SYSTEM),Darwin)
 ENGINE_LINK := -bundle -undefined dynamic_lookup

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints what the Makefile needs to know of this machine: which Python to build and test with, and where ei is.
-# Variables that are set already (PYTHON, PYTHON_INCLUDE, NUMPY_INCLUDE, ERL_EI_INCLUDE_DIR, ERL_EI_LIBDIR) are used as
+# Variables that are set already (PYTHON, PYTHON_INCLUDE, ERL_EI_INCLUDE_DIR, ERL_EI_LIBDIR) are used as
 # they are: when cross-compiling, they name the headers and libraries of the other machine.
 set -u
 
@@ -49,14 +49,7 @@ print(f"PYTHON := {sys.executable}")
 print(f"PYTHON_EMBED := -L{var('LIBDIR')} -Wl,-rpath,{var('LIBDIR')} -lpython{var('LDVERSION')}")
 if not os.environ.get("PYTHON_INCLUDE"):
     print(f"PYTHON_INCLUDE := {sysconfig.get_path('include')}")
-    if not os.environ.get("NUMPY_INCLUDE"):
-        try:
-            import numpy
-            print(f"NUMPY_INCLUDE := {numpy.get_include()}")
-        except ImportError:
-            pass # the build works without it
 END
 [ -z "${PYTHON_INCLUDE:-}" ] || echo "PYTHON_INCLUDE := $PYTHON_INCLUDE"
-[ -z "${NUMPY_INCLUDE:-}" ] || echo "NUMPY_INCLUDE := $NUMPY_INCLUDE"
 echo "EI_INCLUDE := $ERL_EI_INCLUDE_DIR"
 echo "EI_LIBDIR := $ERL_EI_LIBDIR"

@@ -2,21 +2,19 @@
  * thread. */
 #include "numpy/numpy_allocator.h"
 
-#ifdef PYTHONX_WITH_NUMPY
+#include <stdint.h>
+#include <string.h>
 
-#    include <stdint.h>
-#    include <string.h>
-
-#    include "numpy/numpy_api.h"
-#    include "numpy/numpy_headers.h"
-#    include "shm/segment.h"
+#include "numpy/numpy_abi.h"
+#include "numpy/numpy_api.h"
+#include "shm/segment.h"
 
 /* Smaller arrays are quick to copy. */
-#    define SIZE_MIN ((size_t)256 * 1024)
+#define SIZE_MIN ((size_t)256 * 1024)
 /* Segments begin at a page boundary, unlike nearly all other memory. */
-#    define PAGE_MIN 4096
+#define PAGE_MIN 4096
 
-static const PyDataMemAllocator *standard; /* NumPy's own; NULL: no handler was installed */
+static const struct numpy_allocator *standard; /* NumPy's own; NULL: no handler was installed */
 
 static bool may_be_segment(const void *bytes)
 {
@@ -27,7 +25,7 @@ static void *allocate(void *context, size_t size)
 {
     (void)context;
     void *bytes = size < SIZE_MIN ? NULL : segment_allocate(size);
-    return bytes != NULL ? bytes : standard->malloc(standard->ctx, size);
+    return bytes != NULL ? bytes : standard->allocate(standard->context, size);
 }
 
 static void *allocate_zeroed(void *context, size_t count, size_t size)
@@ -35,7 +33,7 @@ static void *allocate_zeroed(void *context, size_t count, size_t size)
     (void)context;
     size_t whole;
     void *bytes = __builtin_mul_overflow(count, size, &whole) || whole < SIZE_MIN ? NULL : segment_allocate(whole);
-    return bytes != NULL ? memset(bytes, 0, whole) : standard->calloc(standard->ctx, count, size);
+    return bytes != NULL ? memset(bytes, 0, whole) : standard->allocate_zeroed(standard->context, count, size);
 }
 
 /* NumPy's size may differ from that of the segment, so it is not used. */
@@ -43,14 +41,14 @@ static void release(void *context, void *bytes, size_t size)
 {
     (void)context;
     if (!may_be_segment(bytes) || !segment_free(bytes))
-        standard->free(standard->ctx, bytes, size);
+        standard->release(standard->context, bytes, size);
 }
 
 static void *reallocate(void *context, void *bytes, size_t size)
 {
     size_t there = bytes != NULL && may_be_segment(bytes) ? segment_allocated(bytes) : 0;
     if (there == 0)
-        return standard->realloc(standard->ctx, bytes, size);
+        return standard->reallocate(standard->context, bytes, size);
     if (size <= there && size >= SIZE_MIN)
         return bytes;
     void *moved = allocate(context, size);
@@ -63,19 +61,20 @@ static void *reallocate(void *context, void *bytes, size_t size)
 
 /* -- the handler -------------------------------------------------------------------------------------------------- */
 
-static PyDataMem_Handler handler = {"pythonx_segments", 1, {NULL, allocate, allocate_zeroed, reallocate, release}};
-
-#    define HANDLER_NAME "mem_handler" /* what NumPy expects of the capsule */
+static struct numpy_handler handler = {"pythonx_segments", 1, {NULL, allocate, allocate_zeroed, reallocate, release}};
 
 /* A handler that other code has chosen is kept. */
 static void install(void)
 {
-    PyObject *current = PyDataMem_GetHandler(), *capsule = NULL, *previous = NULL;
-    PyDataMem_Handler *own = PyCapsule_GetPointer(PyDataMem_DefaultHandler, HANDLER_NAME);
-    if (current != NULL && own != NULL && current == PyDataMem_DefaultHandler) {
-        capsule = PyCapsule_New(&handler, HANDLER_NAME, NULL);
+    numpy_set_handler *set_handler = (numpy_set_handler *)numpy_abi_table[NUMPY_SET_HANDLER];
+    numpy_get_handler *get_handler = (numpy_get_handler *)numpy_abi_table[NUMPY_GET_HANDLER];
+    PyObject *usual = *(PyObject **)numpy_abi_table[NUMPY_DEFAULT_HANDLER];
+    PyObject *current = get_handler(), *capsule = NULL, *previous = NULL;
+    const struct numpy_handler *own = PyCapsule_GetPointer(usual, NUMPY_HANDLER_NAME);
+    if (current != NULL && own != NULL && current == usual) {
+        capsule = PyCapsule_New(&handler, NUMPY_HANDLER_NAME, NULL);
         standard = &own->allocator;
-        previous = capsule == NULL ? NULL : PyDataMem_SetHandler(capsule);
+        previous = capsule == NULL ? NULL : set_handler(capsule);
     }
     PyErr_Clear();
     Py_XDECREF(current);
@@ -110,26 +109,13 @@ bool numpy_allocator_is_temporary(PyObject *array, Py_ssize_t references)
 {
     if (standard == NULL)
         return false;
-    while (PyArray_CheckExact(array) && Py_REFCNT(array) == references) {
-        PyObject *base = PyArray_BASE((PyArrayObject *)array);
-        if (base == NULL)
-            return PyArray_CHKFLAGS((PyArrayObject *)array, NPY_ARRAY_OWNDATA);
-        array = base;
+    const void *array_type = numpy_abi_table[NUMPY_ARRAY_TYPE];
+    while (Py_TYPE(array) == array_type && Py_REFCNT(array) == references) {
+        const struct numpy_array *fields = (const struct numpy_array *)array;
+        if (fields->base == NULL)
+            return (fields->flags & NUMPY_OWNS_DATA) != 0;
+        array = fields->base;
         references = 1; /* the view's */
     }
     return false;
 }
-
-#else
-
-void numpy_allocator_offer(void)
-{
-}
-
-bool numpy_allocator_is_temporary(PyObject *array, Py_ssize_t references)
-{
-    (void)array, (void)references;
-    return false;
-}
-
-#endif

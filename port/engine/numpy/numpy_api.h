@@ -7,8 +7,8 @@
 
 #include "python/py_api.h"
 
-/* Returns false if there is no such API: the engine was built without NumPy's headers, or the NumPy at run time has
- * another ABI. Never leaves an error set. */
+/* Returns false if there is no such API: NumPy cannot be imported, is older than 1.22, or has a newer ABI than that of
+ * NumPy 2. Never leaves an error set. */
 bool numpy_api_load(void);
 
 /* Returns a new reference to a writable C-contiguous array of `rank` dimensions that lies at `bytes` and keeps `owner`
