@@ -43,6 +43,7 @@
     POINT(invoke_sent)                                                                                                 \
     POINT(invoke_over)                                                                                                 \
     POINT(nested_taken)                                                                                                \
+    POINT(thread_has_work)                                                                                             \
     POINT(job_becomes_task)                                                                                            \
     POINT(task_done)                                                                                                   \
     POINT(loop_woken)                                                                                                  \

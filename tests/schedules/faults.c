@@ -1,5 +1,5 @@
 /* Drives the interleavings that once lost replies, ended sessions or hit the wrong request, each on purpose.
- * CK_RUN_SUITE=name runs one suite, CK_RUN_CASE=name one case; FAULTS_ROUNDS=N runs each test N times. */
+ * CK_RUN_SUITE=name runs one suite, CK_RUN_CASE=name one case. */
 #include <stdlib.h>
 
 #include "faults.h"

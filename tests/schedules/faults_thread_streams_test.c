@@ -114,18 +114,19 @@ START_TEST(made_within_a_call_of_a_thread_is_stepped_by_the_main_thread)
 }
 END_TEST
 
-/* The signal that makes the main thread check for the stream comes before its read: only a second one reaches it. */
+/* The signal that makes the main thread check for the stream comes before its read: only a second one reaches it. The
+ * thread is held without the GIL, which the main thread needs. */
 START_TEST(begins_as_the_main_thread_is_about_to_read)
 {
     start_calling_thread();
     hold_execution();
-    hold("stream_begins");
+    hold("thread_has_work");
     send_together("{within, {1, nil}, {stream, 5, '(on_main() for _ in range(2))'}}", "{next, 5, 9}");
     all_is_read();
     stop_before_read();
-    reached("stream_begins");
+    reached("thread_has_work");
     hold_timer();
-    release("stream_begins");
+    release("thread_has_work");
     reached("timer_fired"); /* to send the signal again */
     release("main_before_read");
     release("timer_fired");

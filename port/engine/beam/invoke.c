@@ -30,6 +30,7 @@ static int run_until_answered(struct invocation *invocation)
     for (;;) {
         PyThreadState *thread = PyEval_SaveThread();
         struct nested_work work = invoke_table_wait(invocation, ident);
+        SCHEDULE_POINT(thread_has_work);
         PyEval_RestoreThread(thread);
         if (work.job != NULL)
             execute_nested(work.job);
