@@ -1,7 +1,10 @@
 /* Loads the engine's Python files from embedded_files.h, which is generated: one row for each .py file. */
 #include "python/embedded.h"
 
+#include <stdbool.h>
 #include <string.h>
+
+#include "os/std_fds.h"
 
 static const struct {
     const char *name;
@@ -18,7 +21,38 @@ static const char *find_source(const char *name)
     return NULL;
 }
 
-PyObject *embedded_load(const char *name)
+/* -- one thread at a time ----------------------------------------------------------------------------------------- */
+
+static PyThread_type_lock loading; /* held by the thread that runs a file for the first time */
+static unsigned long loader;       /* that thread; 0: none */
+
+/* A file imports modules, which lets other threads run: these must not get the module as it is by then. A file may load
+ * another one. Returns whether the lock was taken, and must be released. */
+static bool begin_load(void)
+{
+    unsigned long thread = PyThread_get_thread_ident();
+    if (loader == thread || std_fds_forked())
+        return false;
+    if (loading == NULL && (loading = PyThread_allocate_lock()) == NULL)
+        return false;
+    if (!PyThread_acquire_lock(loading, NOWAIT_LOCK)) {
+        PyThreadState *state = PyEval_SaveThread();
+        PyThread_acquire_lock(loading, WAIT_LOCK);
+        PyEval_RestoreThread(state);
+    }
+    loader = thread;
+    return true;
+}
+
+static void end_load(void)
+{
+    loader = 0;
+    PyThread_release_lock(loading);
+}
+
+/* -- loading ------------------------------------------------------------------------------------------------------ */
+
+static PyObject *load(const char *name)
 {
     PyObject *module_name = PyUnicode_FromFormat("_pythonx_%s", name);
     PyObject *file = PyUnicode_FromFormat("<pythonx_port %s.py>", name);
@@ -37,5 +71,14 @@ done:
     Py_XDECREF(code);
     Py_XDECREF(file);
     Py_XDECREF(module_name);
+    return module;
+}
+
+PyObject *embedded_load(const char *name)
+{
+    bool taken = begin_load();
+    PyObject *module = load(name);
+    if (taken)
+        end_load();
     return module;
 }

@@ -5,7 +5,7 @@
 #include "python/py_api.h"
 
 /* Returns a new reference to the module `_pythonx_<name>`, which runs <name>.py the first time; NULL with an error
- * set. */
+ * set. Another thread that loads a file meanwhile is waited for. */
 PyObject *embedded_load(const char *name);
 
 #endif

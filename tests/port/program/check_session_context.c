@@ -119,6 +119,30 @@ START_TEST(shows_what_runs_while_that_ends)
 }
 END_TEST
 
+/* -- the engine's own files ---------------------------------------------------------------------------------------- */
+
+/* The file of the event loop imports asyncio: meanwhile the main thread needs it, too. */
+START_TEST(awaits_while_another_thread_loads_the_event_loop)
+{
+    struct session *session = SESSION();
+    session_send(session, "{eval, 5, %s}",
+                 "import erlang, sys, threading, time\n"
+                 "entered = threading.Event()\n"
+                 "class Slow:\n"
+                 "    def find_spec(self, name, path=None, target=None):\n"
+                 "        if name == 'asyncio':\n"
+                 "            entered.set()\n"
+                 "            time.sleep(0.2)\n"
+                 "sys.meta_path.insert(0, Slow())\n"
+                 "threading.Thread(target=lambda: erlang.call_async('m', 'f').close()).start()\n"
+                 "async def value(): return entered.is_set()\n"
+                 "entered.wait(5)\n"
+                 "value()");
+    session_expect(session, "{ok,5,true}");
+    session_end(session, 0);
+}
+END_TEST
+
 Suite *session_context_suite(void)
 {
     int pythons = pythons_count();
@@ -129,6 +153,7 @@ Suite *session_context_suite(void)
     tcase_add_loop_test(tcase, keeps_the_order_beside_a_nested_await, 0, pythons);
     tcase_add_loop_test(tcase, shows_what_runs_while_that_ends, 0, pythons);
     tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, awaits_while_another_thread_loads_the_event_loop, 0, pythons_count());
     suite_add_tcase(suite, tcase);
     return suite;
 }
