@@ -29,7 +29,7 @@ VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
-GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan schedules model fuzz portability
+GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan schedules model fuzz portability worlds
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 # What this make was given; where it is not what the last one was given, all is made anew.
 GIVEN := $(strip $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) \
@@ -163,6 +163,12 @@ demo: tools ## see it work: Python from Elixir, in a process of its own
 	@$(MAKE) --no-print-directory -s all
 	@$(MIX) run examples/demo.exs
 
+WORLDS ?= bookworm trixie forky
+
+.PHONY: worlds
+worlds: ## run demo and test in bare Debian roots; the table goes to tests/WORLDS.md
+	@sh tests/scripts/worlds.sh '$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pythonx_port/worlds' $(WORLDS)
+
 .PHONY: portability
 portability: ## compile with every compiler that is here, for other systems, too
 	@mkdir -p build/portability && sh tests/scripts/cross_compile.sh
@@ -269,6 +275,7 @@ SOURCES := $(wildcard port/*/*.[ch] port/*/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[
 
 .PHONY: check
 check: all ## check formats, includes and words, and read the code with clang-tidy and cppcheck
+	@sh port/scripts/install_tools.sh check
 	@sh tests/scripts/check_rooms.sh
 	@sh tests/scripts/check_words.sh
 	@clang-format --dry-run -Werror $(SOURCES)
@@ -320,14 +327,15 @@ rpm: dist ## build source and binary RPM of the last commit, below build/rpm
 		$(BUILD)/$(DIST).tar.gz
 
 .PHONY: setup
-setup: tools ## install what building and testing need, where it is missing
+setup: ## install what building and testing need, where it is missing
+	@sh port/scripts/install_tools.sh test
 	@sh port/scripts/install_tools.sh wishes
 	@$(MAKE) --no-print-directory -s venvs
 
-# The compilers and libraries, without the packages that only tests need.
+# What building and the demo need.
 .PHONY: tools
 tools:
-	@sh port/scripts/install_tools.sh
+	@sh port/scripts/install_tools.sh build
 
 .PHONY: venvs
 venvs:
