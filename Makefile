@@ -19,6 +19,14 @@ endif
 STRIP ?= $(CROSSCOMPILE)-strip
 endif
 STRIP ?= strip$(if $(filter Darwin,$(SYSTEM)), -x)
+# mix and the environments of the tests need a home; services and containers may have none.
+ifeq ($(HOME),)
+export HOME := $(or $(shell getent passwd "$$(id -u)" 2>/dev/null | cut -d: -f6),/tmp)
+endif
+
+# For the shell, whatever characters a path has.
+quoted = '$(subst ','\'',$(1))'
+
 # Where Mix wants what a release shall have; what is there is stripped, build/ keeps the symbols.
 PRIV ?= priv
 # The compiler writes down $PWD, which may be another name of this folder.
@@ -36,7 +44,7 @@ GIVEN := $(strip $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(P
 	$(ERL_EI_INCLUDE_DIR) $(ERL_EI_LIBDIR))
 PYTHON_GIVEN := $(PYTHON)
 ifneq ($(shell cat $(BUILD)/given 2>/dev/null),$(GIVEN))
-$(shell mkdir -p $(BUILD) && printf '%s\n' '$(subst ','\'',$(GIVEN))' >$(BUILD)/given)
+$(shell mkdir -p $(BUILD) && printf '%s\n' $(call quoted,$(GIVEN)) >$(BUILD)/given)
 endif
 include $(CONFIG)
 endif
@@ -48,7 +56,7 @@ WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wconversion -Wstrict-prototypes -W
 	-Wcast-qual -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wnull-dereference
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COMMON_FLAGS = -std=c11 -D_GNU_SOURCE -DPYTHONX_PORT_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANITIZE_FLAGS) \
-	$(if $(PORTABLE),-DPYTHONX_PORTABLE) '-ffile-prefix-map=$(CURDIR)=.' -fPIC -fvisibility=hidden \
+	$(if $(PORTABLE),-DPYTHONX_PORTABLE) $(call quoted,-ffile-prefix-map=$(CURDIR)=.) -fPIC -fvisibility=hidden \
 	-fstack-protector-strong -pthread -MMD -MP -Iport -Iport/engine -isystem $(EI_INCLUDE)
 # CPython's stable ABI from 3.11 on: one build serves every later version.
 PYTHON_FLAGS = -DPy_LIMITED_API=0x030b0000 -isystem $(PYTHON_INCLUDE) -I$(BUILD)/generated
@@ -73,8 +81,8 @@ SCRIPT := $(BUILD)/pythonx_terms.escript
 
 .PHONY: all
 all: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## build the port program and its engine
-	@mkdir -p '$(PRIV)' && for file in $^; do \
-		place='$(PRIV)'/$$(basename $$file); new=$$place.$$$$; cp $$file "$$new" || exit 1; \
+	@mkdir -p $(call quoted,$(PRIV)) && for file in $^; do \
+		place=$(call quoted,$(PRIV))/$$(basename $$file); new=$$place.$$$$; cp $$file "$$new" || exit 1; \
 		case $$file in *.escript) ;; *) $(STRIP) "$$new" || exit 1 ;; esac; \
 		if cmp -s "$$new" "$$place"; then rm "$$new"; else mv -f "$$new" "$$place"; fi || exit 1; done
 
@@ -142,11 +150,11 @@ $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER)) 
 
 .PHONY: test-port
 test-port: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) $(CHECK_PORT) ## run the Check tests of port/
-	PYTHONX_PORT=$(abspath $(PROGRAM)) sh tests/scripts/run_port_tests.sh $(CHECK_PORT) $(PYTHON)
+	PYTHONX_PORT="$$(realpath $(PROGRAM))" sh tests/scripts/run_port_tests.sh $(CHECK_PORT) $(PYTHON)
 
 # The library's tests and the demo run the port program that was just built, under a Python that has NumPy; the tests
 # under the one with all packages, where there is one. A make that a test calls shall be given what this one was.
-mix_under = PYTHONX_PORT_SKIP_MAKE=1 PYTHON='$(PYTHON_GIVEN)' PYTHONX_PYTHON="$${PYTHONX_PYTHON:-$(1)}" mix
+mix_under = PYTHONX_PORT_SKIP_MAKE=1 PYTHON=$(call quoted,$(PYTHON_GIVEN)) PYTHONX_PYTHON="$${PYTHONX_PYTHON:-$(1)}" mix
 MIX = $(call mix_under,$(PYTHON))
 PACKAGES = $(shell sh tests/scripts/test_venvs.sh $(PYTHON) packages)
 
@@ -167,7 +175,7 @@ WORLDS ?= bookworm trixie forky
 
 .PHONY: worlds
 worlds: ## run demo and test in bare Debian roots; the table goes to tests/WORLDS.md
-	@sh tests/scripts/worlds.sh '$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pythonx_port/worlds' $(WORLDS)
+	@sh tests/scripts/worlds.sh $(call quoted,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pythonx_port/worlds) $(WORLDS)
 
 .PHONY: portability
 portability: ## compile with every compiler that is here, for other systems, too
@@ -214,8 +222,8 @@ $(BUILD)/mixed_load: $(MIXED_LOAD) $(BUILD)/obj/tests/terms.o $(COMMON)
 .PHONY: run-schedules
 run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/faults $(BUILD)/mixed_load
 	$(BUILD)/schedule_test
-	PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS=$(PYTHON) $(BUILD)/faults
-	$(if $(PACKAGES),PYTHONX_PORT=$(abspath $(PROGRAM)) PYTHONX_TEST_PYTHONS=$(PACKAGES)/bin/python3 \
+	PYTHONX_PORT="$$(realpath $(PROGRAM))" PYTHONX_TEST_PYTHONS=$(PYTHON) $(BUILD)/faults
+	$(if $(PACKAGES),PYTHONX_PORT="$$(realpath $(PROGRAM))" PYTHONX_TEST_PYTHONS=$(PACKAGES)/bin/python3 \
 		CK_RUN_SUITE=aborts $(BUILD)/faults) # with uvloop
 	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) \
 		$(if $(filter thread,$(SANITIZE)),--without spin$(COMMA)context$(COMMA)fork$(COMMA)fork_stream) \
@@ -301,17 +309,17 @@ ROOT = $(DESTDIR)$(PREFIX)
 
 .PHONY: install
 install: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## install below $(DESTDIR)$(PREFIX)
-	$(INSTALL) -d '$(ROOT)/bin' '$(ROOT)/lib/pythonx_port' '$(ROOT)/share/man/man1'
-	$(INSTALL) -m 755 $(PROGRAM) '$(ROOT)/bin/pythonx_port'
-	$(INSTALL) -m 755 $(ENGINE_SO) '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
-	$(INSTALL) -m 644 $(SCRIPT) '$(ROOT)/lib/pythonx_port/pythonx_terms.escript'
-	$(STRIP) '$(ROOT)/bin/pythonx_port' '$(ROOT)/lib/pythonx_port/pythonx_engine.so'
-	$(INSTALL) -m 644 port/pythonx_port.1 '$(ROOT)/share/man/man1/pythonx_port.1'
+	$(INSTALL) -d $(call quoted,$(ROOT)/bin) $(call quoted,$(ROOT)/lib/pythonx_port) $(call quoted,$(ROOT)/share/man/man1)
+	$(INSTALL) -m 755 $(PROGRAM) $(call quoted,$(ROOT)/bin/pythonx_port)
+	$(INSTALL) -m 755 $(ENGINE_SO) $(call quoted,$(ROOT)/lib/pythonx_port/pythonx_engine.so)
+	$(INSTALL) -m 644 $(SCRIPT) $(call quoted,$(ROOT)/lib/pythonx_port/pythonx_terms.escript)
+	$(STRIP) $(call quoted,$(ROOT)/bin/pythonx_port) $(call quoted,$(ROOT)/lib/pythonx_port/pythonx_engine.so)
+	$(INSTALL) -m 644 port/pythonx_port.1 $(call quoted,$(ROOT)/share/man/man1/pythonx_port.1)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f '$(ROOT)/bin/pythonx_port' '$(ROOT)/share/man/man1/pythonx_port.1'
-	rm -rf '$(ROOT)/lib/pythonx_port'
+	rm -f $(call quoted,$(ROOT)/bin/pythonx_port) $(call quoted,$(ROOT)/share/man/man1/pythonx_port.1)
+	rm -rf $(call quoted,$(ROOT)/lib/pythonx_port)
 
 DIST := pythonx_port-$(VERSION)
 
@@ -323,7 +331,7 @@ dist: ## pack the sources of the last commit, as build/pythonx_port-VERSION.tar.
 # Debian's rpmbuild knows nothing of what dpkg has installed.
 .PHONY: rpm
 rpm: dist ## build source and binary RPM of the last commit, below build/rpm
-	rpmbuild -ta --define '_topdir $(abspath $(BUILD))/rpm' $(if $(wildcard /etc/debian_version),--nodeps) \
+	rpmbuild -ta --define "_topdir $$(realpath $(BUILD))/rpm" $(if $(wildcard /etc/debian_version),--nodeps) \
 		$(BUILD)/$(DIST).tar.gz
 
 .PHONY: setup

@@ -18,27 +18,38 @@
 
 #define ENGINE_FILE "pythonx_engine.so"
 
-/* Returns the path of the launcher's own file, resolved, or NULL if the system does not give it. */
+#ifdef __APPLE__
 static char *find_own_path(void)
 {
-#ifdef __APPLE__
     char path[PATH_MAX];
     uint32_t size = sizeof path;
     return _NSGetExecutablePath(path, &size) == 0 ? realpath(path, NULL) : NULL;
-#elif defined(PLATFORM_IS_LINUX)
-    return realpath("/proc/self/exe", NULL);
+}
 #else
+/* Most systems return the name by which the program was called. */
+static char *find_path_called(void)
+{
     static const char here = 0;
     Dl_info file;
     if (dladdr(&here, &file) == 0)
         return NULL;
-    /* Some systems return the name by which the program was called. */
     char *path = strchr(file.dli_fname, '/') == NULL ? interpreter_on_path(file.dli_fname) : strdup(file.dli_fname);
     char *resolved = path == NULL ? NULL : realpath(path, NULL);
     free(path);
     return resolved;
-#endif
 }
+
+/* Returns the path of the launcher's own file, resolved, or NULL if the system does not give it. A chroot may have no
+ * /proc. */
+static char *find_own_path(void)
+{
+    char *path = NULL;
+#    ifdef PLATFORM_IS_LINUX
+    path = realpath("/proc/self/exe", NULL);
+#    endif
+    return path != NULL ? path : find_path_called();
+}
+#endif
 
 char *loader_file_path(const char *name)
 {

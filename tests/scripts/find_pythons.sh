@@ -15,7 +15,7 @@ candidates() {
     for name in python3 python3.11 python3.12 python3.13 python3.14; do
         command -v "$name"
     done
-    ls /usr/bin/python3 /usr/local/bin/python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python3 2>/dev/null
+    ls /usr/bin/python3 /usr/local/bin/python3 "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/*/bin/python3 2>/dev/null
 }
 
 candidates | while read -r python; do
