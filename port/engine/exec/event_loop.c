@@ -17,6 +17,7 @@
 
 static event_loop_work *work;
 static PyObject *module; /* event_loop.py, once it was needed */
+static atomic_bool is_loaded; /* the same, for a main thread without the GIL: another thread may load it */
 static bool leaving;
 
 void event_loop_start(event_loop_work *function)
@@ -26,7 +27,7 @@ void event_loop_start(event_loop_work *function)
 
 bool event_loop_is_loaded(void)
 {
-    return module != NULL;
+    return atomic_load(&is_loaded);
 }
 
 /* Imports asyncio, which is the engine's work, and must not be cut short. */
@@ -46,6 +47,7 @@ static bool load(void)
         Py_XDECREF(loaded);
     else
         module = loaded;
+    atomic_store(&is_loaded, module != NULL);
     return module != NULL;
 }
 
