@@ -1,36 +1,42 @@
-/* Lists the suites that check_main.c runs, each from the file named for it. */
+/* Lists the suites that check_main.c runs, each from the file named for it; those that take longest come first, as they
+ * run side by side. */
 #ifndef PYTHONX_TESTS_SUITES_H
 #define PYTHONX_TESTS_SUITES_H
 
 #include <check.h>
 
-Suite *term_suite(void);
-Suite *term_check_suite(void);
-Suite *frame_suite(void);
-Suite *message_suite(void);
-Suite *request_suite(void);
-Suite *job_suite(void);
-Suite *writer_suite(void);
-Suite *options_suite(void);
-Suite *interpreter_suite(void);
-Suite *decode_suite(void);
-Suite *encode_suite(void);
-Suite *vectors_suite(void);
-Suite *segment_suite(void);
-Suite *poller_suite(void);
-Suite *tensor_suite(void);
-Suite *memory_suite(void);
-Suite *session_suite(void);
-Suite *session_memory_suite(void);
-Suite *session_bulk_suite(void);
-Suite *session_control_suite(void);
-Suite *session_input_suite(void);
-Suite *session_ends_suite(void);
-Suite *session_answers_suite(void);
-Suite *session_forks_suite(void);
-Suite *session_context_suite(void);
-Suite *session_signals_suite(void);
-Suite *program_suite(void);
-Suite *terms_suite(void);
+#define SUITES(SUITE)                                                                                                  \
+    SUITE(session_control)                                                                                             \
+    SUITE(session_ends)                                                                                                \
+    SUITE(session_bulk)                                                                                                \
+    SUITE(session)                                                                                                     \
+    SUITE(program)                                                                                                     \
+    SUITE(session_input)                                                                                               \
+    SUITE(session_signals)                                                                                             \
+    SUITE(session_forks)                                                                                               \
+    SUITE(session_memory)                                                                                              \
+    SUITE(session_context)                                                                                             \
+    SUITE(session_answers)                                                                                             \
+    SUITE(terms)                                                                                                       \
+    SUITE(vectors)                                                                                                     \
+    SUITE(decode)                                                                                                      \
+    SUITE(encode)                                                                                                      \
+    SUITE(tensor)                                                                                                      \
+    SUITE(memory)                                                                                                      \
+    SUITE(segment)                                                                                                     \
+    SUITE(poller)                                                                                                      \
+    SUITE(term)                                                                                                        \
+    SUITE(term_check)                                                                                                  \
+    SUITE(frame)                                                                                                       \
+    SUITE(message)                                                                                                     \
+    SUITE(request)                                                                                                     \
+    SUITE(job)                                                                                                         \
+    SUITE(writer)                                                                                                      \
+    SUITE(options)                                                                                                     \
+    SUITE(interpreter)
+
+#define SUITE_DECLARE(name) Suite *name##_suite(void);
+SUITES(SUITE_DECLARE)
+#undef SUITE_DECLARE
 
 #endif
