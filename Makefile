@@ -226,7 +226,7 @@ run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/faults $(
 	$(if $(PACKAGES),PYTHONX_PORT="$$(realpath $(PROGRAM))" PYTHONX_TEST_PYTHONS=$(PACKAGES)/bin/python3 \
 		CK_RUN_SUITE=aborts $(BUILD)/faults) # with uvloop
 	$(BUILD)/mixed_load --python $(PYTHON) --seconds $(SCHEDULE_SECONDS) $(SCHEDULE_SEED:%=--seed %) \
-		$(if $(filter thread,$(SANITIZE)),--without spin$(COMMA)context$(COMMA)fork$(COMMA)fork_stream) \
+		$(if $(filter thread,$(SANITIZE)),--without spin$(COMMA)catch$(COMMA)context$(COMMA)fork$(COMMA)fork_stream) \
 		$(if $(filter address%,$(SANITIZE)),--without fork$(COMMA)fork_stream) --schedule $(PROGRAM)
 
 .PHONY: schedules
