@@ -172,10 +172,12 @@ demo: tools ## see it work: Python from Elixir, in a process of its own
 	@$(MIX) run examples/demo.exs
 
 WORLDS ?= bookworm trixie forky
+# Debian's name of another architecture, which runs under qemu; by default this machine's.
+ARCH ?=
 
 .PHONY: worlds
 worlds: ## run demo and test in bare Debian roots; the table goes to tests/WORLDS.md
-	@sh tests/scripts/worlds.sh $(call quoted,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pythonx_port/worlds) $(WORLDS)
+	@sh tests/scripts/worlds.sh $(call quoted,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pythonx_port/worlds) '$(ARCH)' $(WORLDS)
 
 .PHONY: portability
 portability: ## compile with every compiler that is here, for other systems, too

@@ -2,13 +2,14 @@
 # Runs `make demo` and `make test` of the last commit as a new user would, in bare Debian roots: one for each release
 # named, with nothing in it but make. Prints a table, and the commands' output goes to files below the cache. Needs root,
 # debootstrap, and unshare(1).
-#   worlds.sh CACHE [RELEASE...]
+#   worlds.sh CACHE ARCHITECTURE [RELEASE...]
+# For another architecture than this machine's, qemu-user-static must be installed; its table is printed only.
 # Bare roots and downloaded packages stay in CACHE; the root in which the commands run is new each time. Of this machine
 # the roots get how it reaches the network: resolv.conf, certificates, the configuration of pip, variables.
 set -u
 
-cache=$1
-shift
+cache=$1 arch=${2:-$(dpkg --print-architecture)}
+shift 2
 [ $# -gt 0 ] || set -- bookworm trixie forky
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 commit=$(git rev-parse --short HEAD) || exit 1
@@ -18,11 +19,16 @@ fail() {
     exit 1
 }
 
+native=
+[ "$arch" = "$(dpkg --print-architecture)" ] && native=yes
+cache=$cache/$arch
+output=$cache/output
+
 [ "$(id -u)" -eq 0 ] || fail "must be root, for debootstrap and chroot"
 for tool in debootstrap unshare; do
     command -v "$tool" >/dev/null || fail "needs $tool"
 done
-mkdir -p "$cache/archives/partial" "$cache/output" || exit 1
+mkdir -p "$cache/archives/partial" "$output" || exit 1
 
 # make_bare RELEASE: the root as debootstrap makes it, as a file.
 make_bare() {
@@ -33,9 +39,9 @@ make_bare() {
     # debootstrap may be older than the release.
     script=/usr/share/debootstrap/scripts/$1
     [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
-    echo "worlds: debootstrap $1"
-    debootstrap --variant=minbase --include=make "$1" "$new" "$mirror" "$script" >"$cache/output/$1-debootstrap" 2>&1 ||
-        fail "debootstrap failed: $cache/output/$1-debootstrap"
+    echo "worlds: debootstrap $1 for $arch"
+    debootstrap --arch="$arch" --variant=minbase --include=make "$1" "$new" "$mirror" "$script" >"$output/$1-debootstrap" 2>&1 ||
+        fail "debootstrap failed: $output/$1-debootstrap"
     tar -C "$new" -cf "$bare.new" . && mv "$bare.new" "$bare"
     rm -rf "$new"
 }
@@ -69,16 +75,16 @@ inside() {
 
 # run RELEASE USER COMMAND: a row of the table.
 run() {
-    output=$cache/output/$1-$2-$(echo "$3" | tr ' ' '-')
+    log=$output/$1-$2-$(echo "$3" | tr ' ' '-')
     started=$(date +%s)
-    if inside "$1" "$2" "$3" >"$output" 2>&1 </dev/null; then result=passed; else result="**failed**"; failed=1; fi
+    if inside "$1" "$2" "$3" >"$log" 2>&1 </dev/null; then result=passed; else result="**failed**"; failed=1; fi
     row="| $1 | $(chroot "$cache/$1.root" cat /etc/debian_version) | $2 | \`$3\` | $result | $(($(date +%s) - started)) s |"
     echo "$row"
-    echo "$row" >>"$cache/output/rows"
+    echo "$row" >>"$output/rows"
 }
 
 failed=
-: >"$cache/output/rows"
+: >"$output/rows"
 for release in "$@"; do
     make_bare "$release"
     make_root "$release"
@@ -89,7 +95,7 @@ for release in "$@"; do
     rm -rf "$cache/$release.root"
 done
 
-{
+[ -n "$native" ] && {
     echo "# Worlds"
     echo
     echo "\`make worlds\` runs the README's two commands in bare Debian roots, first as root, then as a user"
@@ -97,6 +103,6 @@ done
     echo
     echo "| release | Debian | user | command | result | time |"
     echo "| --- | --- | --- | --- | --- | --- |"
-    cat "$cache/output/rows"
+    cat "$output/rows"
 } >tests/WORLDS.md
 [ -z "$failed" ]
