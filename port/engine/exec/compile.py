@@ -15,6 +15,8 @@ def compile_part(part, file, mode):
 
 def compile_block(text, file, keep_value):
     """Returns (body, expression, awaits, file): code objects or None, and whether any of them must be awaited."""
+    if "\0" in text:
+        raise SyntaxError("source code string cannot contain null bytes")  # a ValueError before Python 3.11.4
     if not keep_value:
         body, expression = compile_part(text, file, "exec"), None
     else:
