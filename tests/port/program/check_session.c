@@ -690,13 +690,14 @@ static long blocks_of(struct session *session)
 
 START_TEST(keeps_no_memory)
 {
-    enum { ROUNDS = 600, NOISE = 500 };
+    enum { ROUNDS = 600 };
     struct session *session = SESSION();
     send_steady(session, ROUNDS); /* until the caches are full */
     long before = blocks_of(session);
     send_steady(session, ROUNDS);
     long after = blocks_of(session);
-    ck_assert_msg(after - before < NOISE, "%ld blocks more in %d rounds", after - before, ROUNDS);
+    /* What leaks does so at least once in each round; Python's own tables grow at times. */
+    ck_assert_msg(after - before < ROUNDS, "%ld blocks more in %d rounds", after - before, ROUNDS);
     session_end(session, 0);
 }
 END_TEST
