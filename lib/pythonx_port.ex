@@ -121,6 +121,7 @@ defmodule PythonxPort do
           env: Enumerable.t(),
           cd: Path.t(),
           memory_limit: pos_integer(),
+          oom_score_adj: -1000..1000,
           max_frame: pos_integer(),
           spin: non_neg_integer(),
           executable: Path.t(),
@@ -192,6 +193,10 @@ defmodule PythonxPort do
     * `:cd` – the directory to run in
     * `:memory_limit` – the most address space, in bytes, that the process may have: past it, Python raises a
       `MemoryError`
+    * `:oom_score_adj` – on Linux, how soon the kernel kills the process if memory runs out, from -1000 (never) to 1000.
+      By default it is raised to 500, unless it is higher, so that the session is killed and not the BEAM; to lower it
+      needs a privilege. Processes that Python starts inherit it. See the
+      [guide to containers](guides/containers.md)
     * `:max_frame` – the longest request, in bytes, that is accepted (4 GiB)
     * `:spin` – how long, in microseconds, Python watches for the next request before it sleeps (0): quicker answers
       for a processor that is kept busy

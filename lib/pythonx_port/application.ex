@@ -5,6 +5,8 @@ defmodule PythonxPort.Application do
 
   @impl true
   def start(_type, _args) do
+    PythonxPort.OomCounter.init()
+
     children = [
       PythonxPort.CrashFiles,
       {DynamicSupervisor, name: PythonxPort.SessionSupervisor, strategy: :one_for_one}

@@ -2,7 +2,7 @@ defmodule PythonxPort.Crash do
   @moduledoc false
   # How a Python process ended, as an error.
 
-  alias PythonxPort.{Error, Ticket}
+  alias PythonxPort.{Error, OomCounter, Ticket}
 
   # A process that a signal killed has 128 more than the signal's number as its exit status.
   @signal_base 128
@@ -35,30 +35,43 @@ defmodule PythonxPort.Crash do
   @typedoc "An exit status, or the reason that the port was closed with before one was known."
   @type exit :: non_neg_integer() | {:closed, term()}
 
+  @typedoc "What tells how the process ended: the file that Python reports a fatal signal in, and the kernel's count."
+  @type sources :: {Path.t() | nil, OomCounter.t() | nil}
+
   @doc "The error for an exit; takes the report that Python may have left, and removes it."
-  @spec error(exit(), Path.t() | nil) :: Error.t()
-  def error(exit, report_path) do
+  @spec error(exit(), sources()) :: Error.t()
+  def error(exit, {report_path, counter}) do
     report = take_report(report_path)
     signal = signal(exit, report)
+    # A process whose exit status is not known may have been killed so, too.
+    oom = (signal == :sigkill or (not is_integer(exit) and signal == nil)) and OomCounter.claim?(counter)
 
     %Error{
       kind: :crashed,
-      message: message(exit, signal),
+      message: if(oom, do: oom_message(), else: message(exit, signal)),
       exit_status: if(is_integer(exit), do: exit),
-      signal: signal,
+      signal: if(oom, do: :sigkill, else: signal),
+      cause: if(oom, do: :oom),
       traceback: report
     }
   end
 
   @doc "The same, where the session killed the process because of these requests."
-  @spec error(exit(), Path.t() | nil, [Ticket.t()]) :: Error.t()
-  def error(exit, report_path, []), do: error(exit, report_path)
+  @spec error(exit(), sources(), [Ticket.t()]) :: Error.t()
+  def error(exit, sources, []), do: error(exit, sources)
 
-  def error(exit, report_path, [ticket | _] = overdue) do
+  def error(exit, {report_path, _counter}, [ticket | _] = overdue) do
     message = "the Python process was killed: #{Ticket.overdue(ticket)}"
     # The port may be closed before it could tell how the process ended.
-    %{error(exit, report_path) | message: message, signal: :sigkill, overdue: Enum.map(overdue, & &1.token)}
+    %{
+      error(exit, {report_path, nil})
+      | message: message,
+        signal: :sigkill,
+        overdue: Enum.map(overdue, & &1.token)
+    }
   end
+
+  defp oom_message, do: "the Python process was killed for want of memory (SIGKILL, by the kernel)"
 
   defp message(_exit, signal) when signal != nil do
     "the Python process was killed by #{signal |> Atom.to_string() |> String.upcase()}#{hint(signal)}"

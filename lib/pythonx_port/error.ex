@@ -15,7 +15,7 @@ defmodule PythonxPort.Error do
   | `:unencodable` | a result has no form as a term; the message names the path to it |
   | `:bad_request` | the request was refused |
   | `:shutdown` | the session was stopped before it came to the request |
-  | `:crashed` | the Python process ended; `exit_status`, `signal` and, where Python left one, `traceback` tell how |
+  | `:crashed` | the Python process ended; `exit_status`, `signal` and, where Python left one, `traceback` tell how; `cause` is `:oom` if the kernel killed it because memory ran out |
   | `:not_running` | there is no such session (any more) |
   | `:start_failed` | the session could not be started |
   | `:environment_failed` | `PythonxPort.uv_init/1` could not make the environment; the message has what uv said |
@@ -23,7 +23,7 @@ defmodule PythonxPort.Error do
 
   @derive {Inspect, optional: [:overdue]}
   # `overdue` are the tokens of the requests that the process was killed for. It is not for the caller's eyes.
-  defexception [:kind, :message, :type, :traceback, :exit_status, :signal, overdue: []]
+  defexception [:kind, :message, :type, :traceback, :exit_status, :signal, :cause, overdue: []]
 
   @typedoc "The sorts of errors; see the table above."
   @type kind ::
@@ -42,8 +42,9 @@ defmodule PythonxPort.Error do
           | :environment_failed
 
   @typedoc """
-  An error. `type` is the Python class (`"ValueError"`), `signal` a name such as `:sigsegv`; fields that do not
-  apply are `nil`.
+  An error. `type` is the Python class (`"ValueError"`), `signal` a name such as `:sigsegv`, and `cause` is `:oom`
+  if the kernel's counters say that it killed the process because memory ran out (on Linux); fields that do not apply
+  are `nil`.
   """
   @type t :: %__MODULE__{
           kind: kind(),
@@ -52,6 +53,7 @@ defmodule PythonxPort.Error do
           traceback: String.t() | nil,
           exit_status: non_neg_integer() | nil,
           signal: atom() | nil,
+          cause: :oom | nil,
           overdue: [reference()]
         }
 

@@ -2,7 +2,7 @@ defmodule PythonxPort.Launcher do
   @moduledoc false
   # The port program: where it is, how it is started, how it is killed.
 
-  alias PythonxPort.{Error, SessionOptions}
+  alias PythonxPort.{Crash, Error, OomCounter, SessionOptions}
 
   @name "pythonx_port"
   # The interpreter that it asks may hang.
@@ -22,12 +22,12 @@ defmodule PythonxPort.Launcher do
   end
 
   @doc "The error for a port program that ended before it was ready, with what its own diagnosis says."
-  @spec ended_early(SessionOptions.t(), PythonxPort.Crash.exit()) :: Error.t()
-  def ended_early(options, exit) do
-    crash = PythonxPort.Crash.error(exit, nil)
+  @spec ended_early(SessionOptions.t(), Crash.exit(), OomCounter.t() | nil) :: Error.t()
+  def ended_early(options, exit, oom_counter) do
+    crash = Crash.error(exit, {nil, oom_counter})
     limit = if options.memory_limit, do: " (under a memory limit of #{options.memory_limit} bytes)", else: ""
     message = "no Python was started: #{crash.message}#{limit}#{diagnosis(options, crash.exit_status)}"
-    %{start_failed(message) | exit_status: crash.exit_status, signal: crash.signal}
+    %{start_failed(message) | exit_status: crash.exit_status, signal: crash.signal, cause: crash.cause}
   end
 
   @doc "The path of the port program; the one that was named, or one that is there."
@@ -49,11 +49,17 @@ defmodule PythonxPort.Launcher do
     end
   end
 
+  @doc "The pid of a port program, as long as its port is open."
+  @spec os_pid(port()) :: pos_integer() | nil
+  def os_pid(port) do
+    with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: os_pid
+  end
+
   @doc "Kills a port program that does not end by itself."
   @spec kill(port()) :: :ok
   def kill(port) do
     # The port is open, so that its process lives, or has ended a moment ago: the pid is no other's yet.
-    with {:os_pid, os_pid} <- Port.info(port, :os_pid) do
+    if os_pid = os_pid(port) do
       :os.cmd(String.to_charlist("kill -KILL #{os_pid}"))
     end
 
@@ -118,6 +124,7 @@ defmodule PythonxPort.Launcher do
           {"--memory-limit", options.memory_limit},
           {"--max-frame", options.max_frame},
           {"--segment-limit", options.segment_limit},
+          {"--oom-score-adj", options.oom_score_adj},
           {"--spin", options.spin},
           {"--crash-file", crash_file},
           {"--mapset-version", mapset_version}

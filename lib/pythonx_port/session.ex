@@ -43,6 +43,7 @@ defmodule PythonxPort.Session do
   defstruct [
     :outbox,
     :crash_file,
+    :oom_counter,
     :options,
     :owner,
     :segments,
@@ -250,7 +251,7 @@ defmodule PythonxPort.Session do
 
   defp start_up(state) do
     with {:ok, port} <- Launcher.open(state.options, state.crash_file),
-         {:ok, ready, invocations} <-
+         {:ok, ready, oom_counter, invocations} <-
            Startup.run(port, state.options, state.crash_file, state.owner) do
       segments = Segments.new(ready.os_pid, :segment_files in ready.features)
       placing = Placing.new(segments.directory, state.options.segment_limit)
@@ -258,6 +259,7 @@ defmodule PythonxPort.Session do
       state = %{
         state
         | outbox: Outbox.new(port),
+          oom_counter: oom_counter,
           segments: segments,
           placing: placing,
           invocations: invocations
@@ -366,7 +368,10 @@ defmodule PythonxPort.Session do
   # Those who wait learn of the end by the reason of this process, which comes when its name is free: a caller that
   # goes on at once must not meet what is left of this session.
   defp ended(_exit, %{stopping: true} = state), do: {:stop, :normal, state}
-  defp ended(exit, state), do: raise(Crash.error(exit, state.crash_file, state.overdue))
+
+  defp ended(exit, state) do
+    raise Crash.error(exit, {state.crash_file, state.oom_counter}, state.overdue)
+  end
 
   defp invoke(id, call_id, frame, state) do
     %{state | invocations: Invocations.start(state.invocations, call_id, frame, state.pending[id])}

@@ -18,6 +18,7 @@ defmodule PythonxPort.SessionOptions do
     :output,
     :memory_limit,
     :segment_limit,
+    :oom_score_adj,
     :cd,
     :executable,
     :spin,
@@ -65,14 +66,16 @@ defmodule PythonxPort.SessionOptions do
   defp python(nil), do: nil
   defp python(python), do: if(String.contains?(python, "/"), do: Path.expand(python), else: python)
 
-  defp check({key, nil}) when key in [:python, :memory_limit, :segment_limit, :cd, :executable, :spin, :name],
-    do: :ok
+  defp check({key, nil})
+       when key in [:python, :memory_limit, :segment_limit, :oom_score_adj, :cd, :executable, :spin, :name],
+       do: :ok
 
   defp check({key, value}) when key in [:python, :cd, :executable] and is_binary(value) and value != "",
     do: :ok
 
   defp check({:memory_limit, value}) when is_integer(value) and value > 0, do: :ok
   defp check({:segment_limit, value}) when is_integer(value) and value >= 0, do: :ok
+  defp check({:oom_score_adj, value}) when value in -1000..1000, do: :ok
   defp check({:max_frame, value}) when value in 1..@max_frame, do: :ok
   defp check({:spin, value}) when value in 0..@max_spin, do: :ok
   defp check({key, :infinity}) when key in [:init_timeout, :grace], do: :ok

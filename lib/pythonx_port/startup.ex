@@ -3,32 +3,34 @@ defmodule PythonxPort.Startup do
   # From an open port to a session that is ready: waits for the ready event, then runs the init code. Runs in the
   # session's process, which handles no requests meanwhile, so that none can overtake the init code.
 
-  alias PythonxPort.{Code, Crash, Error, Events, Invocations, Launcher, Protocol, SessionOptions}
+  alias PythonxPort.{Code, Crash, Error, Events, Invocations, Launcher, OomCounter, Protocol, SessionOptions}
 
   @protocol 1
 
-  @enforce_keys [:port, :options, :crash_file, :owner, :deadline, :invocations]
+  @enforce_keys [:port, :options, :crash_file, :oom_counter, :owner, :deadline, :invocations]
   defstruct @enforce_keys
 
   @doc """
-  Gives what the ready event says, and the calls that Python has made and that have no answer yet. `owner` is the
-  monitor of the process that the session is for, where there is one.
+  Gives what the ready event says, the count of what the kernel kills, and the calls that Python has made and that have
+  no answer yet. `owner` is the monitor of the process that the session is for, where there is one.
   """
   @spec run(port(), SessionOptions.t(), Path.t() | nil, reference() | nil) ::
-          {:ok, map(), Invocations.t()} | {:error, Error.t()}
+          {:ok, map(), OomCounter.t() | nil, Invocations.t()} | {:error, Error.t()}
   def run(port, options, crash_file, owner) do
     start = %__MODULE__{
       port: port,
       options: options,
       crash_file: crash_file,
+      oom_counter: OomCounter.new(Launcher.os_pid(port)),
       owner: owner,
       deadline: deadline(options.init_timeout),
       invocations: Invocations.new(options.allow, options.max_frame)
     }
 
     with {:ok, ready} <- await_ready(start),
+         start = locate(start, ready),
          {:ok, start} <- run_init(start),
-         do: {:ok, ready, start.invocations}
+         do: {:ok, ready, start.oom_counter, start.invocations}
   end
 
   defp await_ready(%{options: options} = start) do
@@ -44,7 +46,7 @@ defmodule PythonxPort.Startup do
         event |> handle_event(start) |> await_ready()
 
       {:exit, exit} ->
-        {:error, Launcher.ended_early(options, exit)}
+        {:error, Launcher.ended_early(options, exit, start.oom_counter)}
 
       :timeout ->
         {:error, timed_out(start)}
@@ -57,6 +59,9 @@ defmodule PythonxPort.Startup do
          start_failed("the port program did not begin with a ready event, but with #{inspect(other)}")}
     end
   end
+
+  # A program around the port program may have put it into another cgroup meanwhile.
+  defp locate(start, ready), do: %{start | oom_counter: OomCounter.new(ready.os_pid) || start.oom_counter}
 
   defp run_init(start) do
     start.options.init
@@ -91,7 +96,7 @@ defmodule PythonxPort.Startup do
       {:invoke, call_id, key, frame} -> start |> invoke({call_id, key}, frame) |> await_reply()
       {:answer, pid, answer} -> start |> answer(pid, answer) |> await_reply()
       {:ended, pid, reason} -> start |> ended(pid, reason) |> await_reply()
-      {:exit, exit} -> {{:error, Crash.error(exit, start.crash_file)}, start}
+      {:exit, exit} -> {{:error, Crash.error(exit, {start.crash_file, start.oom_counter})}, start}
       :timeout -> {{:error, timed_out(start)}, start}
     end
   end

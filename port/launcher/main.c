@@ -10,9 +10,13 @@
 #include "launcher/interpreter.h"
 #include "launcher/loader.h"
 #include "launcher/lock.h"
+#include "launcher/oom_score.h"
 #include "launcher/options.h"
 #include "launcher/terms.h"
 #include "os/exit_status.h"
+
+/* Above the client, which would be killed in place of the process whose memory it is. */
+#define DEFAULT_OOM_SCORE 500
 
 static int fail(const char *what)
 {
@@ -39,6 +43,14 @@ static bool limit_memory(unsigned long long bytes)
     return bytes == 0 || setrlimit(RLIMIT_AS, &limit) == 0;
 }
 
+static bool set_oom_score(const struct options *options)
+{
+    if (options->has_oom_score)
+        return oom_score_set(options->oom_score);
+    oom_score_raise(DEFAULT_OOM_SCORE);
+    return true;
+}
+
 static int serve(struct options *options)
 {
     struct interpreter interpreter;
@@ -58,6 +70,10 @@ static int serve(struct options *options)
     if (engine == NULL) {
         fail(
             "pythonx_engine.so is neither beside the program nor in ../lib/pythonx_port of it: run make, or reinstall");
+        goto done;
+    }
+    if (!set_oom_score(options)) {
+        perror("pythonx_port: --oom-score-adj");
         goto done;
     }
     if (!limit_memory(options->memory_limit)) {

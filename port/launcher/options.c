@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/oom_score.h"
 #include "wire/frame.h"
 
 #define DEFAULT_LINGER_MS 1000
@@ -20,6 +21,7 @@ enum option_code {
     OPTION_MAX_FRAME,
     OPTION_MEMORY_LIMIT,
     OPTION_SEGMENT_LIMIT,
+    OPTION_OOM_SCORE_ADJ,
     OPTION_SPIN,
     OPTION_LINGER,
     OPTION_CRASH_FILE,
@@ -34,6 +36,7 @@ static const struct option long_options[] = {
     {"max-frame", required_argument, NULL, OPTION_MAX_FRAME},
     {"memory-limit", required_argument, NULL, OPTION_MEMORY_LIMIT},
     {"segment-limit", required_argument, NULL, OPTION_SEGMENT_LIMIT},
+    {"oom-score-adj", required_argument, NULL, OPTION_OOM_SCORE_ADJ},
     {"spin", required_argument, NULL, OPTION_SPIN},
     {"linger", required_argument, NULL, OPTION_LINGER},
     {"crash-file", required_argument, NULL, OPTION_CRASH_FILE},
@@ -61,6 +64,7 @@ static const char help[] =
     "  --max-frame BYTES       longest frame that is accepted (4294967295)\n"
     "  --memory-limit BYTES    most address space that the process may have (no limit)\n"
     "  --segment-limit BYTES   most shared memory for bulk data; 0: none (1073741824)\n"
+    "  --oom-score-adj N       how soon the kernel kills the process if memory runs out, -1000 to 1000 (500)\n"
     "  --spin USEC             poll this long for a next request before sleeping (0)\n"
     "  --linger MSEC           after the end of the input, how long a request may still take (1000)\n"
     "  --crash-file PATH       where Python's traceback goes when a fatal signal ends the process (stderr)\n"
@@ -91,6 +95,18 @@ static bool read_number(const char *text, unsigned long long fewest, unsigned lo
         return false;
     if (rest != NULL)
         *rest = stop + 1;
+    return true;
+}
+
+/* Reads a whole number that may be negative. */
+static bool read_oom_score(const char *text, struct options *options)
+{
+    bool negative = *text == '-';
+    unsigned long long number;
+    if (!read_number(negative ? text + 1 : text, 0, OOM_SCORE_MOST, &number, '\0', NULL))
+        return complain("oom-score-adj", "a number from -1000 to 1000", text);
+    options->oom_score = negative ? -(int)number : (int)number;
+    options->has_oom_score = true;
     return true;
 }
 
@@ -128,6 +144,8 @@ static bool read_option(enum option_code option, const char *value, struct optio
             return complain("segment-limit", "a number of bytes", value);
         options->engine.segment_limit = (size_t)number;
         return true;
+    case OPTION_OOM_SCORE_ADJ:
+        return read_oom_score(value, options);
     case OPTION_SPIN:
         if (!read_number(value, 0, SPIN_MAX_US, &number, '\0', NULL))
             return complain("spin", "microseconds, from 0 to 1000000", value);

@@ -20,6 +20,8 @@ struct options {
     enum command command;
     const char *python;              /* as the user named it, or NULL */
     unsigned long long memory_limit; /* bytes of address space; 0: none */
+    bool has_oom_score;              /* whether the user gave one; else it is raised to the default */
+    int oom_score;
     struct engine_options engine;    /* its program is filled in once the interpreter is found */
 };
 

@@ -23,7 +23,11 @@ uv =
     else: [:uv]
 
 virtualenv = if PythonxPort.TestUV.beside("virtualenv"), do: [], else: [:virtualenv]
-missing = missing ++ uv ++ virtualenv
+
+linux = if File.exists?("/proc/self/oom_score_adj"), do: [], else: [:linux]
+cgroup = if PythonxPort.OomCounter.new(String.to_integer(System.pid())), do: [], else: [:cgroup]
+memory_cgroup = if PythonxPort.MemoryCgroup.possible?(), do: [], else: [:memory_cgroup]
+missing = missing ++ uv ++ virtualenv ++ linux ++ cgroup ++ memory_cgroup
 
 if missing != [], do: IO.puts("Not here, so what needs it is not tested: #{Enum.join(missing, ", ")}")
 

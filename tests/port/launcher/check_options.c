@@ -45,6 +45,7 @@ START_TEST(has_defaults)
     ck_assert_uint_eq(options.engine.spin_us, 0);
     ck_assert_uint_eq(options.engine.linger_ms, 1000);
     ck_assert_int_lt(options.engine.mapset_version, 0);
+    ck_assert(!options.has_oom_score);
     ck_assert_ptr_null(options.engine.crash_file);
 }
 END_TEST
@@ -62,6 +63,10 @@ START_TEST(reads_every_option)
     ck_assert_uint_eq(options.engine.linger_ms, 0);
     ck_assert_str_eq(options.engine.crash_file, "/a/file");
     ck_assert_int_eq(options.engine.mapset_version, 2);
+    options = accepted("--oom-score-adj 0");
+    ck_assert(options.has_oom_score && options.oom_score == 0);
+    options = accepted("--oom-score-adj -1000");
+    ck_assert(options.has_oom_score && options.oom_score == -1000);
 }
 END_TEST
 
@@ -108,6 +113,10 @@ static const struct {
     {"--max-frame 0x10", "--max-frame: expected bytes"},
     {"--max-frame 99999999999999999999999", "--max-frame: expected bytes"},
     {"--memory-limit 0", "--memory-limit: expected a number of bytes, got '0'"},
+    {"--oom-score-adj 1001", "--oom-score-adj: expected a number from -1000 to 1000, got '1001'"},
+    {"--oom-score-adj -1001", "--oom-score-adj: expected a number from -1000 to 1000, got '-1001'"},
+    {"--oom-score-adj --5", "--oom-score-adj: expected a number"},
+    {"--oom-score-adj -", "--oom-score-adj: expected a number"},
     {"--memory-limit lots", "--memory-limit: expected a number of bytes, got 'lots'"},
     {"--spin 1000001", "--spin: expected microseconds, from 0 to 1000000, got '1000001'"},
     {"--linger 3000000000", "--linger: expected a number of milliseconds"},

@@ -1,10 +1,12 @@
 /* Tests frames and replies for which there is no memory, or that are over the limit: neither the client nor a caller in
- * Python waits forever. */
+ * Python waits forever. And whom the kernel kills if the system has none. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "os/platform.h"
 #include "pythons.h"
 #include "session_driver.h"
 #include "suites.h"
@@ -225,6 +227,64 @@ START_TEST(reports_replies_without_memory)
 }
 END_TEST
 
+/* -- the score by which the kernel chooses -------------------------------------------------------------------------- */
+
+#ifdef PLATFORM_IS_LINUX
+#    include <sys/prctl.h>
+
+#    define NO_SUCH_SCORE 9999
+#    define CAPABILITY_OF_LOWERING 24 /* CAP_SYS_RESOURCE */
+
+static int read_own_score(void)
+{
+    int score = NO_SUCH_SCORE;
+    FILE *file = fopen("/proc/self/oom_score_adj", "r");
+    ck_assert(file != NULL && fscanf(file, "%d", &score) == 1);
+    fclose(file);
+    return score;
+}
+
+static void set_own_score(int score)
+{
+    FILE *file = fopen("/proc/self/oom_score_adj", "w");
+    ck_assert(file != NULL && fprintf(file, "%d", score) > 0 && fclose(file) == 0);
+}
+
+static void expect_score(struct session *session, int score)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", score);
+    session_expect_value(session, "int(open('/proc/self/oom_score_adj').read())", text);
+    session_expect_value(session, "import subprocess\nint(subprocess.check_output(['cat', '/proc/self/oom_score_adj']))",
+                         text);
+    session_end(session, 0);
+}
+
+START_TEST(is_killed_before_its_client)
+{
+    int own = read_own_score();
+    expect_score(SESSION(), own < 500 ? 500 : own);
+    expect_score(SESSION(.options = {"--oom-score-adj", "1000"}), 1000);
+    ck_assert_int_eq(read_own_score(), own);
+    /* Not even the default lowers it. */
+    set_own_score(900);
+    expect_score(SESSION(), 900);
+}
+END_TEST
+
+START_TEST(needs_a_privilege_to_be_killed_later)
+{
+    char lower[16];
+    snprintf(lower, sizeof lower, "%d", read_own_score() - 1);
+    (void)prctl(PR_CAPBSET_DROP, CAPABILITY_OF_LOWERING); /* fails without the privilege */
+    struct session *session = SESSION(.not_ready = true, .options = {"--oom-score-adj", lower});
+    ck_assert_int_eq(session_wait(session), 1);
+    ck_assert_str_eq(session_errors(session), "pythonx_port: --oom-score-adj: Permission denied\n");
+    session_free(session);
+}
+END_TEST
+#endif
+
 Suite *session_memory_suite(void)
 {
     Suite *suite = suite_create("session_memory");
@@ -237,6 +297,10 @@ Suite *session_memory_suite(void)
     tcase_add_loop_test(tcase, ends_calls_whose_answer_is_over_the_limit, 0, pythons);
     tcase_add_loop_test(tcase, ends_calls_whose_answer_does_not_fit_memory, 0, pythons);
     tcase_add_loop_test(tcase, reports_replies_without_memory, 0, pythons);
+#ifdef PLATFORM_IS_LINUX
+    tcase_add_loop_test(tcase, is_killed_before_its_client, 0, pythons);
+    tcase_add_loop_test(tcase, needs_a_privilege_to_be_killed_later, 0, 1);
+#endif
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
     return suite;
