@@ -117,7 +117,7 @@ defmodule PythonxPort.Launcher do
 
   defp arguments(options, crash_file) do
     # MapSet had a version field up to Elixir 1.14; the port makes sets as this Elixir does.
-    mapset_version = Map.get(MapSet.new(), :version)
+    mapset_version = Map.get(struct(MapSet), :version)
 
     for {flag, value} <- [
           {"--python", options.python},

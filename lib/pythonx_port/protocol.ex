@@ -140,7 +140,7 @@ defmodule PythonxPort.Protocol do
     # Arguments may be large. They are decoded by the process that is made for the call.
     def read(<<@head, @small_tuple, 2, rest::binary>>) do
       size = size(rest)
-      <<_number::binary-size(size), id::binary>> = rest
+      id = binary_part(rest, size, byte_size(rest) - size)
       call_id = <<@small_tuple, 2, binary_part(rest, 0, size + size(id))::binary>>
       {:invoke, call_id, :erlang.binary_to_term(<<@version, call_id::binary>>)}
     end

@@ -117,38 +117,47 @@ defmodule PythonxPort.Tensor do
     defp take(_data, _type, 0), do: []
 
     defp take(data, {_kind, bits} = type, count) do
-      case data do
-        <<bytes::binary-size(div(bits, 8)), rest::binary>> when bits > 0 ->
-          [read(bytes, type) | take(rest, type, count - 1)]
+      size = div(bits, 8)
 
-        _end ->
-          []
+      if bits > 0 and Kernel.byte_size(data) >= size do
+        rest = binary_part(data, size, Kernel.byte_size(data) - size)
+        [read(binary_part(data, 0, size), type) | take(rest, type, count - 1)]
+      else
+        []
       end
     end
 
-    defp read(bytes, {:u, bits}), do: with(<<n::unsigned-size(bits)-native>> <- bytes, do: n)
-    defp read(bytes, {:s, bits}), do: with(<<n::signed-size(bits)-native>> <- bytes, do: n)
-    defp read(bytes, {:f, bits}), do: with(<<n::size(bits)-native>> <- bytes, do: float(n, bits))
+    # Sizes in patterns are literals: from Elixir 1.20 on a variable needs a pin, which 1.14 does not have.
+    defp read(bytes, {:u, _bits}), do: unsigned(bytes)
+    defp read(bytes, {:s, _bits}), do: signed(unsigned(bytes), bit_size(bytes))
+    defp read(bytes, {:f, bits}), do: float(unsigned(bytes), bits)
     # The upper half of a float of 32 bits.
-    defp read(bytes, {:bf, 16}), do: with(<<n::16-native>> <- bytes, do: float(n * 0x1_0000, 32))
+    defp read(bytes, {:bf, 16}), do: float(unsigned(bytes) * 0x1_0000, 32)
 
     defp read(bytes, {:c, bits}) do
       half = div(bits, 2)
-      <<real::size(half)-native, imaginary::size(half)-native>> = bytes
-      {float(real, half), float(imaginary, half)}
+      size = div(half, 8)
+
+      {float(unsigned(binary_part(bytes, 0, size)), half),
+       float(unsigned(binary_part(bytes, size, size)), half)}
     end
 
-    @mantissa_bits %{16 => 10, 32 => 23, 64 => 52}
+    @native if <<1::16-native>> == <<1::16-little>>, do: :little, else: :big
+
+    defp unsigned(bytes), do: :binary.decode_unsigned(bytes, @native)
+
+    defp signed(n, bits) when 2 * n >= Bitwise.bsl(1, bits), do: n - Bitwise.bsl(1, bits)
+    defp signed(n, _bits), do: n
 
     # From its bits; what is not finite has no form as a float of Erlang.
-    defp float(bits, size) do
-      mantissa_bits = @mantissa_bits[size]
-
-      case <<bits::size(size)>> do
-        <<n::float-size(size)>> -> n
-        <<_sign::1, _exponent::size(size - 1 - mantissa_bits), m::size(mantissa_bits)>> when m != 0 -> "NaN"
-        <<0::1, _infinite::size(size - 1)>> -> "Inf"
-        <<1::1, _infinite::size(size - 1)>> -> "-Inf"
+    for {size, mantissa_bits} <- [{16, 10}, {32, 23}, {64, 52}] do
+      defp float(bits, unquote(size)) do
+        case <<bits::unquote(size)>> do
+          <<n::float-size(unquote(size))>> -> n
+          <<_head::unquote(size - mantissa_bits), m::unquote(mantissa_bits)>> when m != 0 -> "NaN"
+          <<0::1, _infinite::unquote(size - 1)>> -> "Inf"
+          <<1::1, _infinite::unquote(size - 1)>> -> "-Inf"
+        end
       end
     end
 

@@ -51,12 +51,13 @@ static enum term_status read_big(struct span *span, struct term_head *head, uint
     return read_leaf(span, head, TERM_INTEGER, digits);
 }
 
+/* Without bits it would be a binary, which every BEAM writes as one; OTP 29 reads it in no other form. */
 static enum term_status read_bitstring(struct span *span, struct term_head *head)
 {
     uint32_t length;
     if (!span_take_u32(span, &length) || !span_take_u8(span, &head->detail))
         return TERM_TRUNCATED;
-    if (head->detail > 8 || (head->detail == 0) != (length == 0))
+    if (length == 0 || head->detail == 0 || head->detail > 8)
         return TERM_MALFORMED;
     return read_leaf(span, head, TERM_BITSTRING, length);
 }

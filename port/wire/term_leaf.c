@@ -252,7 +252,7 @@ static bool check_node_term(const struct term_head *head, uint64_t *hash)
 /* The unused bits of a bitstring's last byte make no difference. */
 static uint64_t hash_bits(const struct term_head *head)
 {
-    unsigned bits = head->kind == TERM_BINARY || head->length == 0 ? 8 : head->detail;
+    unsigned bits = head->kind == TERM_BINARY ? 8 : head->detail;
     if (bits == 8)
         return term_hash_bytes(term_hash_mix(HASH_BITS, 8), head->data, head->length);
     uint64_t hash = term_hash_bytes(term_hash_mix(HASH_BITS, bits), head->data, head->length - 1);

@@ -31,8 +31,9 @@ defmodule PythonxPort.EnvironmentTest do
 
   # Ends with a module that only this environment has.
   defp mark(environment, name) do
-    [site] = Path.wildcard(Path.join(environment, "lib/python3*/site-packages"))
-    File.write!(Path.join(site, "marked.py"), "name = '#{name}'\n")
+    sites = Path.wildcard(Path.join(environment, "lib/python3*/{site,dist}-packages"))
+    assert sites != []
+    for site <- sites, do: File.write!(Path.join(site, "marked.py"), "name = '#{name}'\n")
   end
 
   defp run!(program, arguments) do
@@ -145,6 +146,8 @@ defmodule PythonxPort.EnvironmentTest do
       File.ln_s!("python3", Path.join(folder, "bin/python"))
       File.cp!(library, Path.join([folder, "lib", found["library"]]))
       File.mkdir_p!(Path.join([folder, "lib", python, "site-packages"]))
+      # Where Debian's Python looks instead, outside of a venv.
+      File.mkdir_p!(Path.join([folder, "lib/python3/dist-packages"]))
 
       for name <- File.ls!(Path.join([found["prefix"], "lib", python])),
           name not in ["site-packages", "dist-packages"] do

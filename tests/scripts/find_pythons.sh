@@ -12,8 +12,8 @@ print("%d.%d" % sys.version_info[:2], sys.executable)
 '
 
 candidates() {
-    for name in python3 python3.11 python3.12 python3.13 python3.14; do
-        command -v "$name"
+    for minor in '' .11 .12 .13 .14 .15 .16 .17 .18 .19; do
+        command -v "python3$minor"
     done
     ls /usr/bin/python3 /usr/local/bin/python3 "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/*/bin/python3 2>/dev/null
 }

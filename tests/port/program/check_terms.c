@@ -101,7 +101,6 @@ static const struct {
     {"{a,\n b c}.\n", "line 2, column 4: syntax error before: c\n"},
     {"% \xC3\xA9\n\n{a.\n", "line 3, column 3: syntax error before: '.'\n"},
     {"{a, X}.", "line 1, column 1: bad term\n"},
-    {"\n\"abc\n.", "line 2, column 1: unterminated string starting with \"abc\\n.\"\n"},
     {"\n16#g.", "line 2, column 1: illegal integer\n"},
     {"a.\n\nb", "line 3, column 2: expected a full stop ('.' and white space), got the end of the text\n"},
     {"<0.1.2>.", "line 1, column 1: syntax error before: '<'\n"},
@@ -119,11 +118,20 @@ START_TEST(says_where_a_mistake_is)
 }
 END_TEST
 
+/* OTP 29 gives the column behind the quotation mark. */
+START_TEST(says_where_a_string_begins)
+{
+    folder_write("terms", "\n\"abc\n.");
+    expect_only("$PORT encode <$FOLDER/terms 2>&1 >/dev/null | sed 's/column [12]:/column N:/'", 0,
+                "pythonx_port encode: line 2, column N: unterminated string starting with \"abc\\n.\"\n");
+}
+END_TEST
+
 START_TEST(encodes_the_rest_after_a_mistake)
 {
-    folder_write("terms", "a.\nb c.\n1.\n [}\n .\n2.\n ~a. 3.");
+    folder_write("terms", "a.\nb c.\n1.\n [}\n .\n2.\n 1.0e999. 3.");
     expect_only("$PORT encode <$FOLDER/terms 2>$FOLDER/said >$FOLDER/frames; echo $?; $PORT decode <$FOLDER/frames; "
-                "cut -d, -f1 $FOLDER/said",
+                "cut -d, -f1 $FOLDER/said | uniq",
                 0,
                 "1\na\n1\n2\n3\npythonx_port encode: line 2\npythonx_port encode: line 4\npythonx_port encode: line "
                 "7\n");
@@ -368,6 +376,7 @@ static TCase *syntax_case(void)
     tcase_add_test(tcase, reads_and_prints);
     tcase_add_test(tcase, prints_each_term_on_a_line);
     tcase_add_loop_test(tcase, says_where_a_mistake_is, 0, MISTAKES_COUNT);
+    tcase_add_test(tcase, says_where_a_string_begins);
     tcase_add_test(tcase, encodes_the_rest_after_a_mistake);
     tcase_add_loop_test(tcase, says_which_frame_is_broken, 0, BROKEN_COUNT);
     tcase_add_test(tcase, decodes_the_rest_after_a_broken_term);

@@ -133,6 +133,7 @@ static const struct bad {
     {"a bitstring of 9 bits in its last byte", BYTES("\x4d\x00\x00\x00\x01\x09\xff"), TERM_MALFORMED},
     {"a bitstring of 0 bits in its last byte", BYTES("\x4d\x00\x00\x00\x01\x00\xff"), TERM_MALFORMED},
     {"a bitstring of bits in no byte", BYTES("\x4d\x00\x00\x00\x00\x01"), TERM_MALFORMED},
+    {"a bitstring without bits", BYTES("\x4d\x00\x00\x00\x00\x00"), TERM_MALFORMED},
     {"a reference of 0 words", BYTES("\x5a\x00\x00" NODE "\x00\x00\x00\x00"), TERM_MALFORMED},
     {"a reference of 6 words",
      BYTES("\x72\x00\x06" NODE "\x00"

@@ -265,12 +265,13 @@ static void put_fun(struct message *message, unsigned depth)
 
 static void put_bits(struct message *message)
 {
-    unsigned length = below(3);
     bool binary = below(2) > 0;
+    /* BEAMs differ on bitstrings without bits; the port refuses them. */
+    unsigned length = binary ? below(3) : 1 + below(2);
     put_u8(message, binary ? BINARY_EXT : BIT_BINARY_EXT);
     put_u32(message, length);
     if (!binary)
-        put_u8(message, length == 0 ? 0 : 1 + below(9));
+        put_u8(message, 1 + below(9));
     while (length-- > 0)
         put_u8(message, below(2) ? 0x80 : 0xC1);
 }
@@ -540,6 +541,7 @@ static const struct refused {
     {"a map with a key in two forms", BYTES("\x68\1\x74\0\0\0\2\x61\1\x6a\x6e\1\0\1\x6a"), TERM_SAME_KEY, 2},
     {"an atom of 256 bytes in Latin-1", BYTES("\x64\1\0" SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR), TERM_MALFORMED,
      0},
+    {"a bitstring without bits", BYTES("\x68\x01\x4d\0\0\0\0\0"), TERM_MALFORMED, 2},
     {"a reference without words",
      BYTES("\x5a\0\0\x77\3"
            "a@b\0\0\0\1"),
