@@ -121,17 +121,23 @@ static char *read_setting(const char *file, const char *key)
     return value;
 }
 
-/* Returns the directory with the interpreter that a venv was made from, or NULL if the program is in no venv. */
-static char *find_venv_home(const char *program)
+/* Returns a setting of the venv that the program is in, or NULL if it is in none. */
+static char *read_venv_setting(const char *program, const char *key)
 {
-    char *directory = directory_of(program), *home = NULL;
-    for (int level = 0; directory != NULL && home == NULL && level < 2; level++) {
+    char *directory = directory_of(program), *value = NULL;
+    for (int level = 0; directory != NULL && value == NULL && level < 2; level++) {
         char *settings = concatenate(directory, level == 0 ? "/" : "/../", "pyvenv.cfg");
-        home = settings == NULL ? NULL : read_setting(settings, "home");
+        value = settings == NULL ? NULL : read_setting(settings, key);
         free(settings);
     }
     free(directory);
-    return home;
+    return value;
+}
+
+/* Returns the directory with the interpreter that a venv was made from, or NULL if the program is in no venv. */
+static char *find_venv_home(const char *program)
+{
+    return read_venv_setting(program, "home");
 }
 
 /* Returns the directory of the interpreter itself: a venv's home, or its own, resolved. */
@@ -146,17 +152,36 @@ static char *find_base_directory(const char *program)
     return base;
 }
 
+/* Returns the X behind the start, or 0; the character behind X must be `end`. */
+static int read_minor_behind(const char *text, const char *start, char end)
+{
+    size_t length = strlen(start);
+    if (strncmp(text, start, length) != 0)
+        return 0;
+    char *behind;
+    long minor = strtol(text + length, &behind, 10);
+    return *behind == end && minor > 0 && minor < 1000 ? (int)minor : 0;
+}
+
 /* Returns the X of "…/python3.X". */
 static int read_minor(const char *path)
 {
-    static const char start[] = "python3.";
     const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
-    if (strncmp(name, start, sizeof start - 1) != 0)
-        return 0;
-    char *end;
-    long minor = strtol(name + sizeof start - 1, &end, 10);
-    return *end == '\0' && minor > 0 && minor < 1000 ? (int)minor : 0;
+    return read_minor_behind(slash == NULL ? path : slash + 1, "python3.", '\0');
+}
+
+/* Returns the X of the version 3.X.Y that a venv was made with: by venv, or by virtualenv or uv. One of copies has an
+ * interpreter whose name does not tell. */
+static int read_venv_minor(const char *program)
+{
+    static const char *const keys[] = {"version", "version_info"};
+    int minor = 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && minor == 0; i++) {
+        char *version = read_venv_setting(program, keys[i]);
+        minor = version == NULL ? 0 : read_minor_behind(version, "3.", '.');
+        free(version);
+    }
+    return minor;
 }
 
 static bool is_script(const char *path)
@@ -217,7 +242,11 @@ static bool read_layout(struct interpreter *found)
     if (!is_named_python(program))
         goto done;
     /* The interpreter may have another version than the python3 of its directory. */
-    int minor = read_minor(program) != 0 ? read_minor(program) : read_minor(resolved);
+    int minor = read_minor(program);
+    if (minor == 0)
+        minor = read_venv_minor(found->program);
+    if (minor == 0)
+        minor = read_minor(resolved);
     if (minor < OLDEST_MINOR)
         goto done;
     found->library = find_library(prefix, minor);

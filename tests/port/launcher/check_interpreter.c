@@ -129,6 +129,22 @@ START_TEST(reads_a_venv_of_copies)
 }
 END_TEST
 
+/* Its interpreter may be another than the python3 of the directory that it was copied from. */
+START_TEST(reads_the_version_of_a_venv_of_copies)
+{
+    static const char *const versions[] = {"version = 3.13.1", "version_info = 3.13.1.final.0",
+                                           "version = 3.13.0b1\nversion_info = 3.13.1"};
+    char settings[4096];
+    make_installation();
+    folder_write("usr/lib/libpython3.13.so.1.0", "");
+    snprintf(settings, sizeof settings, "home = %s\n%s\n", folder_path("usr/bin"), versions[_i]);
+    folder_write("venv/pyvenv.cfg", settings);
+    folder_write_program("venv/bin/python3", BINARY);
+    expect(folder_path("venv/bin/python3"), folder_path("venv/bin/python3"),
+           folder_path("usr/lib/libpython3.13.so.1.0"), 13, false);
+}
+END_TEST
+
 /* A pypy3 beside a python3 is another program, and is run to find out. */
 START_TEST(takes_no_other_program_for_python)
 {
@@ -341,6 +357,7 @@ Suite *interpreter_suite(void)
     tcase_add_test(tcase, keeps_versions_apart);
     tcase_add_loop_test(tcase, reads_a_venv, 0, 3);
     tcase_add_test(tcase, reads_a_venv_of_copies);
+    tcase_add_loop_test(tcase, reads_the_version_of_a_venv_of_copies, 0, 3);
     tcase_add_test(tcase, takes_no_other_program_for_python);
     tcase_add_test(tcase, takes_no_free_threaded_python_for_the_usual);
     tcase_add_test(tcase, says_that_a_venv_lost_its_python);
