@@ -14,12 +14,13 @@
 /* Creations of 8 bits are those of old nodes, which have these; the first word of their references has 18 bits. */
 #define OLD_CREATION_MAX 3
 #define REFERENCE_WORD_END ((uint32_t)1 << 18)
-/* The creation of a node without a name. Its terms may be the reader's own, whose numbers have fewer bits; a pid's are
- * never all set. */
+/* A node without a name. Its terms may be the reader's own, whose numbers have fewer bits. From OTP 28 on a reference
+ * that is an alias has five words, as that of a monitor with an alias. */
 #define LOCAL_NODE "nonode@nohost"
-#define LOCAL_NUMBER_MAX ((1u << 28) - 1)
-#define LOCAL_SERIAL_END (1u << 13)
+#define LOCAL_PID_END (1u << 28)
+#define LOCAL_PORT_END (1ull << 60)
 #define LOCAL_REFERENCE_WORDS 3
+#define LOCAL_ALIAS_WORDS 5
 
 /* -- numbers ------------------------------------------------------------------------------------------------------ */
 
@@ -218,8 +219,8 @@ static bool fits_node(enum term_kind kind, const struct node_term *term, bool lo
     if (!local)
         return true;
     if (reference)
-        return term->word_count <= LOCAL_REFERENCE_WORDS;
-    return term->number <= LOCAL_NUMBER_MAX - (kind == TERM_PID) && term->serial < LOCAL_SERIAL_END;
+        return term->word_count <= LOCAL_REFERENCE_WORDS || term->word_count == LOCAL_ALIAS_WORDS;
+    return term->number < (kind == TERM_PID ? LOCAL_PID_END : LOCAL_PORT_END);
 }
 
 /* Words of 0 at a reference's end make no difference. */

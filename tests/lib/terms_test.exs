@@ -144,6 +144,9 @@ defmodule PythonxPort.TermsTest do
             {self(), "erlang.Pid"},
             {port, "erlang.Port"},
             {make_ref(), "erlang.Reference"},
+            # From OTP 28 on an alias has another form than other references.
+            {:erlang.alias(), "erlang.Reference"},
+            {:erlang.monitor(:process, self(), alias: :demonitor), "erlang.Reference"},
             {local, "erlang.Fun"},
             {&String.upcase/1, "erlang.Fun"},
             {<<5::3>>, nil},
