@@ -1,11 +1,13 @@
-"""Turns DataFrames into columns: a table of pandas, Polars or PyArrow becomes a dict of names and columns. A column of
-numbers without nulls becomes an array, any other a list, with None for nulls."""
+"""Turns tables of Polars into columns, and has what all tables share: a table becomes a dict of names and columns.
+
+A column of numbers without nulls becomes an array, any other a list, with None for nulls. What an object holds besides
+its values either has a place in that form, or the object is refused. Two things stay behind: the name of a Series, which
+whoever took the column has, and types (widths, units of time, categories and their order), which terms do not have.
+"""
 
 from erlang import EncodeError
 
 import _pythonx
-
-_numpy = _pythonx.embedded("tensor").numpy
 
 
 class Refused:
@@ -15,15 +17,20 @@ class Refused:
         self.why = why
 
 
-def refuse(refused):
+def raise_why(refused):
     raise EncodeError(refused.why)
 
 
-_pythonx.embedded("structs").register_encoder(Refused, refuse)
+_pythonx.embedded("structs").register_encoder(Refused, raise_why)
 
 
 def nanoseconds():
     return Refused("Elixir's times end at microseconds: round the column first")
+
+
+def lost(what, instead):
+    """Returns the error for an object that holds more than its form has a place for."""
+    return EncodeError(f"{what} would be lost: send {instead}")
 
 
 def columns(pairs):
@@ -33,35 +40,6 @@ def columns(pairs):
             raise EncodeError(f"two columns are named {name!r}")
         table[name] = column
     return table
-
-
-# -- pandas -----------------------------------------------------------------------------------------------------------
-
-
-def pandas_frame(frame):
-    index = frame.index
-    if index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu":
-        raise EncodeError("the index of a DataFrame has no place among the columns: send frame.reset_index()")
-    return columns((name, pandas_series(frame.iloc[:, at])) for at, name in enumerate(frame.columns))
-
-
-def pandas_series(series):
-    dtype = series.dtype
-    if hasattr(dtype, "pyarrow_dtype"):
-        return arrow_array(series.array.__arrow_array__())
-    if dtype.kind in "biufc" and not (has_own_nulls(dtype) and series.hasnans):
-        # Returns the type of the numbers in a column that may have nulls, or is sparse.
-        return series.to_numpy(dtype=getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype)))
-    if dtype.kind == "m":
-        return Refused("a column of timedelta has no form: send it as a number, such as column.dt.total_seconds()")
-    # A Timestamp keeps its nanoseconds: the encoder refuses it rather than lose them.
-    return [None if null else value for value, null in zip(series.astype(object), series.isna())]
-
-
-def has_own_nulls(dtype):
-    # Returns true for Int64, boolean and such; in a column of plain floats a null is a NaN, which has a form of its
-    # own.
-    return hasattr(dtype, "na_value") and hasattr(dtype, "numpy_dtype")
 
 
 # -- Polars -----------------------------------------------------------------------------------------------------------
@@ -134,59 +112,3 @@ def is_time_in_nanoseconds(dtype):
 
 def polars_lazy_frame(_frame):
     raise EncodeError("a LazyFrame has no rows yet: send frame.collect()")
-
-
-# -- PyArrow ----------------------------------------------------------------------------------------------------------
-
-
-def arrow_table(table):
-    return columns((name, arrow_array(table.column(at))) for at, name in enumerate(table.schema.names))
-
-
-def arrow_array(array):
-    import pyarrow
-    import pyarrow.types as types
-
-    if isinstance(array, pyarrow.ChunkedArray):
-        array = array.combine_chunks()
-    if isinstance(array, pyarrow.ChunkedArray):  # still in chunks: data over 2 GiB does not fit into one
-        return [value for chunk in array.chunks for value in arrow_values(chunk)]
-    kind = array.type
-    numbers = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
-    if numbers and array.null_count == 0:
-        return array.to_numpy(zero_copy_only=False)
-    return arrow_values(array)
-
-
-def arrow_values(array):
-    """Does what to_pylist does, which may cut nanoseconds off, but puts Refused in their place."""
-    import pyarrow
-    import pyarrow.types as types
-
-    kind = array.type
-    if (types.is_timestamp(kind) or types.is_time64(kind)) and kind.unit == "ns":
-        whole_unit = pyarrow.time64("us") if types.is_time64(kind) else pyarrow.timestamp("us", kind.tz)
-        cast = array.cast(whole_unit, safe=False)
-        if cast.cast(kind).equals(array):
-            return cast.to_pylist()
-    if any(word in str(kind) for word in ("[ns", "extension<")):
-        return [arrow_value(scalar) for scalar in array]
-    return array.to_pylist()
-
-
-def arrow_value(scalar):
-    import pyarrow
-
-    if not scalar.is_valid:
-        return None
-    if isinstance(scalar, pyarrow.MapScalar):
-        return [tuple(map(arrow_value, entry.values())) for entry in scalar.values]
-    if isinstance(scalar, pyarrow.ListScalar):
-        return [arrow_value(item) for item in scalar.values]
-    if isinstance(scalar, pyarrow.StructScalar):
-        return {name: arrow_value(field) for name, field in scalar.items()}
-    if isinstance(scalar, (pyarrow.TimestampScalar, pyarrow.Time64Scalar)):
-        return nanoseconds() if scalar.type.unit == "ns" and scalar.value % 1000 else scalar.as_py()
-    has_own_form = isinstance(scalar, pyarrow.ExtensionScalar) and type(scalar) is not pyarrow.ExtensionScalar
-    held = getattr(scalar, "value", None)  # of a dictionary, a union and such
-    return arrow_value(held) if isinstance(held, pyarrow.Scalar) and not has_own_form else scalar.as_py()

@@ -168,6 +168,11 @@ def simplify_datetime(value):
     )
 
 
+def simplify_timedelta(value):
+    name = type(value).__qualname__
+    raise EncodeError(f"{type(value).__module__}.{name} has no Erlang term: send value.total_seconds()")
+
+
 def whole_seconds(delta):
     if delta.microseconds:
         raise EncodeError(f"an offset from UTC of {delta} has no form in Elixir")
@@ -177,10 +182,12 @@ def whole_seconds(delta):
 def zone_names(value):
     from datetime import timezone
 
-    if value.tzinfo is timezone.utc or getattr(value.tzinfo, "key", None) in ("UTC", "Etc/UTC"):
+    # zoneinfo has the name as key, pytz as zone.
+    zone = getattr(value.tzinfo, "key", None) or getattr(value.tzinfo, "zone", None)
+    if value.tzinfo is timezone.utc or zone in ("UTC", "Etc/UTC"):
         return {"time_zone": "Etc/UTC", "zone_abbr": "UTC"}
     name = value.tzname() or ""
-    return {"time_zone": getattr(value.tzinfo, "key", None) or name, "zone_abbr": name}
+    return {"time_zone": zone or name, "zone_abbr": name}
 
 
 def simplify_scalar(value):
@@ -188,6 +195,12 @@ def simplify_scalar(value):
     if value.dtype.kind in "Mm" and isinstance(simple, int):
         raise EncodeError(f"a {value.dtype} has no form in Elixir, whose times end at microseconds")
     return simple
+
+
+def simplify_void(value):
+    # An element of a structured array is a map, as a row of the tables that have structs; other bytes are a binary.
+    names = value.dtype.names
+    return value.item() if names is None else {name: value[name] for name in names}
 
 
 def simplify_decimal(value):
@@ -231,27 +244,73 @@ NAMED = {
     ("datetime", "datetime"): simplify_datetime,
     ("datetime", "date"): simplify_date,
     ("datetime", "time"): simplify_time,
+    ("datetime", "timedelta"): simplify_timedelta,
     ("decimal", "Decimal"): simplify_decimal,
     ("enum", "Enum"): lambda value: value.value,
     ("uuid", "UUID"): str,
-    ("numpy", "generic"): lambda value: simplify_scalar(value),
+    ("numpy", "void"): simplify_void,
+    ("numpy", "generic"): simplify_scalar,
     ("numpy", "ndarray"): lambda value: tensors().subclass_to_array(value),
     ("_pythonx_tensor", "Tensor"): lambda value: tensors().simplify_tensor(value),
 }
 
+
+def by(module, function):
+    """Returns a simplifier from a module of the engine that is loaded when a value needs it."""
+    return lambda value: getattr(embedded(module), function)(value)
+
+
+def refused(why):
+    def refuse(value):
+        raise EncodeError(f"{type(value).__module__}.{type(value).__qualname__} {why}")
+
+    return refuse
+
+
+no_rows = refused("has no rows of its own: aggregate it first, as with .sum() or .agg(...)")
+sparse = refused("has no form: send tensor.to_tensor(), or its parts")
+
 # Types of packages that move types between modules, by the package and the name.
 PACKAGED = {
-    ("pandas", "DataFrame"): lambda value: tables().pandas_frame(value),
-    ("pandas", "Series"): lambda value: tables().pandas_series(value),
+    ("numpy", "poly1d"): refused("has no form: send its coeffs"),
+    ("numpy", "ABCPolyBase"): refused("has no form: send its coef, domain and window"),
+    ("pandas", "DataFrame"): by("pandas_forms", "frame"),
+    ("pandas", "Series"): by("pandas_forms", "series"),
+    ("pandas", "Index"): by("pandas_forms", "index"),
+    ("pandas", "ExtensionArray"): by("pandas_forms", "array"),
     ("pandas", "NaTType"): lambda value: None,
     ("pandas", "NAType"): lambda value: None,
-    ("polars", "DataFrame"): lambda value: tables().polars_frame(value),
-    ("polars", "LazyFrame"): lambda value: tables().polars_lazy_frame(value),
-    ("polars", "Series"): lambda value: tables().polars_series(value),
-    ("pyarrow", "Table"): lambda value: tables().arrow_table(value),
-    ("pyarrow", "RecordBatch"): lambda value: tables().arrow_table(value),
-    ("pyarrow", "ChunkedArray"): lambda value: tables().arrow_array(value),
-    ("pyarrow", "Array"): lambda value: tables().arrow_array(value),
+    ("pandas", "Interval"): refused("has no form: send its left and right, and its closed if that matters"),
+    ("pandas", "Period"): refused("has no form: send period.start_time, or str(period)"),
+    ("pandas", "BaseOffset"): refused("has no form: send offset.freqstr"),
+    ("pandas", "BaseGroupBy"): no_rows,
+    ("pandas", "BaseWindow"): no_rows,
+    ("polars", "DataFrame"): by("dataframes", "polars_frame"),
+    ("polars", "LazyFrame"): by("dataframes", "polars_lazy_frame"),
+    ("polars", "Series"): by("dataframes", "polars_series"),
+    ("polars", "GroupBy"): no_rows,
+    ("polars", "DynamicGroupBy"): no_rows,
+    ("polars", "RollingGroupBy"): no_rows,
+    ("polars", "LazyGroupBy"): no_rows,
+    ("pyarrow", "Table"): by("arrow_forms", "table"),
+    ("pyarrow", "RecordBatch"): by("arrow_forms", "table"),
+    ("pyarrow", "ChunkedArray"): by("arrow_forms", "array"),
+    ("pyarrow", "Array"): by("arrow_forms", "array"),
+    ("pyarrow", "Scalar"): by("arrow_forms", "scalar"),
+    ("pyarrow", "Tensor"): by("arrow_forms", "tensor"),
+    ("pyarrow", "SparseCOOTensor"): sparse,
+    ("pyarrow", "SparseCSRMatrix"): sparse,
+    ("pyarrow", "SparseCSCMatrix"): sparse,
+    ("pyarrow", "SparseCSFTensor"): sparse,
+    ("pyarrow", "TableGroupBy"): no_rows,
+    ("pyarrow", "RecordBatchReader"): refused("has no rows yet: send reader.read_all()"),
+    ("xarray", "DataArray"): by("xarray_forms", "array"),
+    ("xarray", "NamedArray"): by("xarray_forms", "array"),
+    ("xarray", "Dataset"): refused("has no form: send dataset.to_dict(), or dataset.to_dataframe().reset_index()"),
+    ("xarray", "Coordinates"): refused("has no form: send coords.to_dataset().to_dict()"),
+    ("xarray", "DataTree"): refused("has no form: send its datasets one by one, as with tree.to_dict()"),
+    ("xarray", "GroupBy"): no_rows,
+    ("xarray", "Rolling"): no_rows,
 }
 
 # The attribute that erlang.register_encoder sets on a type of the application. In a table the encoder, which mostly
@@ -295,10 +354,6 @@ def register_encoder(type_, function):
 
 def tensors():
     return embedded("tensor")
-
-
-def tables():
-    return embedded("dataframes")
 
 
 def simplifier(type_):

@@ -57,7 +57,7 @@ def hint(dtype):
     if dtype.kind in "OSUT":
         return ": send array.tolist()"
     if dtype.kind == "V":
-        return ": send its fields one by one"
+        return ": send its fields one by one, as with {name: array[name] for name in array.dtype.names}"
     return ": convert it with astype"
 
 
@@ -109,4 +109,18 @@ def subclass_to_array(value):
     np = numpy()
     if isinstance(value, np.ma.MaskedArray):
         raise EncodeError("a masked array has no form as a tensor: send array.filled(value), or its data and its mask")
+    held = [] if type(value).__module__.partition(".")[0] == "numpy" else fields_of(value)
+    if held:
+        raise EncodeError(
+            f"{', '.join(held)} of {type(value).__qualname__} would be lost: send numpy.asarray(value), and that beside it"
+        )
     return np.asarray(value)
+
+
+def fields_of(value):
+    """Returns the names of what a subclass of the application keeps beside the numbers, such as a unit."""
+    names = list(getattr(value, "__dict__", ()))
+    for base in type(value).__mro__:
+        slots = vars(base).get("__slots__", ())
+        names += [slots] if isinstance(slots, str) else slots
+    return [name for name in names if not name.startswith("__") and getattr(value, name, None) is not None]
