@@ -56,7 +56,8 @@ def refuse_type(kind, path):
     """Refuses a type with metadata, names or twins in it that the values do not have."""
     if getattr(kind, "dim_names", None):
         raise _shared.lost(f"the names of the dimensions of {path}", "column.to_numpy_ndarray()")
-    names = [kind.field(at).name for at in range(kind.num_fields)]
+    # A scalar of an extension that only this process has does not give its type away.
+    names = [kind.field(at).name for at in range(getattr(kind, "num_fields", 0))]
     if len(set(names)) < len(names) and str(kind).startswith("struct<"):
         raise EncodeError(f"two fields of {path} have one name: {names}")
     for at, name in enumerate(names):
