@@ -10,7 +10,8 @@ _shared = embedded("dataframes")
 
 def table(table):
     refuse_metadata(table.schema)
-    return _shared.columns((name, column(table.column(at))) for at, name in enumerate(table.schema.names))
+    pairs = ((name, column(table.column(at))) for at, name in enumerate(table.schema.names))
+    return _shared.columns(pairs, table.num_rows)
 
 
 # -- metadata ---------------------------------------------------------------------------------------------------------

@@ -33,12 +33,14 @@ def lost(what, instead):
     return EncodeError(f"{what} would be lost: send {instead}")
 
 
-def columns(pairs):
+def columns(pairs, rows):
     table = {}
     for name, column in pairs:
         if name in table:
             raise EncodeError(f"two columns are named {name!r}")
         table[name] = column
+    if rows and not table:
+        raise lost(f"the number of rows without columns, {rows},", "that number")
     return table
 
 
@@ -46,7 +48,8 @@ def columns(pairs):
 
 
 def polars_frame(frame):
-    return columns((column.name, polars_series(column)) for column in frame.get_columns())
+    pairs = ((column.name, polars_series(column)) for column in frame.get_columns())
+    return columns(pairs, frame.height)
 
 
 def polars_series(series):

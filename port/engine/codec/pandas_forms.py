@@ -17,7 +17,8 @@ def frame(frame):
         raise _shared.lost(
             f"the name of the columns, {frame.columns.names[0]!r},", "frame.rename_axis(columns=None) to leave it out"
         )
-    return _shared.columns((name, column(frame.iloc[:, at])) for at, name in enumerate(frame.columns))
+    pairs = ((name, column(frame.iloc[:, at])) for at, name in enumerate(frame.columns))
+    return _shared.columns(pairs, len(frame))
 
 
 def series(series):
