@@ -1,8 +1,8 @@
 """Turns tables of Polars into columns, and has what all tables share: a table becomes a dict of names and columns.
 
 A column of numbers without nulls becomes an array, any other a list, with None for nulls. What an object holds besides
-its values either has a place in that form, or the object is refused. Two things stay behind: the name of a Series, which
-whoever took the column has, and types (widths, units of time, categories and their order), which terms do not have.
+its values either has a place in that form, or the object is refused. Two things stay behind: the name of a Series, since
+the code that took the column has it, and types (widths, units of time, categories and their order), which terms lack.
 """
 
 from erlang import EncodeError
