@@ -227,7 +227,8 @@ START_TEST(reports_replies_without_memory)
 }
 END_TEST
 
-/* -- the score by which the kernel chooses -------------------------------------------------------------------------- */
+/* -- the score by which the kernel chooses --------------------------------------------------------------------------
+ */
 
 #ifdef PLATFORM_IS_LINUX
 #    include <sys/prctl.h>
@@ -255,8 +256,8 @@ static void expect_score(struct session *session, int score)
     char text[16];
     snprintf(text, sizeof text, "%d", score);
     session_expect_value(session, "int(open('/proc/self/oom_score_adj').read())", text);
-    session_expect_value(session, "import subprocess\nint(subprocess.check_output(['cat', '/proc/self/oom_score_adj']))",
-                         text);
+    session_expect_value(session,
+                         "import subprocess\nint(subprocess.check_output(['cat', '/proc/self/oom_score_adj']))", text);
     session_end(session, 0);
 }
 
