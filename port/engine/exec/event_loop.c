@@ -16,7 +16,7 @@
 #define CLOSE_SECONDS 0.2
 
 static event_loop_work *work;
-static PyObject *module; /* event_loop.py, once it was needed */
+static PyObject *module;      /* event_loop.py, once it was needed */
 static atomic_bool is_loaded; /* the same, for a main thread without the GIL: another thread may load it */
 static bool leaving;
 
