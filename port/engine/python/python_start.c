@@ -11,12 +11,42 @@
 
 #include "python/py_api.h"
 
+/* In the stable ABI for good, but in no header from CPython 3.16 on. */
+void Py_SetProgramName(const wchar_t *name);
+
+/* PyPreConfig and PyStatus (PEP 587), which the stable ABI does not have: large enough for any. */
+struct preconfiguration {
+    long long opaque[32];
+};
+struct status {
+    long long opaque[16];
+};
+
+/* Has Python read the environment as the python program does. From CPython 3.15 on UTF-8 is the default (PEP 686), and
+ * Py_InitializeEx alone does not obey PYTHONUTF8=0. */
+static void preconfigure(void)
+{
+    void (*fill)(struct preconfiguration *) =
+        (void (*)(struct preconfiguration *))(uintptr_t)dlsym(RTLD_DEFAULT, "PyPreConfig_InitPythonConfig");
+    struct status (*apply)(const struct preconfiguration *) =
+        (struct status(*)(const struct preconfiguration *))(uintptr_t)dlsym(RTLD_DEFAULT, "Py_PreInitialize");
+    struct preconfiguration wishes = {0};
+    if (fill == NULL || apply == NULL)
+        return;
+    fill(&wishes);
+    (void)apply(&wishes); /* if that failed, starting Python says why */
+}
+
 /* Makes UTF-8 the default, as the python program does (PEP 540): a BEAM without a locale, as in many containers, must
  * not lead to ASCII. The variable is not part of the stable ABI, so it is looked up. */
 static void prefer_utf8(void)
 {
     const char *locale = setlocale(LC_CTYPE, "");
     const char *wish = getenv("PYTHONUTF8");
+    if (wish != NULL && strcmp(wish, "0") == 0 && Py_Version >= 0x030f0000) {
+        preconfigure();
+        return;
+    }
     bool plain = locale == NULL || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0;
     int *utf8_mode = dlsym(RTLD_DEFAULT, "Py_UTF8Mode");
     if (utf8_mode != NULL && (wish == NULL || *wish == '\0' ? plain : *wish == '1'))
@@ -24,7 +54,7 @@ static void prefer_utf8(void)
 }
 
 /* The path configuration derives prefix, venv and site-packages from the program's name (PEP 405). The function is
- * deprecated in favour of a structure that the stable ABI does not have. */
+ * deprecated in favour of structures that the stable ABI does not have. */
 static int name_program(const char *program)
 {
     wchar_t *name = Py_DecodeLocale(program, NULL);
