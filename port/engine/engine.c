@@ -17,6 +17,7 @@
 #include "os/crash_handler.h"
 #include "os/exit_status.h"
 #include "os/std_fds.h"
+#include "python/attach.h"
 #include "python/buffer.h"
 #include "python/embedded.h"
 #include "python/py_api.h"
@@ -104,6 +105,7 @@ static void set_session(const struct engine_options *options)
     session.max_frame = options->max_frame;
     session.spin_us = options->spin_us;
     session.linger_ms = options->linger_ms;
+    session.attach_look_ms = -1;
     session.started_us = clock_us();
     session_init();
 }
@@ -145,11 +147,13 @@ int pythonx_engine_main(const struct engine_options *options)
     if (status != EXIT_STATUS_OK)
         return status;
     status = EXIT_STATUS_ABANDONED;
+    attach_start();
     if (send_ready(options->program)) {
         reader_ready();
         scheduler_run();
         status = atomic_load(&session.exit_status);
     }
+    attach_stop();
     if (Py_FinalizeEx() < 0 && status == EXIT_STATUS_OK)
         status = EXIT_STATUS_FAILURE;
     return status;

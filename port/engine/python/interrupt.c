@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "os/std_fds.h"
+#include "python/attach.h"
 #include "python/code_place.h"
 #include "python/context.h"
 #include "python/errors.h"
@@ -288,6 +289,7 @@ static PyObject *on_signal(PyObject *self, PyObject *arguments)
 void interrupt_run_handlers(void)
 {
     interrupt_threads();
+    attach_look();
     while (PyErr_CheckSignals() < 0)
         PyErr_WriteUnraisable(NULL);
 }

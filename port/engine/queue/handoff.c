@@ -220,6 +220,13 @@ void handoff_interrupt_main(void)
     handoff_wake_main();
 }
 
+void handoff_look(void)
+{
+    if (handoff->place == MAIN_READS || handoff->place == MAIN_SLEEPS)
+        handoff->handlers_due = true;
+    handoff_wake_main();
+}
+
 unsigned long long handoff_on_timer(unsigned long long now_us)
 {
     unsigned long long next = 0;

@@ -84,6 +84,9 @@ void handoff_wake_main(void);
  * call is cut short. */
 void handoff_interrupt_main(void);
 
+/* Has the main thread run Python's signal handlers if it waits; one that works is left alone. */
+void handoff_look(void);
+
 /* -- the reader thread and the timer ------------------------------------------------------------------------------ */
 
 /* Takes the input for the reader thread. Returns false unless the input is free and the main thread busy. */

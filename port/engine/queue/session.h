@@ -22,6 +22,7 @@ struct session {
     size_t max_frame;   /* bytes */
     unsigned spin_us;   /* how long the idle main thread polls before it sleeps */
     unsigned linger_ms; /* how long requests may go on after the end of input */
+    int attach_look_ms; /* how often the idle main thread looks for a debugger; -1: never. Set before `ready` */
     unsigned long long started_us;
     const char *python_version;
     struct writer *writer; /* has a lock of its own; never freed, as other threads may hold it until the end */

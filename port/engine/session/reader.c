@@ -180,6 +180,14 @@ static void wait_until_ready(void)
     }
 }
 
+/* A debugger that wants to attach wakes no thread. */
+static void look_for_debugger(void)
+{
+    session_lock();
+    handoff_look();
+    session_unlock();
+}
+
 void reader_ready(void)
 {
     atomic_store(&session.ready, true);
@@ -189,7 +197,7 @@ static void *reader_thread(void *unused)
 {
     wait_until_ready();
     for (;;) {
-        switch (poller_wait(-1)) {
+        switch (poller_wait(session.attach_look_ms)) {
         case POLLER_NOTIFIED:
             write_what_is_due();
             break;
@@ -200,6 +208,7 @@ static void *reader_thread(void *unused)
                 shutdown_run(write_what_is_due);
             break;
         case POLLER_TIMEOUT:
+            look_for_debugger();
             break;
         case POLLER_FAILED:
             return unused;
