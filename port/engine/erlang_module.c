@@ -20,6 +20,11 @@
 #include "python/py_api.h"
 #include "python/signals.h"
 
+/* Py_mod_multiple_interpreters and Py_MOD_PER_INTERPRETER_GIL_SUPPORTED, which headers for the stable ABI of CPython
+ * 3.11 do not have. */
+#define SLOT_MULTIPLE_INTERPRETERS 3
+#define OWN_GIL_SUPPORTED ((void *)2)
+
 static PyMethodDef erlang_functions[] = {
     {"register_encoder", structs_register_encoder, METH_VARARGS,
      "register_encoder(type, function): objects of the type are sent as what function(object) returns."},
@@ -98,9 +103,73 @@ static PyObject *make_private(void)
     return module;
 }
 
+/* -- how they are imported ----------------------------------------------------------------------------------------- */
+
+/* Returns whether the code runs in the main interpreter, whose id is 0; sets ImportError if it does not. What these
+ * modules know (types, the session, its requests) exists once in a process. */
+static bool is_main_interpreter(const char *name)
+{
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0)
+        return true;
+    PyErr_Format(PyExc_ImportError,
+                 "%s exists in the session's main interpreter alone: pass what a sub-interpreter needs as arguments, "
+                 "and return what it finds",
+                 name);
+    return false;
+}
+
+/* Returns the module, which is made once: another import, such as after `del sys.modules[name]`, returns it again. */
+static PyObject *create_once(PyObject **module, const char *name, PyObject *make(void))
+{
+    if (!is_main_interpreter(name))
+        return NULL;
+    if (*module == NULL)
+        *module = make();
+    return Py_XNewRef(*module);
+}
+
+static PyObject *create_erlang(PyObject *spec, PyModuleDef *definition)
+{
+    static PyObject *module;
+    (void)spec, (void)definition;
+    return create_once(&module, "erlang", make_erlang);
+}
+
+static PyObject *create_private(PyObject *spec, PyModuleDef *definition)
+{
+    static PyObject *module;
+    (void)spec, (void)definition;
+    return create_once(&module, "_pythonx", make_private);
+}
+
+/* Multi-phase initialization (PEP 489) asks for the module again in each interpreter, so that the refusal is ours.
+ * Otherwise an interpreter that shares the GIL would get the main interpreter's module. */
+static PyObject *announce(PyModuleDef *definition, PyModuleDef_Slot *create)
+{
+    /* Only CPython 3.12 and later know this slot, and refuse interpreters with a GIL of their own without it. */
+    if (Py_Version >= 0x030c0000)
+        create[1] = (PyModuleDef_Slot){SLOT_MULTIPLE_INTERPRETERS, OWN_GIL_SUPPORTED};
+    definition->m_slots = create;
+    return PyModuleDef_Init(definition);
+}
+
+static PyObject *announce_erlang(void)
+{
+    static PyModuleDef_Slot slots[] = {{Py_mod_create, create_erlang}, {0, NULL}, {0, NULL}};
+    static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "erlang"};
+    return announce(&definition, slots);
+}
+
+static PyObject *announce_private(void)
+{
+    static PyModuleDef_Slot slots[] = {{Py_mod_create, create_private}, {0, NULL}, {0, NULL}};
+    static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_pythonx"};
+    return announce(&definition, slots);
+}
+
 int erlang_module_announce(void)
 {
-    if (PyImport_AppendInittab("erlang", make_erlang) < 0)
+    if (PyImport_AppendInittab("erlang", announce_erlang) < 0)
         return -1;
-    return PyImport_AppendInittab("_pythonx", make_private);
+    return PyImport_AppendInittab("_pythonx", announce_private);
 }

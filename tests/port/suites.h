@@ -17,6 +17,7 @@
     SUITE(session_memory)                                                                                              \
     SUITE(session_context)                                                                                             \
     SUITE(session_answers)                                                                                             \
+    SUITE(session_versions)                                                                                            \
     SUITE(terms)                                                                                                       \
     SUITE(vectors)                                                                                                     \
     SUITE(decode)                                                                                                      \

@@ -246,6 +246,7 @@ NAMED = {
     ("datetime", "time"): simplify_time,
     ("datetime", "timedelta"): simplify_timedelta,
     ("decimal", "Decimal"): simplify_decimal,
+    ("builtins", "frozendict"): lambda value: dict(value),
     ("enum", "Enum"): lambda value: value.value,
     ("uuid", "UUID"): str,
     ("numpy", "void"): simplify_void,

@@ -95,12 +95,18 @@ def pass_context_to_threads(threading):
     threading.Thread.start = start_with_context
 
 
+def runs_in_interpreters(pool):
+    """The tasks of such a pool go to other interpreters, which have no requests, and cannot take a closure."""
+    module = sys.modules.get("concurrent.futures.interpreter")
+    return module is not None and isinstance(pool, module.InterpreterPoolExecutor)
+
+
 def pass_context_to_pools(module):
     submit = module.ThreadPoolExecutor.submit
 
     def submit_with_context(pool, function, /, *arguments, **keywords):
         request = context.get(None)
-        if request is not None:
+        if request is not None and not runs_in_interpreters(pool):
             function = for_context(request, function)
         return submit(pool, function, *arguments, **keywords)
 
@@ -139,6 +145,9 @@ after_import = {
     "concurrent.futures.thread": pass_context_to_pools,
     "logging": send_logs,
     "warnings": log_warnings,
+    "multiprocessing.reduction": lambda module: embedded("processes").check_processes(module),
+    "multiprocessing.pool": lambda module: embedded("processes").check_pools(module),
+    "concurrent.futures.process": lambda module: embedded("processes").check_executors(module),
 }
 
 
