@@ -11,9 +11,6 @@
 
 #include "python/py_api.h"
 
-/* In the stable ABI for good, but in no header from CPython 3.16 on. */
-void Py_SetProgramName(const wchar_t *name);
-
 /* PyPreConfig and PyStatus (PEP 587), which the stable ABI does not have: large enough for any. */
 struct preconfiguration {
     long long opaque[32];
@@ -53,17 +50,16 @@ static void prefer_utf8(void)
         *utf8_mode = 1;
 }
 
-/* The path configuration derives prefix, venv and site-packages from the program's name (PEP 405). The function is
- * deprecated in favour of structures that the stable ABI does not have. */
+/* The path configuration derives prefix, venv and site-packages from the program's name (PEP 405). The function is in
+ * the stable ABI for good, but in no header from CPython 3.16 on, so it is looked up. What replaces it (PyConfig,
+ * PyInitConfig) is not in the stable ABI. */
 static int name_program(const char *program)
 {
-    wchar_t *name = Py_DecodeLocale(program, NULL);
+    void (*set_name)(const wchar_t *) = (void (*)(const wchar_t *))(uintptr_t)dlsym(RTLD_DEFAULT, "Py_SetProgramName");
+    wchar_t *name = set_name == NULL ? NULL : Py_DecodeLocale(program, NULL);
     if (name == NULL)
         return -1;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    Py_SetProgramName(name); /* keeps the pointer */
-#pragma GCC diagnostic pop
+    set_name(name); /* keeps the pointer */
     return 0;
 }
 
