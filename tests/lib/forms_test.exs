@@ -310,6 +310,7 @@ defmodule PythonxPort.FormsTest do
       {"pd.Timestamp('2024-02-29 01:02:03.000004')", is(~N[2024-02-29 01:02:03.000004])},
       {"pd.Timestamp('2024-07-01', tz='Europe/Berlin').isoformat()", is("2024-07-01T00:00:00+02:00")},
       {"pd.Timestamp('2024-02-29', tz='Europe/Berlin')", is(berlin())},
+      {"datetime.datetime(2024, 2, 29, tzinfo=LikePytz())", is(berlin())},
       {"pd.Timestamp(1)", refused(["end at microseconds", "floor('us')"])},
       {"pd.Timedelta(1, 's')", refused("pandas.Timedelta has no Erlang term: send value.total_seconds()")},
       {"pd.Period('2024')", refused(["pandas.Period has no form", "period.start_time"])},
@@ -318,7 +319,12 @@ defmodule PythonxPort.FormsTest do
       {"pd.offsets.Day(2)", refused("send offset.freqstr")},
       {"pd.NA", is(nil)},
       {"pd.NaT", is(nil)},
-      {"frame.columns.names", is([nil])}
+      {"frame.columns.names", is([nil])},
+      # A type of the application goes as the base it has, or as its encoder says.
+      {"Labelled({'a': [1]}, index=['x'])", refused("frame.reset_index()")},
+      {"Encoded({'a': [1]}, index=['x'])", is(["x"])},
+      # What a library has under another name must not become a bare array.
+      {"Unnamed()", refused("Unnamed has no Erlang term")}
     ]
   end
 
@@ -342,12 +348,36 @@ defmodule PythonxPort.FormsTest do
   @tag :pyarrow
   test "pandas", %{session: session} do
     PythonxPort.exec!(session, """
+    import erlang
     import numpy as np, pandas as pd, pandas.api.typing, pandas.arrays, pyarrow as pa
     frame = pd.DataFrame({"k": ["a", "a", "b"], "l": [1, 1, 2], "x": [1.0, 2.0, 3.0]})
     times = pd.DataFrame({"x": [1]}, index=pd.to_datetime(["2024-02-29"]))
 
+    class LikePytz(datetime.tzinfo):
+        zone = "Europe/Berlin"
+
+        def utcoffset(self, when):
+            return datetime.timedelta(hours=1)
+
+        def dst(self, when):
+            return datetime.timedelta(0)
+
+        def tzname(self, when):
+            return "CET"
+
     class Labelled(pd.DataFrame):
         _metadata = ["crs"]
+
+    class Encoded(pd.DataFrame):
+        pass
+
+    erlang.register_encoder(Encoded, lambda frame: list(frame.index))
+
+    class Unnamed:
+        def __array__(self, dtype=None, copy=None):
+            return np.array([1])
+
+    Unnamed.__module__ = "pandas.core"
 
     def with_attrs(value):
         value.attrs["unit"] = "m"

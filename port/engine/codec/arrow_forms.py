@@ -57,12 +57,20 @@ def refuse_type(kind, path):
     """Refuses a type with metadata, names or twins in it that the values do not have."""
     if getattr(kind, "dim_names", None):
         raise _shared.lost(f"the names of the dimensions of {path}", "column.to_numpy_ndarray()")
-    # A scalar of an extension that only this process has does not give its type away.
-    names = [kind.field(at).name for at in range(getattr(kind, "num_fields", 0))]
+    fields = fields_of(kind)
+    names = [field.name for field in fields]
     if len(set(names)) < len(names) and str(kind).startswith("struct<"):
         raise EncodeError(f"two fields of {path} have one name: {names}")
-    for at, name in enumerate(names):
-        refuse_field(kind.field(at), f"{path}.{name}")
+    for field in fields:
+        refuse_field(field, f"{path}.{field.name}")
+
+
+def fields_of(kind):
+    if hasattr(kind, "field"):
+        return [kind.field(at) for at in range(kind.num_fields)]
+    # Types of an older PyArrow have these; the type that a scalar of an extension gives may have none.
+    names = ("value_field", "key_field", "item_field")
+    return [getattr(kind, name) for name in names if hasattr(kind, name)]
 
 
 # -- values -----------------------------------------------------------------------------------------------------------
@@ -124,7 +132,9 @@ def value_of(scalar):
         return {name: value_of(field) for name, field in scalar.items()}
     if isinstance(scalar, (pyarrow.TimestampScalar, pyarrow.Time64Scalar)):
         return _shared.nanoseconds() if scalar.type.unit == "ns" and scalar.value % 1000 else scalar.as_py()
-    if isinstance(scalar, pyarrow.ExtensionScalar) and hasattr(scalar, "to_tensor"):
+    if isinstance(scalar, pyarrow.ExtensionScalar) and hasattr(scalar.type, "permutation"):  # a tensor
+        if not hasattr(scalar, "to_numpy"):  # an older PyArrow
+            return _shared.Refused("the shape of a tensor would be lost: send column.to_numpy_ndarray()")
         return scalar.to_numpy()
     has_own_form = isinstance(scalar, pyarrow.ExtensionScalar) and type(scalar) is not pyarrow.ExtensionScalar
     held = getattr(scalar, "value", None)  # of a dictionary, a union and such

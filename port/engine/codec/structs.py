@@ -307,6 +307,7 @@ PACKAGED = {
     ("pyarrow", "RecordBatchReader"): refused("has no rows yet: send reader.read_all()"),
     ("xarray", "DataArray"): by("xarray_forms", "array"),
     ("xarray", "NamedArray"): by("xarray_forms", "array"),
+    ("xarray", "Variable"): by("xarray_forms", "array"),
     ("xarray", "Dataset"): refused("has no form: send dataset.to_dict(), or dataset.to_dataframe().reset_index()"),
     ("xarray", "Coordinates"): refused("has no form: send coords.to_dataset().to_dict()"),
     ("xarray", "DataTree"): refused("has no form: send its datasets one by one, as with tree.to_dict()"),
@@ -367,6 +368,12 @@ def simplifier(type_):
     return function
 
 
+def is_of_tables(type_):
+    """Returns whether the type is of a library whose arrays hold more than numbers: one that PACKAGED does not name (in
+    another version, say) must not become a bare array."""
+    return any(base.__module__.partition(".")[0] in ("pandas", "polars", "pyarrow", "xarray") for base in type_.__mro__)
+
+
 def find(type_):
     for base in type_.__mro__:
         if ENCODER in vars(base):
@@ -388,7 +395,7 @@ def find(type_):
     if hasattr(type_, "__dataclass_fields__"):
         return simplify_dataclass
     if hasattr(type_, "__array__") or hasattr(type_, "__dlpack__"):
-        return tensors().array_of
+        return None if is_of_tables(type_) else tensors().array_of
     if hasattr(type_, "__fspath__"):
         return "__fspath__"
     return None
