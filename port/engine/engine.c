@@ -20,6 +20,7 @@
 #include "python/attach.h"
 #include "python/buffer.h"
 #include "python/embedded.h"
+#include "python/forked_child.h"
 #include "python/py_api.h"
 #include "python/python_start.h"
 #include "queue/session.h"
@@ -43,6 +44,14 @@ static int run_bootstrap(void)
     PyObject *bootstrap = embedded_load("bootstrap");
     Py_XDECREF(bootstrap);
     return bootstrap == NULL ? -1 : execute_start();
+}
+
+/* What the engine refers to is never freed. */
+static void let_go_of_objects(void)
+{
+    execute_stop();
+    refs_stop();
+    structs_stop();
 }
 
 static int start_parts(const struct engine_options *options)
@@ -120,6 +129,7 @@ static int start_session(const struct engine_options *options)
     if (session.writer == NULL || !crash_handler_prepare(options->crash_file) || !segment_start(options->segment_limit))
         return fail("could not be set up");
     scheduler_start(invoke_async_resolve);
+    forked_child_start(let_go_of_objects);
     if (!reader_start())
         return fail("reading the input could not be set up");
     return EXIT_STATUS_OK;
@@ -154,6 +164,7 @@ int pythonx_engine_main(const struct engine_options *options)
         status = atomic_load(&session.exit_status);
     }
     attach_stop();
+    let_go_of_objects();
     if (Py_FinalizeEx() < 0 && status == EXIT_STATUS_OK)
         status = EXIT_STATUS_FAILURE;
     return status;

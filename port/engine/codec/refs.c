@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "python/embedded.h"
 #include "python/errors.h"
 
 static PyObject *kept;
@@ -18,6 +19,15 @@ int refs_start(void)
     last_number = (unsigned long long)start << 16;
     kept = PyDict_New();
     return kept == NULL ? -1 : 0;
+}
+
+void refs_stop(void)
+{
+    PyObject *none = PyDict_New();
+    if (none != NULL && embedded_hand_over("references", kept) == 0)
+        Py_SETREF(kept, Py_NewRef(none));
+    PyErr_Clear();
+    Py_XDECREF(none);
 }
 
 unsigned long long refs_keep(PyObject *object)

@@ -6,6 +6,10 @@
 
 int refs_start(void);
 
+/* Hands the kept objects to Python at the end of the session: they are freed along with the modules, as the globals of
+ * a script. */
+void refs_stop(void);
+
 /* Keeps the object. Returns its number, never used before, or 0 with an error set. */
 unsigned long long refs_keep(PyObject *object);
 

@@ -46,6 +46,17 @@ failed:
     return -1;
 }
 
+void structs_stop(void)
+{
+    PyObject *none = module == NULL ? NULL : PyDict_New();
+    PyObject *encoders = none == NULL ? NULL : PyObject_GetAttrString(module, "registered");
+    if (encoders != NULL && embedded_hand_over("encoders", encoders) == 0)
+        (void)PyObject_SetAttrString(module, "registered", none);
+    PyErr_Clear();
+    Py_XDECREF(encoders);
+    Py_XDECREF(none);
+}
+
 PyObject *structs_register_encoder(PyObject *self, PyObject *arguments)
 {
     (void)self;

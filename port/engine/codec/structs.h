@@ -13,6 +13,9 @@
  * if it has none. Returns 0, or -1 with an error set. */
 int structs_start(long mapset_version);
 
+/* Hands the encoders to Python at the end of the session: they are freed along with the modules. */
+void structs_stop(void);
+
 /* Returns a new reference to the object that the struct in `dict` stands for, or to the dict itself if its name has no
  * form of its own. The caller keeps its references. Returns NULL with the error that the conversion raised. */
 PyObject *structs_build(PyObject *dict, PyObject *struct_key, int hashable);

@@ -27,6 +27,11 @@ int execute_start(void)
     return 0;
 }
 
+void execute_stop(void)
+{
+    Py_CLEAR(globals);
+}
+
 /* -- arguments ---------------------------------------------------------------------------------------------------- */
 
 static PyObject *refuse_request(const char *what)

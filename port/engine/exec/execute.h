@@ -12,6 +12,10 @@
 /* Takes the session's namespace. Returns 0, or -1 with an error set. */
 int execute_start(void);
 
+/* Lets go of the namespace at the end of the session, or Python could not free what is in it. Nothing may be executed
+ * any more. */
+void execute_stop(void);
+
 /* Returns true if the job has ended: *reply is then its reply, which must be written and released (exec/reply.h).
  * Returns false if its value is awaited or iterated: the event loop or the stream ends the job. */
 bool execute_job(struct job *job, struct message *reply);

@@ -82,3 +82,11 @@ PyObject *embedded_load(const char *name)
         end_load();
     return module;
 }
+
+int embedded_hand_over(const char *name, PyObject *object)
+{
+    PyObject *module = PyImport_ImportModule("_pythonx");
+    int failed = module == NULL ? -1 : PyObject_SetAttrString(module, name, object);
+    Py_XDECREF(module);
+    return failed;
+}

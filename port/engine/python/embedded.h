@@ -8,4 +8,8 @@
  * set. Another thread that loads a file meanwhile is waited for. */
 PyObject *embedded_load(const char *name);
 
+/* Makes the object an attribute of `_pythonx`, whose attributes Python frees along with those of the other modules. The
+ * caller keeps its reference. Returns 0, or -1 with an error set. */
+int embedded_hand_over(const char *name, PyObject *object);
+
 #endif

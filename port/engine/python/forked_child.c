@@ -1,4 +1,4 @@
-/* Ends a forked child as the python program ends: its exit status, its traceback, its atexit functions. */
+/* Ends a forked child as the python program ends: its exit status, its traceback, its objects. */
 #include "python/forked_child.h"
 
 #include <stdio.h>
@@ -8,6 +8,16 @@
 #include "os/schedule.h"
 #include "os/std_fds.h"
 #include "python/errors.h"
+
+/* That of python3 if it could not write what was buffered. */
+#define EXIT_STATUS_LOST_OUTPUT 120
+
+static void (*let_go_of_objects)(void);
+
+void forked_child_start(void (*let_go)(void))
+{
+    let_go_of_objects = let_go;
+}
 
 /* Returns the status of a SystemExit, whose code may be None, a number, or a text that is printed. */
 static int status_of_exit(PyObject *exception)
@@ -40,28 +50,15 @@ static int report_error(void)
     return status;
 }
 
-/* Calls a function of a module if that was imported. */
-static void call_in(const char *module_name, const char *function)
-{
-    PyObject *name = PyUnicode_FromString(module_name);
-    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
-    PyObject *done = module == NULL ? NULL : PyObject_CallMethod(module, function, NULL);
-    if (module != NULL && done == NULL)
-        PyErr_WriteUnraisable(module);
-    PyErr_Clear();
-    Py_XDECREF(done);
-    Py_XDECREF(module);
-    Py_XDECREF(name);
-}
-
 void forked_child_leave(void)
 {
     if (!std_fds_forked())
         return;
     SCHEDULE_POINT(child_leaves);
     int status = report_error();
-    call_in("threading", "_shutdown");
-    call_in("atexit", "_run_exitfuncs");
+    let_go_of_objects();
+    if (Py_FinalizeEx() < 0)
+        status = EXIT_STATUS_LOST_OUTPUT;
     fflush(NULL);
     _exit(status);
 }

@@ -5,9 +5,12 @@
 
 #include "python/py_api.h"
 
-/* In a forked child: prints the traceback of the error that is set, if any, runs the functions of atexit, and ends the
- * process with the status that python3 would have: 0, 1 after an exception, or that of sys.exit. In the session itself
- * it does nothing. Must be called before any lock of the session is taken. */
+/* Has `let_go` called in a child before Python ends there: it drops the engine's references to the user's objects. */
+void forked_child_start(void (*let_go)(void));
+
+/* In a forked child: prints the traceback of the error that is set, if any, ends Python, and ends the process with the
+ * status that python3 would have: 0, 1 after an exception, or that of sys.exit. In the session itself it does nothing.
+ * Must be called before any lock of the session is taken. */
 void forked_child_leave(void);
 
 #endif
