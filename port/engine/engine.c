@@ -102,7 +102,9 @@ static bool send_ready(const char *program)
     message_put_integer(&message, getpid());
     message_put_atom_text(&message, "features");
     put_features(&message);
-    return writer_send_and_free(session.writer, &message);
+    bool sent = message_finish(&message) == MESSAGE_OK && writer_begin(session.writer, &message);
+    message_free(&message);
+    return sent;
 }
 
 /* -- serving ------------------------------------------------------------------------------------------------------ */
@@ -128,6 +130,8 @@ static int start_session(const struct engine_options *options)
     session.writer = writer_new(session.output_fd);
     if (session.writer == NULL || !crash_handler_prepare(options->crash_file) || !segment_start(options->segment_limit))
         return fail("could not be set up");
+    /* `ready` is the first event, whatever Python prints while it starts. */
+    writer_hold(session.writer);
     scheduler_start(invoke_async_resolve);
     forked_child_start(let_go_of_objects);
     if (!reader_start())
@@ -140,10 +144,14 @@ static int start_engine(const struct engine_options *options)
     if (erlang_module_announce() < 0 || python_start(options->program) < 0)
         return fail("Python could not be set up");
     session.python_version = python_version();
+    PyObject *errors = Py_XNewRef(PySys_GetObject("stderr"));
     if (start_parts(options) < 0) {
+        /* Events are sent once the session is ready, which it will never be. */
+        (void)PySys_SetObject("stderr", errors);
         PyErr_Print();
         return EXIT_STATUS_FAILURE;
     }
+    Py_XDECREF(errors);
     if (!crash_handler_guard())
         return fail("the handlers for fatal signals could not be installed");
     return EXIT_STATUS_OK;

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -21,10 +22,21 @@
 /* A smaller pin is written as usual: leasing pages has a cost, too. */
 #define SPLICE_SIZE ((size_t)1024 * 1024)
 
+/* What is kept before writer_begin. */
+#define HELD_MAX ((size_t)16 * 1024 * 1024)
+
+/* Whole frames, one behind the other. */
+struct held {
+    unsigned char *bytes;
+    size_t length, capacity;
+};
+
 struct writer {
     int fd;
     size_t pipe_size; /* of the pipe that fd is; 0: fd is no pipe, or takes no leased pages */
     struct ranked_lock lock;
+    bool holds; /* with the lock */
+    struct held held;
     atomic_bool broken;
     atomic_ullong bytes;
 };
@@ -178,11 +190,81 @@ static bool write_all(struct writer *writer, const struct message *message)
     }
 }
 
+/* -- before the first message ------------------------------------------------------------------------------------- */
+
+static bool make_room(struct held *held, size_t length)
+{
+    size_t wanted = held->length + length;
+    if (length > HELD_MAX || wanted > HELD_MAX)
+        return false;
+    if (wanted <= held->capacity)
+        return true;
+    unsigned char *longer = realloc(held->bytes, 2 * wanted);
+    if (longer == NULL)
+        return false;
+    held->bytes = longer;
+    held->capacity = 2 * wanted;
+    return true;
+}
+
+static void hold_bytes(struct held *held, const void *bytes, size_t length)
+{
+    if (length > 0)
+        memcpy(held->bytes + held->length, bytes, length);
+    held->length += length;
+}
+
+/* Keeps a copy of the message. Returns false if there is no room for it: it is lost then. */
+static bool hold(struct held *held, const struct message *message)
+{
+    size_t length = message->length, position = 0;
+    for (size_t i = 0; i < message->pin_count; i++)
+        length += message->pins[i].length;
+    if (!make_room(held, length))
+        return false;
+    for (size_t i = 0; i < message->pin_count; i++) {
+        const struct message_pin *pin = &message->pins[i];
+        hold_bytes(held, message->bytes + position, pin->offset - position);
+        hold_bytes(held, pin->bytes, pin->length);
+        position = pin->offset;
+    }
+    hold_bytes(held, message->bytes + position, message->length - position);
+    return true;
+}
+
+void writer_hold(struct writer *writer)
+{
+    ranked_lock_acquire(&writer->lock);
+    writer->holds = true;
+    ranked_lock_release(&writer->lock);
+}
+
+bool writer_begin(struct writer *writer, const struct message *message)
+{
+    ranked_lock_acquire(&writer->lock);
+    const struct message held = {.bytes = writer->held.bytes, .length = writer->held.length};
+    bool whole = !writer_is_broken(writer) && write_all(writer, message) && write_all(writer, &held);
+    free(writer->held.bytes);
+    writer->held = (struct held){0};
+    writer->holds = false;
+    ranked_lock_release(&writer->lock);
+    if (!whole)
+        atomic_store(&writer->broken, true);
+    return whole;
+}
+
+/* -- sending ------------------------------------------------------------------------------------------------------ */
+
 bool writer_send(struct writer *writer, const struct message *message)
 {
     if (writer_is_broken(writer))
         return false;
     ranked_lock_acquire(&writer->lock);
+    if (writer->holds) {
+        bool held = hold(&writer->held, message);
+        ranked_lock_release(&writer->lock);
+        return held;
+    }
     bool whole = write_all(writer, message);
     ranked_lock_release(&writer->lock);
     if (!whole)

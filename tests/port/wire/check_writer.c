@@ -199,6 +199,55 @@ START_TEST(reports_that_there_is_no_reader)
 }
 END_TEST
 
+/* In their order, behind the first; pins are copied, since their owners may change them meanwhile. */
+START_TEST(holds_messages_until_the_first)
+{
+    struct message message = {0};
+    unsigned char *all = NULL;
+    size_t length = 0;
+    struct writer *writer = writer_new(ends[1]);
+    writer_hold(writer);
+    static const char order[] = "cab";
+    for (size_t i = 0; i < 3; i++) {
+        build(&message, 4, 100, order[i]);
+        if (i < 2)
+            ck_assert(writer_send(writer, &message));
+        else
+            ck_assert(writer_begin(writer, &message));
+        length = message.length + 2 * 100;
+        message_free(&message);
+        message = (struct message){0};
+    }
+    build(&message, 4, 100, 'd');
+    ck_assert(writer_send(writer, &message));
+    all = malloc(4 * length);
+    read_exactly(all, 4 * length);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_msg(all[i * length + length - 10] == "bcad"[i], "frame %zu is of %c", i,
+                      all[i * length + length - 10]);
+    ck_assert_uint_eq(writer_bytes(writer), 4 * length);
+    message_free(&message);
+    free(all);
+}
+END_TEST
+
+/* What is beyond the bound is lost, and no more than that. */
+START_TEST(holds_up_to_a_bound)
+{
+    struct message message = {0};
+    struct writer *writer = writer_new(ends[1]);
+    writer_hold(writer);
+    build(&message, 20, 100000, 'x');
+    int held = 0;
+    while (held < 100 && writer_send(writer, &message))
+        held++;
+    ck_assert_int_ge(held, 8);
+    ck_assert_int_lt(held, 9);
+    ck_assert(!writer_is_broken(writer));
+    message_free(&message);
+}
+END_TEST
+
 /* The reader goes while a write waits for it. */
 START_TEST(reports_that_the_reader_left)
 {
@@ -232,6 +281,8 @@ Suite *writer_suite(void)
     tcase_add_test(tcase, keeps_frames_of_threads_apart);
     tcase_add_test(tcase, reports_that_there_is_no_reader);
     tcase_add_test(tcase, reports_that_the_reader_left);
+    tcase_add_test(tcase, holds_messages_until_the_first);
+    tcase_add_test(tcase, holds_up_to_a_bound);
     tcase_set_timeout(tcase, 20);
     suite_add_tcase(suite, tcase);
     return suite;
