@@ -24,6 +24,7 @@ defmodule PythonxPort.Doctor do
           required(:ok) => boolean(),
           required(:problem) => String.t() | nil,
           required(:text) => String.t(),
+          required(:traceback) => String.t() | nil,
           optional(atom()) => String.t()
         }
 
@@ -33,7 +34,8 @@ defmodule PythonxPort.Doctor do
          {:ok, text, content} <- ask(options) do
       text |> by_us(options.python_from) |> String.trim_trailing() |> report(content)
     else
-      {:error, error} -> %{ok: false, problem: error.message, text: "problem:     " <> error.message}
+      {:error, error} ->
+        %{ok: false, problem: error.message, text: "problem:     " <> error.message, traceback: nil}
     end
   end
 
@@ -58,6 +60,7 @@ defmodule PythonxPort.Doctor do
           into: %{},
           do: {key, value}
 
-    Map.merge(%{problem: nil}, Map.merge(fields, %{ok: content, text: text}))
+    {_rest, traceback} = Launcher.split_report(text)
+    Map.merge(%{problem: nil}, Map.merge(fields, %{ok: content, text: text, traceback: traceback}))
   end
 end

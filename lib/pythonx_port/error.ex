@@ -17,7 +17,7 @@ defmodule PythonxPort.Error do
   | `:shutdown` | the session was stopped before it came to the request |
   | `:crashed` | the Python process ended; `exit_status`, `signal` and, where Python left one, `traceback` tell how; `cause` is `:oom` if the kernel killed it because memory ran out |
   | `:not_running` | there is no such session (any more) |
-  | `:start_failed` | the session could not be started |
+  | `:start_failed` | the session could not be started; `traceback`, if Python printed one, tells why |
   | `:environment_failed` | `PythonxPort.uv_init/1` could not make the environment; the message has what uv said |
   """
 

@@ -6,7 +6,7 @@ defmodule PythonxPort.Launcher do
 
   @name "pythonx_port"
   # The interpreter that it asks may hang.
-  @doctor_timeout 10_000
+  @doctor_timeout 30_000
 
   @spec open(SessionOptions.t(), Path.t() | nil) :: {:ok, port()} | {:error, Error.t()}
   def open(options, crash_file) do
@@ -26,8 +26,15 @@ defmodule PythonxPort.Launcher do
   def ended_early(options, exit, oom_counter) do
     crash = Crash.error(exit, {nil, oom_counter})
     limit = if options.memory_limit, do: " (under a memory limit of #{options.memory_limit} bytes)", else: ""
-    message = "no Python was started: #{crash.message}#{limit}#{diagnosis(options, crash.exit_status)}"
-    %{start_failed(message) | exit_status: crash.exit_status, signal: crash.signal, cause: crash.cause}
+    {report, traceback} = diagnosis(options, crash)
+    message = "no Python was started: #{crash.message}#{limit}#{report}"
+    %{
+      start_failed(message)
+      | exit_status: crash.exit_status,
+        signal: crash.signal,
+        cause: crash.cause,
+        traceback: traceback
+    }
   end
 
   @doc "The path of the port program; the one that was named, or one that is there."
@@ -39,11 +46,12 @@ defmodule PythonxPort.Launcher do
   def doctor(options) do
     with {:ok, executable} <- find(options.executable),
          :ok <- check_directory(options.cd) do
-      python = if options.python, do: ["--python", options.python], else: []
       env = Enum.map(options.env, fn {name, value} -> {name, value || nil} end)
       cd = if options.cd, do: [cd: options.cd], else: []
 
-      {report, status} = System.cmd(executable, ["doctor" | python], [env: env, stderr_to_stdout: true] ++ cd)
+      # With the limits that a session would have.
+      arguments = ["doctor" | arguments(options, nil)]
+      {report, status} = System.cmd(executable, arguments, [env: env, stderr_to_stdout: true] ++ cd)
 
       {:ok, report, status == 0}
     end
@@ -137,17 +145,34 @@ defmodule PythonxPort.Launcher do
   defp variable({name, value}) when is_binary(value), do: {to_charlist(name), to_charlist(value)}
   defp variable({name, _unset}), do: {to_charlist(name), false}
 
-  # Status 1 means that the port program found something wrong, which it said on standard error.
-  defp diagnosis(options, 1) do
-    doctor = Task.async(fn -> doctor(options) end)
-
-    case Task.yield(doctor, @doctor_timeout) || Task.shutdown(doctor, :brutal_kill) do
-      {:ok, {:ok, report, _content}} -> "\n\n" <> report
-      _no_report -> ""
+  @doc "Splits a report of the doctor into what it says without Python's traceback, and that, or `nil`."
+  @spec split_report(String.t()) :: {String.t(), String.t() | nil}
+  def split_report(report) do
+    # The verdict stands below it.
+    case Regex.run(
+           ~r/^(?:Traceback \(most recent call last\):|Fatal Python error: ).*?(?=^problem:)/ms,
+           report
+         ) do
+      [traceback] -> {String.replace(report, traceback, "", global: false), traceback}
+      nil -> {report, nil}
     end
   end
 
-  defp diagnosis(_options, _status), do: ""
+  # What the port program said on standard error is not known here, so the doctor tries again.
+  defp diagnosis(options, %{signal: nil}) do
+    doctor = Task.async(fn -> doctor(options) end)
+
+    case Task.yield(doctor, @doctor_timeout) || Task.shutdown(doctor, :brutal_kill) do
+      {:ok, {:ok, report, false}} ->
+        {report, traceback} = split_report(report)
+        {"\n\n" <> report, traceback}
+
+      _no_report ->
+        {"", nil}
+    end
+  end
+
+  defp diagnosis(_options, _crash), do: {"", nil}
 
   defp start_failed(message), do: %Error{kind: :start_failed, message: message}
 end

@@ -1,18 +1,13 @@
-/* Finds what a session would find, and loads it in a process of its own, so that a crash is detected and reported. */
+/* Finds what a session would find, and starts one in a process of its own, so that a crash is detected and reported. */
 #include "launcher/doctor.h"
 
-#include <errno.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "launcher/interpreter.h"
 #include "launcher/loader.h"
+#include "launcher/trial.h"
 #include "os/exit_status.h"
-#include "os/platform.h"
 
 static void print_row(FILE *out, const char *label, const char *value)
 {
@@ -39,26 +34,6 @@ static const char *find_choice(const struct options *options)
     return venv != NULL && *venv != '\0' ? "$VIRTUAL_ENV" : "PATH";
 }
 
-/* Runs `program -c code` with its output on ours. Returns the exit status, or -1. */
-static int run_python(const char *program, const char *code)
-{
-    pid_t pid;
-    int status;
-    if (program == NULL)
-        return -1;
-    char *const arguments[] = {strdup(program), strdup("-c"), strdup(code), NULL};
-    bool whole = arguments[0] != NULL && arguments[1] != NULL && arguments[2] != NULL;
-    bool started = whole && posix_spawn(&pid, program, NULL, NULL, arguments, environ) == 0;
-    for (int i = 0; i < 3; i++)
-        free(arguments[i]);
-    if (!started)
-        return -1;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static const char describe_python[] = "import sys\n"
                                       "print('version:    ', sys.version.split()[0])\n"
                                       "print('prefix:     ', sys.prefix)\n"
@@ -68,19 +43,18 @@ static const char describe_python[] = "import sys\n"
                                       "except Exception as error:\n"
                                       "    print('numpy:       none (%s)' % error)\n";
 
-static bool can_load(const struct interpreter *interpreter, const char *engine)
+/* Describes the interpreter by its own words. Returns what is wrong with it, or NULL. */
+static const char *examine_python(const char *program)
 {
-    pid_t child = fork();
-    if (child == 0)
-        _exit(loader_load(interpreter->library, engine) == NULL ? 1 : 0);
-    int status;
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    bool well = trial_run(program, (const char *const[]){"-c", describe_python, NULL}) == 0;
+    return well ? NULL : "the interpreter does not run a simple script: see above";
 }
 
 int doctor_run(const struct options *options, FILE *out)
 {
     struct interpreter interpreter;
     char *engine = loader_engine_path();
+    const char *problem = NULL;
     int status;
     print_row(out, "launcher:", "pythonx_port " PYTHONX_PORT_VERSION);
     print_row(out, "engine:", engine == NULL ? "none" : engine);
@@ -92,16 +66,16 @@ int doctor_run(const struct options *options, FILE *out)
     print_row(out, "python:", interpreter.program == NULL ? "none" : interpreter.program);
     print_row(out, "libpython:", interpreter.library == NULL ? "none" : interpreter.library);
     fflush(out);
-    if (interpreter.problem != NULL)
-        status = print_verdict(out, interpreter.problem);
-    else if (engine == NULL)
-        status = print_verdict(out, "the engine is missing: run make, or reinstall");
-    else if (run_python(interpreter.program, describe_python) != 0)
-        status = print_verdict(out, "the interpreter does not run a simple script");
-    else if (!can_load(&interpreter, engine))
-        status = print_verdict(out, "libpython or the engine cannot be loaded: see above");
-    else
-        status = print_verdict(out, NULL);
+    if (interpreter.problem != NULL) {
+        problem = interpreter.problem;
+    } else if (engine == NULL) {
+        problem = "the engine is missing: run make, or reinstall";
+    } else {
+        problem = examine_python(interpreter.program);
+        if (problem == NULL)
+            problem = trial_session(options, &interpreter, engine);
+    }
+    status = print_verdict(out, problem);
 done:
     interpreter_free(&interpreter);
     free(engine);

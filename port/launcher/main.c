@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "launcher/doctor.h"
@@ -10,13 +9,10 @@
 #include "launcher/interpreter.h"
 #include "launcher/loader.h"
 #include "launcher/lock.h"
-#include "launcher/oom_score.h"
 #include "launcher/options.h"
+#include "launcher/serve.h"
 #include "launcher/terms.h"
 #include "os/exit_status.h"
-
-/* Above the client, which would be killed in place of the process whose memory it is. */
-#define DEFAULT_OOM_SCORE 500
 
 static int fail(const char *what)
 {
@@ -35,20 +31,6 @@ static int explain(void)
     fputs("pythonx_port speaks frames of Erlang terms, and this is a terminal.\n\n", stderr);
     options_print_help(stderr);
     return EXIT_STATUS_USAGE;
-}
-
-static bool limit_memory(unsigned long long bytes)
-{
-    struct rlimit limit = {.rlim_cur = (rlim_t)bytes, .rlim_max = (rlim_t)bytes};
-    return bytes == 0 || setrlimit(RLIMIT_AS, &limit) == 0;
-}
-
-static bool set_oom_score(const struct options *options)
-{
-    if (options->has_oom_score)
-        return oom_score_set(options->oom_score);
-    oom_score_raise(DEFAULT_OOM_SCORE);
-    return true;
 }
 
 static int serve(struct options *options)
@@ -72,19 +54,7 @@ static int serve(struct options *options)
             "pythonx_engine.so is neither beside the program nor in ../lib/pythonx_port of it: run make, or reinstall");
         goto done;
     }
-    if (!set_oom_score(options)) {
-        perror("pythonx_port: --oom-score-adj");
-        goto done;
-    }
-    if (!limit_memory(options->memory_limit)) {
-        perror("pythonx_port: --memory-limit");
-        goto done;
-    }
-    engine_main_function *engine_main = loader_load(interpreter.library, engine);
-    if (engine_main != NULL) {
-        options->engine.program = interpreter.program;
-        status = engine_main(&options->engine);
-    }
+    status = serve_session(options, &interpreter, engine);
 done:
     interpreter_free(&interpreter);
     free(engine);

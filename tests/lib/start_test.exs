@@ -68,6 +68,91 @@ defmodule PythonxPort.StartTest do
     assert error.message =~ "under a memory limit of 1000000 bytes"
   end
 
+  describe "Python that does not come up" do
+    defp folder(context, files) do
+      path =
+        Path.join(System.tmp_dir!(), "pythonx_port-#{System.unique_integer([:positive])}-#{System.pid()}")
+
+      for {name, text} <- files do
+        file = Path.join(path, name)
+        File.mkdir_p!(Path.dirname(file))
+        File.write!(file, text)
+      end
+
+      on_exit(context, fn -> File.rm_rf(path) end)
+      path
+    end
+
+    defp assert_traceback(env, part) do
+      # Two of these are not equal: Python prints addresses.
+      assert {:error, %Error{kind: :start_failed} = error} = PythonxPort.start_link(env: env)
+      assert error.traceback =~ part
+      refute error.message =~ part
+      assert error.message =~ "problem:"
+      assert Exception.message(error) =~ part
+
+      text =
+        ExUnit.CaptureIO.capture_io(fn ->
+          report = PythonxPort.doctor(env: env)
+          assert %{ok: false, problem: problem, traceback: traceback} = report
+          assert problem =~ "see above"
+          assert traceback =~ part
+        end)
+
+      assert text =~ part
+    end
+
+    test "for a sitecustomize that exits", context do
+      path = folder(context.test, %{"sitecustomize.py" => "import sys\nsys.exit(3)"})
+      assert_traceback([{"PYTHONPATH", path}], "line 2, in <module>")
+    end
+
+    test "for a file that the encodings hide behind", context do
+      path = folder(context.test, %{"encodings/__init__.py" => "1 / 0"})
+      assert_traceback([{"PYTHONPATH", path}], "ZeroDivisionError")
+    end
+
+    test "for a home without a library" do
+      assert_traceback([{"PYTHONHOME", "/no/such/home"}], "No module named 'encodings'")
+    end
+
+    test "in a session alone", context do
+      # The interpreter itself runs: the port program is not called what this looks for.
+      code = """
+      import sys
+      if "-c" not in sys.orig_argv: raise KeyboardInterrupt("only here")
+      """
+
+      path = folder(context.test, %{"sitecustomize.py" => code})
+      assert_traceback([{"PYTHONPATH", path}], "KeyboardInterrupt: only here")
+    end
+  end
+
+  test "what Python prints as it starts comes after its start", context do
+    code = """
+    import faulthandler, logging
+    enable = faulthandler.enable
+    def loud(*arguments, **options):
+        print("printed")
+        logging.warning("logged")
+        return enable(*arguments, **options)
+    faulthandler.enable = loud
+    """
+
+    path = folder(context.test, %{"sitecustomize.py" => code})
+    test = self()
+
+    options = [
+      env: [{"PYTHONPATH", path}, {"PYTHONVERBOSE", "1"}],
+      output: test,
+      log: &send(test, {:log, &1})
+    ]
+
+    session = PythonxPort.start_session(options)
+    assert PythonxPort.eval!(session, "1 + 1") == 2
+    assert_received {:log, %{message: "logged"}}
+  end
+
   test "init code that raises" do
     error = start_error(init: ["x = 1", "import math\nmath.sqrt(-x)"])
     assert %Error{kind: :exception, type: "ValueError"} = error

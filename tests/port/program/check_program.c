@@ -90,6 +90,71 @@ START_TEST(examines_what_is_wrong)
 }
 END_TEST
 
+/* Each text is Python's own, in front of the verdict. */
+START_TEST(examines_a_start_that_fails)
+{
+    use_python(_i);
+    folder_write("exits/sitecustomize.py", "import sys\nsys.exit(3)\n");
+    expect("PYTHONPATH=$FOLDER/exits $PORT doctor --python $PYTHON", 1, "SystemExit: 3\n");
+    expect("PYTHONPATH=$FOLDER/exits $PORT doctor --python $PYTHON", 1, "problem:     the interpreter does not run");
+    folder_write("broken/encodings/__init__.py", "1 / 0\n");
+    expect("PYTHONPATH=$FOLDER/broken $PORT doctor --python $PYTHON", 1, "ZeroDivisionError");
+    expect("PYTHONHOME=/nowhere $PORT doctor --python $PYTHON", 1, "No module named 'encodings'");
+    folder_write("pth/usercustomize.py", "raise KeyboardInterrupt('by the user')\n");
+    expect("PYTHONPATH=$FOLDER/pth $PORT doctor --python $PYTHON", 1, "KeyboardInterrupt: by the user");
+}
+END_TEST
+
+/* The interpreter runs its script, but sessions do not start. */
+START_TEST(examines_a_session_that_does_not_start)
+{
+    use_python(_i);
+    folder_write("alone/sitecustomize.py",
+                 "import os, sys\n"
+                 "if '-c' not in sys.orig_argv:\n"
+                 "    if 'STATUS' in os.environ: os._exit(int(os.environ['STATUS']))\n"
+                 "    if 'SIGNAL' in os.environ: os.kill(os.getpid(), int(os.environ['SIGNAL']))\n"
+                 "    raise KeyboardInterrupt('only here')\n");
+    setenv("PYTHONPATH", folder_path("alone"), 1);
+    expect("$PORT doctor --python $PYTHON", 1, "KeyboardInterrupt: only here");
+    expect("$PORT doctor --python $PYTHON", 1, "problem:     Python ended with status 1 while a session started");
+    expect("STATUS=0 $PORT doctor --python $PYTHON", 1, "problem:     Python ended with status 0 while a session");
+    expect("SIGNAL=9 $PORT doctor --python $PYTHON", 1, "problem:     signal 9 ended Python while a session started");
+    expect("STATUS=7 $PORT --python $PYTHON </dev/null", 7, "");
+    unsetenv("PYTHONPATH");
+#ifndef __SANITIZE_ADDRESS__
+    expect("$PORT doctor --python $PYTHON --memory-limit 1000000", 1, "while a session started: see above");
+#endif
+}
+END_TEST
+
+/* Whatever Python prints, logs or warns of while it starts. */
+START_TEST(is_ready_first)
+{
+    use_python(_i);
+    folder_write("loud/sitecustomize.py", "import faulthandler, logging, sys, warnings\n"
+                                          "enable = faulthandler.enable\n"
+                                          "def loud(*arguments, **options):\n"
+                                          "    print('printed'); print('an error', file=sys.stderr)\n"
+                                          "    logging.warning('logged'); warnings.warn('warned')\n"
+                                          "    return enable(*arguments, **options)\n"
+                                          "faulthandler.enable = loud\n");
+    expect("echo '{eval, 1, <<\"1+1\">>}.' | $PORT encode > $FOLDER/requests\n"
+           "PYTHONPATH=$FOLDER/loud $PORT --python $PYTHON < $FOLDER/requests 2>/dev/null | $PORT decode |"
+           "sed 's/^{ready.*/ready/; s/#{.*message => <<\\(\"[^\"]*\"\\).*/\\1/'",
+           0,
+           "ready\n"
+           "{output,nil,stdout,<<\"printed\\n\">>}\n"
+           "{output,nil,stderr,<<\"an error\\n\">>}\n"
+           "{log,nil,warning,\"logged\"\n"
+           "{log,nil,warning,\"UserWarning: warned\"\n"
+           "{ok,1,2}\n");
+    expect("PYTHONVERBOSE=1 $PORT --python $PYTHON < $FOLDER/requests 2>/dev/null | $PORT decode | grep -v output |"
+           "sed 's/^{ready.*/ready/'",
+           0, "ready\n{ok,1,2}\n");
+}
+END_TEST
+
 /* A second one waits until the first is gone, also when it was killed. */
 START_TEST(holds_a_lock)
 {
@@ -149,6 +214,9 @@ Suite *program_suite(void)
     tcase_add_test(tcase, guards_a_program);
     tcase_add_test(tcase, examines_what_is_wrong);
     tcase_add_loop_test(tcase, finds_its_engine, 0, pythons);
+    tcase_add_loop_test(tcase, examines_a_start_that_fails, 0, pythons);
+    tcase_add_loop_test(tcase, examines_a_session_that_does_not_start, 0, pythons);
+    tcase_add_loop_test(tcase, is_ready_first, 0, pythons);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
     return suite;
