@@ -8,6 +8,7 @@
 #include "beam/log.h"
 #include "codec/structs.h"
 #include "codec/types.h"
+#include "exec/compile.h"
 #include "exec/event_loop.h"
 #include "exec/stream.h"
 #include "numpy/tensor.h"
@@ -82,6 +83,7 @@ static PyMethodDef private_functions[] = {
     {"end_done_tasks", event_loop_end_done_tasks_function, METH_NOARGS, NULL},
     {"demand", stream_demand_function, METH_O, NULL},
     {"put_item", stream_put_function, METH_VARARGS, NULL},
+    {"evaluated_sources", compile_sources_function, METH_O, NULL},
     {"begin_call", invoke_async_begin_function, METH_VARARGS, NULL},
     {"abandon_call", invoke_async_abandon_function, METH_O, NULL},
     {NULL, NULL, 0, NULL},

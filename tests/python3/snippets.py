@@ -244,7 +244,7 @@ for stream in (sys.stdout, sys.stderr, sys.stdin):
 print(sys.stdout.errors if sys.stdout.errors != 'strict' else '', sys.stderr.errors)
 for call in (sys.stdout.read, sys.stdout.tell, sys.stdout.readline, sys.stdout.buffer.read, sys.stdout.truncate):
     try: call()
-    except OSError as error: print(call.__name__, type(error).__name__)
+    except OSError: print(call.__name__)
 """
 same("the standard streams", STREAMS.replace("sys.stdout.errors if sys.stdout.errors != 'strict' else ''", "''"))
 same("what the streams have", """
@@ -299,7 +299,7 @@ same("getsource of a function", "import inspect\ndef f(x):\n    return x + 1  # 
 same("getsource of a method and a lambda", "import inspect\nclass A:\n    def m(self):\n        return 1\n"
      "g = lambda x: x + 1\nprint(inspect.getsource(A.m), inspect.getsource(g))", has_file=False)
 same("a traceback that code prints", "import sys, traceback\ndef f():\n    1 / 0\n"
-     "try: f()\nexcept ZeroDivisionError: print(traceback.format_exc().splitlines()[2:5:2])", has_file=False)
+     "try: f()\nexcept ZeroDivisionError: print(traceback.format_exc().splitlines()[2::2])", has_file=False)
 differs("getsource of a class", "import inspect\nclass A:\n    x = 1\n"
         "try: print(inspect.getsource(A))\nexcept (OSError, TypeError): print('none')", "main-file",
         lambda python3: {"stdout": "none\n"}, has_file=False)

@@ -9,6 +9,30 @@
 #include "wire/message.h"
 #include "wire/protocol.h"
 
+/* Appends a pair of an `extra` map. Returns false, with nothing appended, if either has no form. */
+static bool put_pair(struct message *message, PyObject *name, PyObject *value)
+{
+    size_t before = message->length;
+    if (encode_object(message, name, "extra") == 0 && encode_object(message, value, "extra") == 0)
+        return true;
+    PyErr_Clear();
+    message->length = before;
+    return false;
+}
+
+/* Appends what code gave as `extra`, without what has no form. */
+static void put_extra(struct message *message, PyObject *extra)
+{
+    Py_ssize_t position = 0;
+    PyObject *name, *value;
+    message_put_map(message, 0);
+    size_t count_at = message->length - sizeof(uint32_t);
+    uint32_t count = 0;
+    while (PyDict_Next(extra, &position, &name, &value))
+        count += put_pair(message, name, value);
+    message_patch_length(message, count_at, count);
+}
+
 /* Appends the fields. Returns 0, or -1 with an error set. */
 static int put_fields(struct message *message, PyObject *fields)
 {
@@ -20,7 +44,9 @@ static int put_fields(struct message *message, PyObject *fields)
         if (key == NULL)
             return -1;
         message_put_atom_text(message, key);
-        if (encode_object(message, value, key) < 0)
+        if (PyDict_Check(value))
+            put_extra(message, value);
+        else if (encode_object(message, value, key) < 0)
             return -1;
     }
     return 0;

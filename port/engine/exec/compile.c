@@ -7,21 +7,21 @@
 #define MIB ((size_t)1024 * 1024)
 
 /* The bounds of the caches; port/README.md lists them. */
-#define BLOCKS_MAX 512               /* code objects, for values and for statements each */
-#define BLOCKS_BYTES (8 * MIB)       /* of them and their texts */
-#define BLOCK_LENGTH (MIB / 16)      /* longer texts, in characters, are compiled each time */
-#define SOURCES_MAX 1024             /* texts for tracebacks */
-#define SOURCES_BYTES (16 * MIB)     /* of them */
-#define SOURCE_BYTES (4 * MIB)       /* a larger text is not kept */
-#define LINES_BYTES ((long)16 << 20) /* of their lines in Python's linecache */
+#define BLOCKS_MAX 512           /* code objects, for values and for statements each */
+#define BLOCKS_BYTES (8 * MIB)   /* of them and their texts */
+#define BLOCK_LENGTH (MIB / 16)  /* longer texts, in characters, are compiled each time */
+#define SOURCES_MAX 1024         /* texts for tracebacks */
+#define SOURCES_BYTES (16 * MIB) /* of them */
+#define SOURCE_BYTES (4 * MIB)   /* a larger text is not kept */
 
 static int forget_lines(PyObject *file);
 
 static struct cache blocks_as_value = {.count_max = BLOCKS_MAX, .bytes_max = BLOCKS_BYTES}; /* by text */
 static struct cache blocks_as_statements = {.count_max = BLOCKS_MAX, .bytes_max = BLOCKS_BYTES};
-/* Texts by file name; tracebacks.py reads the entries. */
+/* Texts by file name; sources.py reads the entries. */
 static struct cache sources = {.count_max = SOURCES_MAX, .bytes_max = SOURCES_BYTES, .on_drop = forget_lines};
 static PyObject *compile_block, *evaluate_block, *size_of_block, *tracebacks;
+static PyObject *forget_function; /* of sources.py, once that is loaded */
 static unsigned long long block_number;
 
 int compile_start(void)
@@ -40,23 +40,24 @@ int compile_start(void)
 
 PyObject *compile_tracebacks(void)
 {
-    if (tracebacks != NULL)
-        return tracebacks;
-    PyObject *loaded = embedded_load("tracebacks");
-    PyObject *bound = loaded == NULL ? NULL : PyLong_FromLong(LINES_BYTES);
-    if (bound != NULL && PyObject_SetAttrString(loaded, "sources", sources.entries) == 0 &&
-        PyObject_SetAttrString(loaded, "cached_max", bound) == 0)
-        tracebacks = Py_NewRef(loaded);
-    Py_XDECREF(bound);
-    Py_XDECREF(loaded);
+    if (tracebacks == NULL)
+        tracebacks = embedded_load("tracebacks");
     return tracebacks;
+}
+
+PyObject *compile_sources_function(PyObject *self, PyObject *forget)
+{
+    (void)self;
+    Py_SETREF(forget_function, Py_NewRef(forget));
+    return Py_NewRef(sources.entries);
 }
 
 /* -- what is kept ------------------------------------------------------------------------------------------------- */
 
 static int forget_lines(PyObject *file)
 {
-    PyObject *done = tracebacks == NULL ? Py_NewRef(Py_None) : PyObject_CallMethod(tracebacks, "forget", "O", file);
+    PyObject *done =
+        forget_function == NULL ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(forget_function, file, NULL);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }

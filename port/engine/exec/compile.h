@@ -14,7 +14,11 @@ PyObject *compile_code(PyObject *text, const struct source_place *place, int kee
 /* Returns a new reference to the block's value, which is a coroutine if it awaits; NULL with an error set. */
 PyObject *compile_evaluate(PyObject *block, PyObject *globals);
 
-/* Returns the module tracebacks.py, borrowed, with the sources of the compiled code; NULL with an error set. */
+/* Returns the module tracebacks.py, borrowed; NULL with an error set. */
 PyObject *compile_tracebacks(void);
+
+/* Makes evaluated_sources(forget), which sources.py calls: returns the dict of the kept texts by their file names.
+ * Later forget(file) is called for each text before it is dropped. */
+PyObject *compile_sources_function(PyObject *self, PyObject *forget);
 
 #endif

@@ -71,6 +71,16 @@ static int read_options(struct context *context, bool given)
     return -1;
 }
 
+/* Skips a byte order mark, with which a file may begin: compile() takes none. */
+static struct span without_mark(struct span text)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t length = sizeof mark - 1;
+    if (span_left(&text) >= length && memcmp(span_here(&text), mark, length) == 0)
+        (void)span_take(&text, length);
+    return text;
+}
+
 static PyObject *decode_code(struct context *context)
 {
     struct term_head head;
@@ -79,7 +89,8 @@ static PyObject *decode_code(struct context *context)
         return PyErr_Format(errors_DecodeError, "code: %s", term_status_text(status));
     if (head.kind != TERM_BINARY)
         return refuse_request("code is a binary");
-    PyObject *text = PyUnicode_DecodeUTF8((const char *)head.data, (Py_ssize_t)head.length, NULL);
+    struct span code = without_mark(span_of(head.data, head.length));
+    PyObject *text = PyUnicode_DecodeUTF8((const char *)span_here(&code), (Py_ssize_t)span_left(&code), NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
         PyErr_SetString(errors_DecodeError, "code: not UTF-8 (in Erlang, write <<\"...\"/utf8>>)");

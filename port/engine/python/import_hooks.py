@@ -115,7 +115,11 @@ def pass_context_to_pools(module):
 
 
 def send_logs(logging):
-    logging.root.addHandler(embedded("log").make_handler(logging))
+    embedded("log").install(logging)
+
+
+def show_sources(linecache):
+    embedded("sources").install(linecache)
 
 
 def log_warnings(warnings):
@@ -143,6 +147,7 @@ def log_warnings(warnings):
 after_import = {
     "threading": pass_context_to_threads,
     "concurrent.futures.thread": pass_context_to_pools,
+    "linecache": show_sources,
     "logging": send_logs,
     "warnings": log_warnings,
     "multiprocessing.reduction": lambda module: embedded("processes").check_processes(module),
