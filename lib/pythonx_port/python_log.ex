@@ -9,19 +9,55 @@ defmodule PythonxPort.PythonLog do
     * `time` – when, by Python's clock
     * `caller`, `callers` – the process that made the request, and those that it works for
     * `domain` – `[:pythonx_port, :python]`
+    * `python_extra` – what was given as `extra=`, as a map with strings for keys, without values that have no term
+
+  Each key of `extra=` that is an atom already, as those are that Logger's configuration names, is metadata of its own
+  as well, unless Logger, Erlang's logger or one of the keys above has that name: after `config :logger, :console,
+  metadata: [:order_id]`, `logging.info("paid", extra={"order_id": 7})` has `order_id=7`.
 
   A traceback (`logging.exception`) stands under the message. What Python lets pass is set in Python:
-  `logging.getLogger().setLevel("INFO")`.
+  `logging.getLogger().setLevel("INFO")`, or `logging.basicConfig(level="INFO")`. A `format=` given to `basicConfig`
+  makes the message; with `filename=`, `stream=` or `handlers=` the records go there, and not to Logger.
 
   The session option `:log` is `true`, `false` to drop records, or a function of one argument that gets a map with
-  `level`, `message`, `logger`, `file`, `line`, `function`, `time` (in microseconds since 1970), `thread`, `traceback`
-  and `caller`, where they are known. It runs in the session's process: it should be quick, and must not use the
+  `level`, `message`, `logger`, `file`, `line`, `function`, `time` (in microseconds since 1970), `thread`, `traceback`,
+  `extra` and `caller`, where they are known. It runs in the session's process: it should be quick, and must not use the
   session itself.
   """
 
   require Logger
 
   alias PythonxPort.Ticket
+
+  # The keys with a meaning for Logger, for Erlang's logger or for their handlers.
+  @reserved [
+    :ansi_color,
+    :application,
+    :caller,
+    :callers,
+    :conn,
+    :crash_reason,
+    :domain,
+    :erl_level,
+    :error_logger,
+    :file,
+    :function,
+    :gl,
+    :initial_call,
+    :line,
+    :logger_formatter,
+    :mfa,
+    :module,
+    :msg_template,
+    :pid,
+    :process_label,
+    :python_extra,
+    :python_function,
+    :python_logger,
+    :registered_name,
+    :report_cb,
+    :time
+  ]
 
   @typedoc "A value of the session option `:log`."
   @type t :: boolean() | (map() -> term())
@@ -59,12 +95,28 @@ defmodule PythonxPort.PythonLog do
           file: record[:file] && String.to_charlist(record.file),
           line: record[:line],
           python_function: record[:function],
-          time: record[:time]
+          time: record[:time],
+          python_extra: record[:extra]
         ],
         value != nil,
-        into: Map.merge(%{domain: [:pythonx_port, :python]}, of_request || %{}) do
+        into:
+          Map.merge(
+            extra(record[:extra] || %{}),
+            Map.merge(%{domain: [:pythonx_port, :python]}, of_request || %{})
+          ) do
       {key, value}
     end
+  end
+
+  # Python's names make no atoms: these are never freed.
+  defp extra(extra) do
+    for {name, value} <- extra, key = existing_atom(name), key not in @reserved, into: %{}, do: {key, value}
+  end
+
+  defp existing_atom(name) do
+    String.to_existing_atom(name)
+  rescue
+    _no_such_atom -> nil
   end
 
   # Nobody's where the caller is gone.

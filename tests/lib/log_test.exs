@@ -94,6 +94,68 @@ defmodule PythonxPort.LogTest do
     for n <- 0..4_999, text = "#{n}", do: assert_received({:log, %{message: ^text}})
   end
 
+  test "what was given as extra comes as a map, without what has no form", %{session: session} do
+    PythonxPort.exec!(session, """
+    import logging
+    extra = {"order": 7, "tags": ["a", {"b": 1.5}], "größe": None, "open": object(), "deep": [object()]}
+    logging.warning("paid", extra=extra)
+    logging.LoggerAdapter(logging.getLogger("a"), {"user": "me"}).warning("adapted")
+    logging.warning("plain")
+    """)
+
+    assert_received {:log, %{message: "paid", extra: extra}}
+    assert extra == %{"order" => 7, "tags" => ["a", %{"b" => 1.5}], "größe" => nil}
+    assert_received {:log, %{message: "adapted", extra: %{"user" => "me"}}}
+    assert_received {:log, %{message: "plain"} = plain}
+    refute Map.has_key?(plain, :extra)
+  end
+
+  test "basicConfig sets level and format", %{session: session} do
+    PythonxPort.exec!(session, """
+    import logging
+    logging.basicConfig(level="INFO", format="%(levelname)s of %(name)s: %(message)s")
+    logging.debug("quiet")
+    logging.getLogger("a").info("loud")
+    try: 1 / 0
+    except ZeroDivisionError: logging.exception("failed")
+    """)
+
+    assert_received {:log, %{level: :info, message: "INFO of a: loud", logger: "a"}}
+    assert_received {:log, %{message: "ERROR of root: failed", traceback: traceback}}
+    assert traceback =~ "ZeroDivisionError"
+    refute_received _anything
+  end
+
+  test "a formatter of one's own makes the message", %{session: session} do
+    PythonxPort.exec!(session, """
+    import json, logging
+    class JSON(logging.Formatter):
+        def format(self, record): return json.dumps({"text": record.getMessage()})
+    logging.getLogger().handlers[0].setFormatter(JSON())
+    logging.warning("careful")
+    """)
+
+    assert_received {:log, %{message: ~s({"text": "careful"})}}
+  end
+
+  test "with a file, basicConfig sends records there alone", %{session: session} do
+    path = Path.join(System.tmp_dir!(), "pythonx_port-#{System.unique_integer([:positive])}-#{System.pid()}")
+    on_exit(fn -> File.rm(path) end)
+
+    PythonxPort.exec!(
+      session,
+      """
+      import logging
+      logging.basicConfig(filename=path, level=logging.DEBUG)
+      logging.debug("fine")
+      """,
+      bindings: [path: path]
+    )
+
+    assert File.read!(path) == "DEBUG:root:fine\n"
+    refute_received _anything
+  end
+
   test "false drops records" do
     session = PythonxPort.start_session(log: false)
 
@@ -146,6 +208,23 @@ defmodule PythonxPort.LogTest do
 
       assert event.meta.callers == [caller, self()]
       assert is_integer(event.meta.time)
+    end
+
+    @tag :capture_log
+    test "gets what was given as extra, but not in place of its own keys" do
+      session = PythonxPort.start_session()
+
+      PythonxPort.exec!(session, """
+      import logging
+      extra = {"level": "x", "order_id": 7, "pid": 1, "file": 1, "domain": 1, "report_cb": 1, "mfa": 1, "no_such_atom_7f": 1}
+      logging.getLogger("extra").error("with extra", extra={**extra, "gl": 1, "line": 2, "python_logger": 3})
+      """)
+
+      event = assert_event("with extra")
+      assert %{order_id: 7, python_logger: "extra", line: 3, domain: [:pythonx_port, :python]} = event.meta
+      assert is_pid(event.meta.pid) and is_pid(event.meta.gl)
+      refute Map.has_key?(event.meta, :report_cb) or Map.has_key?(event.meta, :mfa)
+      assert %{"no_such_atom_7f" => 1, "pid" => 1, "report_cb" => 1} = event.meta.python_extra
     end
 
     @tag :capture_log
