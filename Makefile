@@ -152,6 +152,10 @@ $(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER)) 
 test-port: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) $(CHECK_PORT) ## run the Check tests of port/
 	PYTHONX_PORT="$$(realpath $(PROGRAM))" sh tests/scripts/run_port_tests.sh $(CHECK_PORT) $(PYTHON)
 
+.PHONY: test-python3
+test-python3: all ## compare what scripts leave behind under python3 and in sessions
+	sh tests/scripts/compare_pythons.sh $(abspath $(PROGRAM))
+
 # The library's tests and the demo run the port program that was just built, under a Python that has NumPy; the tests
 # under the one with all packages, where there is one. A make that a test calls shall be given what this one was.
 mix_under = PYTHONX_PORT_SKIP_MAKE=1 PYTHON=$(call quoted,$(PYTHON_GIVEN)) PYTHONX_PYTHON="$${PYTHONX_PYTHON:-$(1)}" mix
@@ -164,7 +168,7 @@ test-lib: all ## run the ExUnit tests of lib/ and the examples
 
 .PHONY: test
 test: setup ## run all tests
-	@$(MAKE) --no-print-directory test-port test-lib
+	@$(MAKE) --no-print-directory test-port test-python3 test-lib
 
 .PHONY: demo
 demo: tools ## see it work: Python from Elixir, in a process of its own
