@@ -28,6 +28,7 @@ defmodule PythonxPort.Launcher do
     limit = if options.memory_limit, do: " (under a memory limit of #{options.memory_limit} bytes)", else: ""
     {report, traceback} = diagnosis(options, crash)
     message = "no Python was started: #{crash.message}#{limit}#{report}"
+
     %{
       start_failed(message)
       | exit_status: crash.exit_status,

@@ -453,7 +453,7 @@ defmodule PythonxPort.FormsTest do
       ~w(Any BaseExtension Catalog Categories CompatLevel Config CredentialProvider CredentialProviderAWS
          CredentialProviderAzure CredentialProviderGCP DataType DataTypeExpr Engine Extension Field FileProviderArgs
          GPUEngine InMemoryEngine ParquetDecryptionProperties ParquetEncryptionProperties PartitionBy QueryOptFlags
-         RemoteEngine SQLContext ScanCastOptions Schema StreamingEngine)
+         RemoteEngine SQLContext ScanCastOptions Schema StreamingEngine StringCache)
     )
   end
 
