@@ -692,7 +692,7 @@ START_TEST(keeps_no_memory)
 {
     enum { ROUNDS = 600 };
     struct session *session = SESSION();
-    send_steady(session, ROUNDS); /* until the caches are full */
+    send_steady(session, 2 * ROUNDS); /* until the caches are full */
     long before = blocks_of(session);
     send_steady(session, ROUNDS);
     long after = blocks_of(session);
