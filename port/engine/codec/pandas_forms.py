@@ -43,9 +43,9 @@ def refuse_extras(value, name):
 
 
 def is_default(index):
-    if index.nlevels > 1 or index.name is not None or not hasattr(index, "step"):
+    if not hasattr(index, "step") or index.name is not None:  # only a RangeIndex has a step
         return False
-    return range(index.start, index.stop, index.step) == range(len(index))
+    return (index.start == 0 and index.step == 1) or range(index.start, index.stop, index.step) == range(len(index))
 
 
 def counts_rows(index):
