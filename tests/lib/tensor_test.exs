@@ -497,7 +497,8 @@ defmodule PythonxPort.TensorTest do
       OSProcess.kill(os_pid, "KILL")
       assert_receive {:DOWN, ^monitor, _, _, _}
       OSProcess.assert_gone(os_pid)
-      assert File.ls!("/dev/shm") -- before == []
+      # The semaphores of other programs come and go.
+      assert Enum.reject(File.ls!("/dev/shm") -- before, &String.starts_with?(&1, "sem.")) == []
     end
   end
 
