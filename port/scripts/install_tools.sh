@@ -36,7 +36,6 @@ look_for_build() {
 look_for_test() {
     look_for_build
     need 'command -v git' git git
-    need 'command -v file' file file
     need 'command -v pkg-config' pkg-config pkgconf-pkg-config
     need 'pkg-config --exists check' check check-devel
     need "$(has_library eunit)" erlang-eunit erlang-eunit
@@ -110,7 +109,8 @@ wish() {
 purpose=${1:-build}
 case $purpose in
 wishes)
-    wish 'command -v rpmbuild && command -v rpm2archive' rpm 'rpm rpm-build'
+    # find-debuginfo runs file.
+    wish 'command -v rpmbuild && command -v rpm2archive && command -v file' 'rpm file' 'rpm rpm-build file'
     wish 'command -v rebar3' rebar3 erlang-rebar3
     wish 'command -v mandoc' mandoc mandoc
     wish 'command -v spin' spin spin
