@@ -519,8 +519,9 @@ defmodule PythonxPort do
   @doc """
   Tells which Python a session with these options gets, and what is wrong with it; prints that, and returns it.
 
-  The map has `:ok`, `:problem` (what is wrong and what to do, or `nil`), `:text` (what was printed) and, as far as they
-  are known, `:python`, `:libpython`, `:version`, `:prefix`, `:numpy`, `:chosen_by`, `:launcher` and `:engine`. Options
+  It starts a session with these options, without their init code. The map has `:ok`, `:problem` (what is wrong and
+  what to do, or `nil`), `:traceback` (Python's, if its start failed with one, or `nil`), `:text` (what was printed)
+  and, as far as they are known, `:python`, `:libpython`, `:version`, `:prefix`, `:numpy`, `:chosen_by`, `:launcher` and `:engine`. Options
   are those of `start_session/1`.
 
       PythonxPort.doctor(python: "/opt/venv/bin/python")
