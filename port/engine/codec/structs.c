@@ -50,8 +50,10 @@ void structs_stop(void)
 {
     PyObject *none = module == NULL ? NULL : PyDict_New();
     PyObject *encoders = none == NULL ? NULL : PyObject_GetAttrString(module, "registered");
-    if (encoders != NULL && embedded_hand_over("encoders", encoders) == 0)
-        (void)PyObject_SetAttrString(module, "registered", none);
+    /* The encoders that were used are among what was found, too. */
+    if (encoders != NULL && embedded_hand_over("encoders", encoders) == 0 &&
+        PyObject_SetAttrString(module, "registered", none) == 0)
+        PyDict_Clear(found);
     PyErr_Clear();
     Py_XDECREF(encoders);
     Py_XDECREF(none);

@@ -259,6 +259,44 @@ START_TEST(ends_without_its_children)
 }
 END_TEST
 
+/* -- what the engine holds for the user -------------------------------------------------------------------------- */
+
+static void expect_file(const char *name, const char *text)
+{
+    char *got = read_file(folder_path(name));
+    ck_assert_msg(strcmp(got, text) == 0, "%s has '%s'", name, got);
+    free(got);
+}
+
+/* Files that only a reference of the client, or an encoder, refers to are flushed as the globals of a script are; a
+ * function of atexit finds the references still there. */
+START_TEST(flushes_what_references_and_encoders_hold)
+{
+    for (int stops = 0; stops < 2; stops++) {
+        struct session *session = SESSION();
+        session_send(session, "{exec, 1, 'import os\nos.chdir(path)', #{bindings => #{path => %s}}}", folder_path(""));
+        session_expect(session, "{ok,1,nil}");
+        session_send(session, "{eval, 1, %s, #{return => ref}}",
+                     "kept = open('kept', 'wb'); kept.write(b'kept'); kept");
+        session_expect_reference(session, "_io.BufferedWriter", "<_io.BufferedWriter name='kept'>");
+        session_expect_value(session,
+                             "import atexit, erlang, weakref\nseen = weakref.ref(kept)\ndel kept\n"
+                             "def encode(value, file=open('encoder', 'w')): return file.write('encoder')\n"
+                             "erlang.register_encoder(complex, encode)\n"
+                             "atexit.register(lambda: open('atexit', 'w').write(str(seen().closed)))\n1j",
+                             "7");
+        if (stops) {
+            session_send(session, "{stop, 2}");
+            session_expect(session, "{ok,2,nil}");
+        }
+        session_end(session, 0);
+        expect_file("kept", "kept");
+        expect_file("encoder", "encoder");
+        expect_file("atexit", "False");
+    }
+}
+END_TEST
+
 /* -- the client is gone ------------------------------------------------------------------------------------------- */
 
 static const char *const busy[] = {
@@ -432,6 +470,7 @@ Suite *session_ends_suite(void)
     tcase_add_loop_test(tcase, goes_on_after_a_fork, 0, pythons);
     tcase_add_loop_test(tcase, keeps_children_out_of_the_stream, 0, pythons);
     tcase_add_loop_test(tcase, ends_without_its_children, 0, pythons);
+    tcase_add_loop_test(tcase, flushes_what_references_and_encoders_hold, 0, pythons);
     tcase_add_loop_test(tcase, is_gone_when_the_client_is, 0, pythons);
     tcase_add_loop_test(tcase, is_gone_when_an_idle_client_is, 0, pythons);
     tcase_add_loop_test(tcase, is_gone_when_the_client_of_a_flood_is, 0, pythons);
