@@ -122,6 +122,7 @@ defmodule PythonxPort do
           cd: Path.t(),
           memory_limit: pos_integer(),
           oom_score_adj: -1000..1000,
+          children: :end | :keep,
           max_frame: pos_integer(),
           spin: non_neg_integer(),
           executable: Path.t(),
@@ -197,6 +198,10 @@ defmodule PythonxPort do
       By default it is raised to 500, unless it is higher, so that the session is killed and not the BEAM; to lower it
       needs a privilege. Processes that Python starts inherit it. See the
       [guide to containers](guides/containers.md)
+    * `:children` – what becomes of processes that Python has started (`subprocess`, `os.fork`, `multiprocessing`) and
+      that are still there when the session ends, however it ends: `:end` (the default) gives them a moment to end by
+      themselves, sends SIGTERM, and SIGKILL after a second; `:keep` lets them live on. So do daemons, which have a
+      session of their own (`start_new_session=True`, setsid(2)), and all on systems other than Linux
     * `:max_frame` – the longest request, in bytes, that is accepted (4 GiB)
     * `:spin` – how long, in microseconds, Python watches for the next request before it sleeps (0): quicker answers
       for a processor that is kept busy

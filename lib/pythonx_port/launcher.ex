@@ -134,6 +134,7 @@ defmodule PythonxPort.Launcher do
           {"--max-frame", options.max_frame},
           {"--segment-limit", options.segment_limit},
           {"--oom-score-adj", options.oom_score_adj},
+          {"--children", options.children},
           {"--spin", options.spin},
           {"--crash-file", crash_file},
           {"--mapset-version", mapset_version}

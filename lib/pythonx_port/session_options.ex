@@ -27,6 +27,7 @@ defmodule PythonxPort.SessionOptions do
     init: [],
     init_timeout: 60_000,
     grace: 5_000,
+    children: :end,
     allow: [],
     log: true,
     env: []
@@ -76,6 +77,7 @@ defmodule PythonxPort.SessionOptions do
   defp check({:memory_limit, value}) when is_integer(value) and value > 0, do: :ok
   defp check({:segment_limit, value}) when is_integer(value) and value >= 0, do: :ok
   defp check({:oom_score_adj, value}) when value in -1000..1000, do: :ok
+  defp check({:children, value}) when value in [:end, :keep], do: :ok
   defp check({:max_frame, value}) when value in 1..@max_frame, do: :ok
   defp check({:spin, value}) when value in 0..@max_spin, do: :ok
   defp check({key, :infinity}) when key in [:init_timeout, :grace], do: :ok

@@ -19,6 +19,7 @@
 #include "os/std_fds.h"
 #include "python/attach.h"
 #include "python/buffer.h"
+#include "python/child_guard.h"
 #include "python/embedded.h"
 #include "python/forked_child.h"
 #include "python/py_api.h"
@@ -141,6 +142,8 @@ static int start_session(const struct engine_options *options)
 
 static int start_engine(const struct engine_options *options)
 {
+    if (options->end_children)
+        child_guard_prepare(options->has_oom_score_before ? &options->oom_score_before : NULL);
     if (erlang_module_announce() < 0 || python_start(options->program) < 0)
         return fail("Python could not be set up");
     session.python_version = python_version();

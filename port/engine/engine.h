@@ -3,6 +3,7 @@
 #ifndef PYTHONX_ENGINE_H
 #define PYTHONX_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ENGINE_MAIN_SYMBOL "pythonx_engine_main"
@@ -11,11 +12,14 @@ struct engine_options {
     const char *program; /* becomes sys.executable; the interpreter as the user named it */
     int input_fd;
     int output_fd;
-    size_t max_frame;       /* bytes */
-    size_t segment_limit;   /* bytes of shared memory; 0: none */
-    unsigned spin_us;       /* how long to poll for a next frame before sleeping; 0: not at all */
-    unsigned linger_ms;     /* how long requests may go on after the end of input */
-    long mapset_version;    /* of the client's %MapSet{}; negative if its structs have no such field */
+    size_t max_frame;     /* bytes */
+    size_t segment_limit; /* bytes of shared memory; 0: none */
+    unsigned spin_us;     /* how long to poll for a next frame before sleeping; 0: not at all */
+    unsigned linger_ms;   /* how long requests may go on after the end of input */
+    long mapset_version;  /* of the client's %MapSet{}; negative if its structs have no such field */
+    bool end_children;    /* what Python has started ends with the session */
+    bool has_oom_score_before;
+    int oom_score_before;   /* what the launcher inherited (oom_score_adj) */
     const char *crash_file; /* where faulthandler writes at a fatal signal; NULL: stderr */
 };
 

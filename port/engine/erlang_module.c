@@ -13,6 +13,7 @@
 #include "exec/stream.h"
 #include "numpy/tensor.h"
 #include "os/crash_handler.h"
+#include "python/child_guard.h"
 #include "python/context.h"
 #include "python/embedded.h"
 #include "python/errors.h"
@@ -79,6 +80,7 @@ static PyMethodDef private_functions[] = {
     {"pump", event_loop_pump_function, METH_NOARGS, NULL},
     {"abort", event_loop_abort_function, METH_O, NULL},
     {"wake", event_loop_wake_function, METH_NOARGS, NULL},
+    {"guarded", child_guard_wrap_function, METH_O, NULL},
     {"watch_signals", signals_watch_function, METH_NOARGS, NULL},
     {"end_done_tasks", event_loop_end_done_tasks_function, METH_NOARGS, NULL},
     {"demand", stream_demand_function, METH_O, NULL},

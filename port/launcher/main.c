@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "launcher/children.h"
 #include "launcher/doctor.h"
 #include "launcher/guard.h"
 #include "launcher/interpreter.h"
@@ -64,11 +65,13 @@ done:
 int main(int argc, char **argv)
 {
     struct options options;
-    /* The arguments of these two are no options of ours. */
+    /* The arguments of these are no options of ours. The last one is the engine's alone. */
     if (argc == 3 && strcmp(argv[1], "lock") == 0)
         return lock_hold(argv[2]);
     if (argc >= 3 && strcmp(argv[1], "guard") == 0)
         return guard_run(argv + 2);
+    if (argc >= 3 && strcmp(argv[1], "children") == 0)
+        return children_guard(argv + 2);
     if (!options_read(argc, argv, &options))
         return EXIT_STATUS_USAGE;
     switch (options.command) {

@@ -12,8 +12,7 @@
 #ifdef PLATFORM_IS_LINUX
 #    define SCORE_FILE "/proc/self/oom_score_adj"
 
-/* Returns false if the system has no such file. */
-static bool read_score(int *score)
+bool oom_score_read(int *score)
 {
     char text[16];
     int fd = open(SCORE_FILE, O_RDONLY | O_CLOEXEC);
@@ -40,7 +39,7 @@ bool oom_score_set(int score)
     return done;
 }
 #else
-static bool read_score(int *score)
+bool oom_score_read(int *score)
 {
     (void)score;
     return false;
@@ -52,10 +51,3 @@ bool oom_score_set(int score)
     return true;
 }
 #endif
-
-void oom_score_raise(int least)
-{
-    int score;
-    if (read_score(&score) && score < least)
-        (void)oom_score_set(least);
-}

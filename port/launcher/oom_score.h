@@ -8,8 +8,8 @@
 /* Scores lie between this number and its negative. */
 #define OOM_SCORE_MOST 1000
 
-/* Raises the score to at least this one, as far as the system allows. */
-void oom_score_raise(int least);
+/* Returns false if the system has no such score. */
+bool oom_score_read(int *score);
 
 /* Sets the score, which needs a privilege if it becomes lower. Returns false, with errno, if that fails. */
 bool oom_score_set(int score);

@@ -24,6 +24,7 @@ enum option_code {
     OPTION_OOM_SCORE_ADJ,
     OPTION_SPIN,
     OPTION_LINGER,
+    OPTION_CHILDREN,
     OPTION_CRASH_FILE,
     OPTION_MAPSET_VERSION,
     OPTION_HELP,
@@ -39,6 +40,7 @@ static const struct option long_options[] = {
     {"oom-score-adj", required_argument, NULL, OPTION_OOM_SCORE_ADJ},
     {"spin", required_argument, NULL, OPTION_SPIN},
     {"linger", required_argument, NULL, OPTION_LINGER},
+    {"children", required_argument, NULL, OPTION_CHILDREN},
     {"crash-file", required_argument, NULL, OPTION_CRASH_FILE},
     {"mapset-version", required_argument, NULL, OPTION_MAPSET_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -67,6 +69,7 @@ static const char help[] =
     "  --oom-score-adj N       how soon the kernel kills the process if memory runs out, -1000 to 1000 (500)\n"
     "  --spin USEC             poll this long for a next request before sleeping (0)\n"
     "  --linger MSEC           after the end of the input, how long a request may still take (1000)\n"
+    "  --children WHAT         end or keep: what becomes of processes that Python has started (end)\n"
     "  --crash-file PATH       where Python's traceback goes when a fatal signal ends the process (stderr)\n"
     "  --mapset-version N      make %MapSet{} structs with this version field, for Elixir before 1.15\n"
     "  --help, --version\n";
@@ -121,6 +124,12 @@ static bool read_fds(const char *text, struct engine_options *engine)
     return true;
 }
 
+static bool read_children(const char *text, struct engine_options *engine)
+{
+    engine->end_children = strcmp(text, "end") == 0;
+    return engine->end_children || strcmp(text, "keep") == 0 || complain("children", "end or keep", text);
+}
+
 static bool read_option(enum option_code option, const char *value, struct options *options)
 {
     unsigned long long number = 0;
@@ -156,6 +165,8 @@ static bool read_option(enum option_code option, const char *value, struct optio
             return complain("linger", "a number of milliseconds", value);
         options->engine.linger_ms = (unsigned)number;
         return true;
+    case OPTION_CHILDREN:
+        return read_children(value, &options->engine);
     case OPTION_CRASH_FILE:
         options->engine.crash_file = value;
         return *value != '\0' || complain("crash-file", "a path", value);
@@ -198,6 +209,7 @@ bool options_read(int argc, char **argv, struct options *options)
                                            .max_frame = FRAME_LENGTH_MAX,
                                            .segment_limit = DEFAULT_SEGMENT_LIMIT,
                                            .linger_ms = DEFAULT_LINGER_MS,
+                                           .end_children = true,
                                            .mapset_version = -1}};
     int found;
     while ((found = getopt_long(argc, argv, "", long_options, NULL)) != -1) {

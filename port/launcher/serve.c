@@ -11,11 +11,14 @@
 /* Above the client, which would be killed in place of the process whose memory it is. */
 #define DEFAULT_OOM_SCORE 500
 
-static bool set_oom_score(const struct options *options)
+static bool set_oom_score(struct options *options)
 {
+    options->engine.has_oom_score_before = oom_score_read(&options->engine.oom_score_before);
     if (options->has_oom_score)
         return oom_score_set(options->oom_score);
-    oom_score_raise(DEFAULT_OOM_SCORE);
+    /* As far as the system allows. */
+    if (options->engine.has_oom_score_before && options->engine.oom_score_before < DEFAULT_OOM_SCORE)
+        (void)oom_score_set(DEFAULT_OOM_SCORE);
     return true;
 }
 

@@ -150,7 +150,9 @@ defmodule PythonxPort.CrashTest do
     end
   end
 
-  test "children of Python that live on do not hide its end", %{session: session} do
+  test "children of Python that live on do not hide its end" do
+    session = PythonxPort.start_session(children: :keep)
+
     code = """
     import os, time
     child = os.fork()

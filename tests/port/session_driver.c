@@ -85,6 +85,7 @@ static void spawn(struct session *session, const struct session_setup *setup, in
 {
     const char *program = getenv("PYTHONX_PORT"), *arguments[16];
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     ck_assert_msg(program != NULL, "PYTHONX_PORT is not set: make test-port");
     fill_arguments(setup, program, arguments);
     char **environment = make_environment(setup);
@@ -93,8 +94,12 @@ static void spawn(struct session *session, const struct session_setup *setup, in
     posix_spawn_file_actions_adddup2(&actions, fileno(session->errors_file), STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions, in, setup->other_fds ? 3 : STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, out, setup->other_fds ? 4 : STDOUT_FILENO);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, setup->leads ? POSIX_SPAWN_SETSID : 0);
     /* posix_spawn only reads, despite its type. */
-    int error = posix_spawn(&session->pid, program, &actions, NULL, (char *const *)(uintptr_t)arguments, environment);
+    int error =
+        posix_spawn(&session->pid, program, &actions, &attributes, (char *const *)(uintptr_t)arguments, environment);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     free_environment(environment);
     ck_assert_msg(error == 0, "%s: %s", program, strerror(error));

@@ -16,6 +16,7 @@ struct session_setup {
     const char *path;           /* the interpreter, if it is none of those */
     bool other_fds;             /* frames on 3 and 4 */
     bool not_ready;             /* does not wait for `ready` */
+    bool leads;                 /* leads a session and a process group, as a port of the BEAM does */
     const char *options[8];     /* further ones, up to the first NULL */
     const char *environment[4]; /* NAME=value, up to the first NULL */
 };

@@ -13,6 +13,7 @@
     SUITE(program)                                                                                                     \
     SUITE(session_input)                                                                                               \
     SUITE(session_signals)                                                                                             \
+    SUITE(session_children)                                                                                            \
     SUITE(session_forks)                                                                                               \
     SUITE(session_memory)                                                                                              \
     SUITE(session_context)                                                                                             \

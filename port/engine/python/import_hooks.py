@@ -3,7 +3,7 @@ every session."""
 
 import sys
 
-from _pythonx import embedded, context
+from _pythonx import context, embedded, guarded
 
 
 class AfterImport:
@@ -144,6 +144,24 @@ def log_warnings(warnings):
     warnings.showwarning = show_by_log
 
 
+starters = "fork_exec", "_fork_exec", "posix_spawn", "posix_spawnp", "system"
+
+
+def guard_children(module):
+    """The first call of a function that starts a process starts the guard, which ends such processes with the
+    session. Forks have a handler."""
+    for name in starters:
+        function = getattr(module, name, None)
+        if function is not None:
+            setattr(module, name, guarded(function))
+
+
+def copy_guarded(source, module):
+    for name in starters:
+        if hasattr(source, name) and hasattr(module, name):
+            setattr(module, name, getattr(source, name))
+
+
 after_import = {
     "threading": pass_context_to_threads,
     "concurrent.futures.thread": pass_context_to_pools,
@@ -153,6 +171,7 @@ after_import = {
     "multiprocessing.reduction": lambda module: embedded("processes").check_processes(module),
     "multiprocessing.pool": lambda module: embedded("processes").check_pools(module),
     "concurrent.futures.process": lambda module: embedded("processes").check_executors(module),
+    "_posixsubprocess": guard_children,
 }
 
 
@@ -160,6 +179,11 @@ def install():
     # Without the import, C code prints warnings, and does not call showwarning.
     import warnings  # noqa: F401
 
+    guard_children(sys.modules["posix"])
+    if "os" in sys.modules:
+        copy_guarded(sys.modules["posix"], sys.modules["os"])
+    if "subprocess" in sys.modules:
+        guard_children(sys.modules["subprocess"])
     for name in [name for name in after_import if name in sys.modules]:
         after_import.pop(name)(sys.modules[name])
     sys.meta_path.insert(0, AfterImport(after_import))

@@ -46,6 +46,7 @@ START_TEST(has_defaults)
     ck_assert_uint_eq(options.engine.linger_ms, 1000);
     ck_assert_int_lt(options.engine.mapset_version, 0);
     ck_assert(!options.has_oom_score);
+    ck_assert(options.engine.end_children);
     ck_assert_ptr_null(options.engine.crash_file);
 }
 END_TEST
@@ -63,6 +64,8 @@ START_TEST(reads_every_option)
     ck_assert_uint_eq(options.engine.linger_ms, 0);
     ck_assert_str_eq(options.engine.crash_file, "/a/file");
     ck_assert_int_eq(options.engine.mapset_version, 2);
+    ck_assert(!accepted("--children keep").engine.end_children);
+    ck_assert(accepted("--children end").engine.end_children);
     options = accepted("--oom-score-adj 0");
     ck_assert(options.has_oom_score && options.oom_score == 0);
     options = accepted("--oom-score-adj -1000");
@@ -113,6 +116,8 @@ static const struct {
     {"--max-frame 0x10", "--max-frame: expected bytes"},
     {"--max-frame 99999999999999999999999", "--max-frame: expected bytes"},
     {"--memory-limit 0", "--memory-limit: expected a number of bytes, got '0'"},
+    {"--children", "children"},
+    {"--children kill", "--children: expected end or keep, got 'kill'"},
     {"--oom-score-adj 1001", "--oom-score-adj: expected a number from -1000 to 1000, got '1001'"},
     {"--oom-score-adj -1001", "--oom-score-adj: expected a number from -1000 to 1000, got '-1001'"},
     {"--oom-score-adj --5", "--oom-score-adj: expected a number"},

@@ -241,7 +241,7 @@ END_TEST
 /* A child that outlives the session does not keep the stream open. */
 START_TEST(ends_without_its_children)
 {
-    struct session *session = SESSION();
+    struct session *session = SESSION(.options = {"--children", "keep"});
     session_send(session, "{eval, 1, %s}",
                  "import os, time\n"
                  "child = os.fork()\n"
