@@ -43,10 +43,11 @@ struct start {
 
 /* Runs a function in a child as vfork(2) does: it shares the memory, and this thread waits until it calls execve or
  * ends. That costs the same in a large session, and runs no handlers of forks. Unlike vfork the child has a stack of
- * its own, so that it may do so again. */
+ * its own, so that it may do so again. Its end sends no SIGCHLD, and neither wait(2) nor a handler of Python's meets
+ * it. */
 IN_CHILD static pid_t run_in_child(int (*function)(void *start), char *stack, struct start *start)
 {
-    return clone(function, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, start);
+    return clone(function, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, start);
 }
 
 /* The guard inherits a pidfd of this process as its standard input, and nothing else of it. Only async-signal-safe
@@ -80,7 +81,7 @@ static void spawn_guard(int pidfd)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t between = run_in_child(run_between, start.stack_between, &start);
-    while (between > 0 && waitpid(between, NULL, 0) < 0 && errno == EINTR)
+    while (between > 0 && waitpid(between, NULL, __WALL) < 0 && errno == EINTR)
         ;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
