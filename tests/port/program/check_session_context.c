@@ -41,9 +41,9 @@ START_TEST(interrupts_code_in_another_context)
         session_expect(session, "{output,5,stdout,'begun\n'}");
         session_send(session, "{cancel, 5}");
         session_expect_error(session, "5", "cancelled", "the request was cancelled");
-        session_send(session, "{eval, 6, %s, #{timeout => 50}}", elsewhere[i]);
+        session_send(session, "{eval, 6, %s, #{timeout => 200}}", elsewhere[i]);
         session_expect(session, "{output,6,stdout,'begun\n'}");
-        session_expect_error(session, "6", "timeout", "timeout of 50 ms");
+        session_expect_error(session, "6", "timeout", "timeout of 200 ms");
     }
     session_expect_alive(session);
     session_end(session, 0);
