@@ -86,7 +86,8 @@ static struct children start_children(struct session *session, const char *code)
     session_send(session, "{eval, 1, %s}", code);
     const char *reply = session_next_reply(session);
     ck_assert_msg(reply != NULL && strncmp(reply, "{ok,1,'", 7) == 0, "%s\n%s", reply, session_errors(session));
-    char *at = strchr(reply, '\'') + 1, *end;
+    const char *at = strchr(reply, '\'') + 1;
+    char *end;
     while (children.count < CHILDREN_MAX) {
         long pid = strtol(at, &end, 10);
         if (end == at)
