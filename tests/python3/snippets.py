@@ -293,7 +293,7 @@ same("a byte order mark", "\ufeffprint('text')")
 same("lines that end with CR LF", "if True:\r\n    print('text')\r\n")
 same("a coding comment", "# -*- coding: utf-8 -*-\nprint('größer')")
 same("a future", "from __future__ import annotations\ndef f(x: nonsense): pass\nprint(f.__annotations__)")
-same("annotations of the module", "x: int = 1\nprint(__annotations__)" , ignore=("stderr",))
+same("annotations of the module", "import sys\nx: int = 1\nprint(sys.modules['__main__'].__annotations__)", ignore=("stderr",))
 same("what __main__ is", "import sys\nprint(__name__, sys.modules['__main__'].__dict__ is globals(), __spec__)")
 same("pickle of one's own class", "import pickle\nclass Point: pass\n"
      "print(type(pickle.loads(pickle.dumps(Point()))).__qualname__)")
