@@ -1,5 +1,6 @@
 """Drives a session of the port program from Python: frames of External Term Format, as far as the comparison needs
 them."""
+import os
 import struct
 import subprocess
 
@@ -91,11 +92,10 @@ class Session:
     def send(self, *request):
         frame = encode(request)
         try:
-            self.process.stdin.write(struct.pack(">I", len(frame)) + frame)
-            self.process.stdin.flush()
+            # Nothing may be left in a buffer, which could not be flushed later.
+            os.write(self.process.stdin.fileno(), struct.pack(">I", len(frame)) + frame)
         except BrokenPipeError:
             pass  # code has ended the process; its status tells
-
 
     def next(self):
         """Returns the next term, or None at the end."""
