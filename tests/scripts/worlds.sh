@@ -81,7 +81,7 @@ run() {
     log=$output/$1-$2-$(echo "$3" | tr ' ' '-')
     started=$(date +%s)
     if inside "$1" "$2" "$3" >"$log" 2>&1 </dev/null; then result=passed; else result="**failed**"; failed=1; fi
-    row="| $1 | $(chroot "$cache/$1.root" cat /etc/debian_version) | $2 | \`$3\` | $result | $(($(date +%s) - started)) s |"
+    row="| $1 | $(chroot "$cache/$1.root" cat /etc/debian_version) | $commit | $2 | \`$3\` | $result | $(($(date +%s) - started)) s |"
     echo "$row"
     echo "$row" >>"$output/rows"
 }
@@ -102,10 +102,10 @@ done
     echo "# Worlds"
     echo
     echo "\`make worlds\` runs the README's two commands in bare Debian roots, first as root, then as a user"
-    echo "without sudo. Times are of the machine that ran it, downloads included. $(date -u +%Y-%m-%d), commit $commit:"
+    echo "without sudo. Times are of the machine that ran it, downloads included. $(date -u +%Y-%m-%d):"
     echo
-    echo "| release | Debian | user | command | result | time |"
-    echo "| --- | --- | --- | --- | --- | --- |"
+    echo "| release | Debian | commit | user | command | result | time |"
+    echo "| --- | --- | --- | --- | --- | --- | --- |"
     cat "$output/rows"
 } >tests/WORLDS.md
 [ -z "$failed" ]
