@@ -142,10 +142,7 @@ static bool read_id(struct span *span, const struct term_head *tuple, bool known
         return true;
     struct span *place = id == OWN ? &request->id : &request->other;
     enum term_status status = take_id(span, place);
-    if (status != TERM_OK)
-        return refuse_term(refusal, status, span);
-    refusal->id = request->id;
-    return true;
+    return status == TERM_OK || refuse_term(refusal, status, span);
 }
 
 static bool read_head(struct frame *frame, struct request *request, struct request_refusal *refusal)

@@ -40,13 +40,12 @@ struct request {
 /* Describes what is wrong with a frame that is no request. */
 struct request_refusal {
     const char *kind; /* of the error map */
-    struct span id;   /* empty if none could be read; points into the frame */
     char message[256];
 };
 
 /* Reads the frame's head. Returns true if *request is filled in and owns the frame (*frame is emptied). Returns false
- * if *refusal is filled in, and of *request the operation and ids as far as they were read; the caller keeps ownership
- * of the frame, and must free it after it has replied. */
+ * if *refusal is filled in, and of *request the operation and ids as far as they were read, which point into the frame;
+ * the caller keeps ownership of the frame, and must free it after it has replied. */
 bool request_read(struct frame *frame, struct request *request, struct request_refusal *refusal);
 
 void request_free(struct request *request);

@@ -57,7 +57,7 @@ static void read_request(const unsigned char *bytes, size_t length)
     } else {
         struct message message = {0};
         message_begin(&message);
-        request_put_error(&message, refusal.id, refusal.kind, refusal.message);
+        request_put_error(&message, request.id, refusal.kind, refusal.message);
         message_free(&message);
     }
     frame_free(&frame);

@@ -29,7 +29,7 @@ struct job *intake_accept(struct frame *frame)
     struct request_refusal refusal;
     atomic_fetch_add(&session.bytes_in, FRAME_HEADER + frame->length);
     if (!request_read(frame, &request, &refusal)) {
-        refuse_unread(&request, &refusal);
+        refuse_request(&request, refusal.kind, refusal.message);
         frame_free(frame);
         return NULL;
     }

@@ -5,11 +5,9 @@
 #include "wire/request.h"
 
 /* Reports the error under the request's own id, or nil if it has none. A refused `reply` also ends the call that it
- * answers, with an erlang.Error in Python. Allocates nothing; the request stays the caller's. */
+ * answers, with an erlang.Error in Python. The request may be one that request_read has refused. Allocates nothing; the
+ * request stays the caller's. */
 void refuse_request(const struct request *request, const char *kind, const char *text);
-
-/* The same for a frame that request_read refused, with what it told. */
-void refuse_unread(const struct request *request, const struct request_refusal *refusal);
 
 /* Refuses a frame of which only the first bytes were kept (FRAME_REFUSED), and frees it. `announced` is its whole
  * length, which may be over the limit (--max-frame) or not. */

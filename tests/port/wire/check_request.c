@@ -86,7 +86,7 @@ static void expect_refusal(struct frame *frame, const char *id, const char *kind
     ck_assert_ptr_nonnull(frame->bytes);
     ck_assert_str_eq(refusal.kind, kind);
     ck_assert_msg(strstr(refusal.message, part) != NULL, "expected '%s' in '%s'", part, refusal.message);
-    expect_id(refusal.id, id);
+    expect_id(request.id, id);
     frame_free(frame);
 }
 
