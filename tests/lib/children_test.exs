@@ -53,8 +53,7 @@ defmodule PythonxPort.ChildrenTest do
 
     test "of a BEAM that is killed" do
       beam = start_beam()
-      assert_receive {^beam, {:data, {:eol, line}}}
-      [beam_pid, child] = line |> String.split() |> Enum.map(&String.to_integer/1)
+      {beam_pid, child} = OtherBEAM.await_pids(beam)
       assert OSProcess.alive?(child)
       OSProcess.kill(beam_pid, "KILL")
       OSProcess.assert_gone(child)
@@ -73,18 +72,9 @@ defmodule PythonxPort.ChildrenTest do
 
   # Another BEAM, which prints its own pid and that of the child of its session.
   defp start_beam do
-    script = """
-    {:ok, _apps} = Application.ensure_all_started(:pythonx_port)
-    session = PythonxPort.start_session()
+    OtherBEAM.start("""
     IO.puts("\#{System.pid()} \#{PythonxPort.eval!(session, #{inspect(@child)})}")
     Process.sleep(:infinity)
-    """
-
-    Port.open({:spawn_executable, System.find_executable("elixir")}, [
-      :binary,
-      :exit_status,
-      line: 1000,
-      args: ["-pa", Application.app_dir(:pythonx_port, "ebin"), "-e", script]
-    ])
+    """)
   end
 end

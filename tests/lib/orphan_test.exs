@@ -66,8 +66,7 @@ defmodule PythonxPort.OrphanTest do
     @tag code: code
     test "a BEAM that is killed, in #{name}", %{code: code} do
       beam = start_beam(code)
-      assert_receive {^beam, {:data, {:eol, line}}}
-      [beam_pid, python_pid] = line |> String.split() |> Enum.map(&String.to_integer/1)
+      {beam_pid, python_pid} = OtherBEAM.await_pids(beam)
       assert OSProcess.alive?(python_pid)
       OSProcess.kill(beam_pid, "KILL")
       OSProcess.assert_gone(python_pid)
@@ -76,9 +75,8 @@ defmodule PythonxPort.OrphanTest do
 
   test "a BEAM that ends by itself" do
     beam = start_beam("pass", "System.halt(0)")
-    assert_receive {^beam, {:data, {:eol, line}}}
+    {_beam_pid, python_pid} = OtherBEAM.await_pids(beam)
     assert_receive {^beam, {:exit_status, 0}}
-    [_beam_pid, python_pid] = line |> String.split() |> Enum.map(&String.to_integer/1)
     OSProcess.assert_gone(python_pid)
   end
 
@@ -101,21 +99,12 @@ defmodule PythonxPort.OrphanTest do
 
   # Another BEAM, whose session runs the code; it prints its own and the Python process's pid.
   defp start_beam(code, finally \\ "Process.sleep(:infinity)") do
-    script = """
-    {:ok, _apps} = Application.ensure_all_started(:pythonx_port)
-    session = PythonxPort.start_session()
+    OtherBEAM.start("""
     PythonxPort.async_exec(session, #{inspect(code)})
     begun = fn begun -> PythonxPort.info!(session).requests == 1 || begun.(begun) end
     begun.(begun)
     IO.puts("\#{System.pid()} \#{PythonxPort.info!(session).os_pid}")
     #{finally}
-    """
-
-    Port.open({:spawn_executable, System.find_executable("elixir")}, [
-      :binary,
-      :exit_status,
-      line: 1000,
-      args: ["-pa", Application.app_dir(:pythonx_port, "ebin"), "-e", script]
-    ])
+    """)
   end
 end

@@ -73,12 +73,18 @@ START_TEST(begins_nothing_more_within_a_call)
 }
 END_TEST
 
-START_TEST(begins_nothing_more_within_a_call_of_a_thread)
+/* The request 1 runs on the thread, and 2 waits for it there. */
+static void run_one_of_two_on_thread(void)
 {
     start_calling_thread();
     eval_within("{1, nil}", "1", endless, "");
     expect_running("1");
     eval_within("{1, nil}", "2", endless, "");
+}
+
+START_TEST(begins_nothing_more_within_a_call_of_a_thread)
+{
+    run_one_of_two_on_thread();
     session_close_input(session);
     expect_all_shut_down("12");
 }
@@ -86,10 +92,7 @@ END_TEST
 
 START_TEST(begins_nothing_more_within_a_call_of_a_thread_at_a_stop)
 {
-    start_calling_thread();
-    eval_within("{1, nil}", "1", endless, "");
-    expect_running("1");
-    eval_within("{1, nil}", "2", endless, "");
+    run_one_of_two_on_thread();
     session_send(session, "{stop, 9}");
     expect_error("1", "shutdown");
     expect_error("2", "shutdown");

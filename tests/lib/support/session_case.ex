@@ -5,7 +5,7 @@ defmodule PythonxPort.SessionCase do
 
   using do
     quote do
-      alias PythonxPort.{Error, Gate, OSProcess}
+      alias PythonxPort.{Error, Gate, OSProcess, OtherBEAM}
     end
   end
 
