@@ -13,7 +13,7 @@
 struct session *session;
 struct schedule_control *control;
 
-static const char preparation[] = "import asyncio, contextvars, erlang, os, sys, threading, time\n"
+static const char preparation[] = "import contextvars, erlang, os, sys, threading, time\n"
                                   "log = []\n"
                                   "def on_main(): return threading.current_thread() is threading.main_thread()\n"
                                   "def wait_for_beam():\n"
@@ -28,6 +28,12 @@ void driven_set_up(void)
     control = schedule_control_new();
     session = session_start(&(struct session_setup){.environment = {schedule_control_variable(control)}});
     session_send(session, "{exec, 0, %s}", preparation);
+    session_expect(session, "{ok,0,nil}");
+}
+
+void import_asyncio(void)
+{
+    session_send(session, "{exec, 0, %s}", "import asyncio");
     session_expect(session, "{ok,0,nil}");
 }
 

@@ -15,6 +15,9 @@ extern struct schedule_control *control;
 void driven_set_up(void);
 void driven_tear_down(void);
 
+/* Not among those imports: it takes as long as the rest of a session's start. */
+void import_asyncio(void);
+
 /* A test case with these fixtures. */
 TCase *driven_case(Suite *suite, const char *name);
 

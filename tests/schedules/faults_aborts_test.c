@@ -162,6 +162,7 @@ static const char *const becomes_task_at[] = {"job_executes", "job_becomes_task"
 
 START_TEST(is_cancelled_as_it_becomes_a_task)
 {
+    import_asyncio();
     hold(becomes_task_at[_i]);
     eval("5", "await asyncio.sleep(100)");
     reached(becomes_task_at[_i]);
@@ -175,6 +176,7 @@ END_TEST
 
 START_TEST(times_out_as_it_becomes_a_task)
 {
+    import_asyncio();
     hold_timer();
     hold(becomes_task_at[_i]);
     eval_with("5", "await asyncio.sleep(100)", "timeout => 500");
@@ -189,6 +191,7 @@ END_TEST
 /* The task is done, and its job is being ended: requests that wait for it go on. */
 START_TEST(times_out_as_its_task_is_done)
 {
+    import_asyncio();
     hold_timer();
     hold("task_done");
     eval_with("5", "await asyncio.sleep(0, 5)", "timeout => 500");
@@ -204,6 +207,7 @@ END_TEST
 
 START_TEST(is_cancelled_as_its_task_is_done)
 {
+    import_asyncio();
     hold("task_done");
     eval("5", "await asyncio.sleep(0, 5)");
     reached("task_done");
@@ -219,6 +223,7 @@ END_TEST
 
 START_TEST(is_done_with_its_task_as_its_time_is_up)
 {
+    import_asyncio();
     hold_timer();
     hold("job_becomes_task");
     eval_with("5", "await asyncio.sleep(0, 5)", "timeout => 500");
@@ -236,6 +241,7 @@ END_TEST
 /* One of two requests ends as the other is hit. */
 START_TEST(is_hit_beside_a_task_that_ends)
 {
+    import_asyncio();
     hold_timer();
     hold("task_done");
     eval_with("5", "await asyncio.sleep(100)", "timeout => 500, concurrent => true");
@@ -252,6 +258,7 @@ END_TEST
 /* The loop is left with its last task, while a next one comes; uvloop begins that before it stops. */
 START_TEST(becomes_a_task_as_the_last_one_ends)
 {
+    import_asyncio();
     hold("task_done");
     eval("5", "await asyncio.sleep(0, 5)");
     reached("task_done");

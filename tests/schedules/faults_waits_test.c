@@ -179,6 +179,7 @@ END_TEST
 /* The two sides do not wait for each other. */
 START_TEST(lets_one_after_the_other_run_on_top)
 {
+    import_asyncio();
     eval("a", "erlang.call('m', 'a')");
     expect_call("{1,a}", "a");
     eval("b", "2");
