@@ -14,6 +14,8 @@
  *   PYTHONX_SCHEDULE_SEED=N       At each point a thread goes on, yields, or sleeps for up to 2 ms, at random. With
  *                                 the same seed, a thread does the same at its Nth point.
  *
+ * A third, PYTHONX_SCHEDULE_LOOK_MS=N, has an idle session look for debuggers so often, under any Python.
+ *
  * Any thread may reach a point, with or without the GIL and whatever locks it holds; a signal handler must not. In a
  * forked child points do nothing. */
 #ifndef PYTHONX_SCHEDULE_H
@@ -24,6 +26,7 @@
     POINT(main_looks)                                                                                                  \
     POINT(main_before_read)                                                                                            \
     POINT(main_has_work)                                                                                               \
+    POINT(reader_looks)                                                                                                \
     POINT(reader_has_input)                                                                                            \
     POINT(reader_queued)                                                                                               \
     POINT(reader_wakes)                                                                                                \

@@ -23,12 +23,17 @@ static const char preparation[] = "import contextvars, erlang, os, sys, threadin
                                   "    run = lambda: contextvars.Context().run(function)\n"
                                   "    threading.Thread(target=run, daemon=True).start()\n";
 
-void driven_set_up(void)
+void driven_start(const char *variable)
 {
     control = schedule_control_new();
-    session = session_start(&(struct session_setup){.environment = {schedule_control_variable(control)}});
+    session = session_start(&(struct session_setup){.environment = {schedule_control_variable(control), variable}});
     session_send(session, "{exec, 0, %s}", preparation);
     session_expect(session, "{ok,0,nil}");
+}
+
+void driven_set_up(void)
+{
+    driven_start(NULL);
 }
 
 void import_asyncio(void)
@@ -42,13 +47,18 @@ void driven_tear_down(void)
     schedule_control_free(control);
 }
 
-TCase *driven_case(Suite *suite, const char *name)
+TCase *driven_case_with(Suite *suite, const char *name, void (*set_up)(void))
 {
     TCase *tcase = tcase_create(name);
-    tcase_add_checked_fixture(tcase, driven_set_up, driven_tear_down);
+    tcase_add_checked_fixture(tcase, set_up, driven_tear_down);
     tcase_set_timeout(tcase, SECONDS_MAX);
     suite_add_tcase(suite, tcase);
     return tcase;
+}
+
+TCase *driven_case(Suite *suite, const char *name)
+{
+    return driven_case_with(suite, name, driven_set_up);
 }
 
 /* -- points ------------------------------------------------------------------------------------------------------- */

@@ -21,6 +21,11 @@ void import_asyncio(void);
 /* A test case with these fixtures. */
 TCase *driven_case(Suite *suite, const char *name);
 
+/* A test case with another set-up, which calls driven_start: for a session with one more variable (NAME=value; or
+ * NULL) in its environment. */
+TCase *driven_case_with(Suite *suite, const char *name, void (*set_up)(void));
+void driven_start(const char *variable);
+
 /* -- points ------------------------------------------------------------------------------------------------------- */
 
 void hold(const char *point);

@@ -7,7 +7,7 @@
 int main(void)
 {
     static Suite *(*const suites[])(void) = {waits_suite,  signals_suite,        threads_suite, streams_suite,
-                                             aborts_suite, thread_streams_suite, ends_suite};
+                                             aborts_suite, thread_streams_suite, ends_suite,    looks_suite};
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
         srunner_add_suite(runner, suites[i]());

@@ -6,6 +6,7 @@
 
 Suite *aborts_suite(void);
 Suite *ends_suite(void);
+Suite *looks_suite(void);
 Suite *signals_suite(void);
 Suite *streams_suite(void);
 Suite *threads_suite(void);

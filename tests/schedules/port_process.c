@@ -19,6 +19,8 @@
 
 #define FIRST_FREE_FD 10
 #define ARGUMENTS_MAX 8
+/* So often that looks for debuggers meet all else. */
+#define LOOK_MS "3"
 
 struct port_process {
     pid_t pid;         /* 0 once it was waited for */
@@ -64,8 +66,10 @@ struct port_process *port_process_start(const char *program, const char *python,
     int in[2], out[2];
     struct port_process *process = calloc(1, sizeof *process);
     signal(SIGPIPE, SIG_IGN);
-    if (schedule_seed != NULL)
+    if (schedule_seed != NULL) {
         setenv("PYTHONX_SCHEDULE_SEED", schedule_seed, 1);
+        setenv("PYTHONX_SCHEDULE_LOOK_MS", LOOK_MS, 1);
+    }
     make_pipe(in);
     make_pipe(out);
     process->errors = tmpfile();

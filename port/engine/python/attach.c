@@ -3,6 +3,7 @@
 #include "python/attach.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 
 #include "python/embedded.h"
 #include "python/py_api.h"
@@ -27,6 +28,17 @@ static bool is_allowed(void)
     return is;
 }
 
+/* Without debuggers only tests have a session look. */
+static int find_look_ms(void)
+{
+#ifdef PYTHONX_SCHEDULES
+    const char *text = getenv("PYTHONX_SCHEDULE_LOOK_MS");
+    if (text != NULL)
+        return (int)strtol(text, NULL, 10);
+#endif
+    return rest == NULL ? -1 : LOOK_MS;
+}
+
 void attach_start(void)
 {
     set_running_main *set = (set_running_main *)(uintptr_t)dlsym(RTLD_DEFAULT, "_PyInterpreterState_SetRunningMain");
@@ -36,7 +48,7 @@ void attach_start(void)
         Py_XDECREF(module);
     }
     PyErr_Clear();
-    session.attach_look_ms = rest == NULL ? -1 : LOOK_MS;
+    session.attach_look_ms = find_look_ms();
 }
 
 void attach_look(void)

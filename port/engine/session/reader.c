@@ -183,6 +183,7 @@ static void wait_until_ready(void)
 /* A debugger that wants to attach wakes no thread. */
 static void look_for_debugger(void)
 {
+    SCHEDULE_POINT(reader_looks);
     session_lock();
     handoff_look();
     session_unlock();
