@@ -34,6 +34,7 @@
     SUITE(request)                                                                                                     \
     SUITE(job)                                                                                                         \
     SUITE(writer)                                                                                                      \
+    SUITE(children)                                                                                                    \
     SUITE(options)                                                                                                     \
     SUITE(interpreter)
 
