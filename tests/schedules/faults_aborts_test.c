@@ -288,10 +288,10 @@ START_TEST(times_out_while_the_client_does_not_read)
     hold("job_before_reply");
     eval("7", "'x' * 10000000");
     reached("job_before_reply");
-    eval_with("8", "8", "timeout => 200");
-    eval_with("9", "9", "timeout => 400");
-    all_is_read();
     hold_once("timer_fired");
+    eval_with("8", "8", "timeout => 200");
+    eval_with("9", "9", "timeout => 1500");
+    all_is_read();
     release("job_before_reply");
     reached("timer_fired");
     hold("reader_writes");
