@@ -5,6 +5,7 @@
 
 #include "driven.h"
 #include "faults.h"
+#include "os/clock.h"
 
 static void grant(long long count)
 {
@@ -150,7 +151,10 @@ START_TEST(is_stepped_by_the_thread_that_the_main_thread_waits_for)
 }
 END_TEST
 
-/* The main thread is never free for long, but always soon. */
+/* The main thread is never free for long, but always soon. On a machine that stalls it may be away for so long that its
+ * work is taken over, which proves nothing. */
+#define STALL_US 300000
+
 START_TEST(is_left_to_a_main_thread_that_steps_another_for_long)
 {
     start_calling_thread();
@@ -158,9 +162,14 @@ START_TEST(is_left_to_a_main_thread_that_steps_another_for_long)
     stream_within("{1, nil}", "5", "(on_main() for _ in range(80))");
     session_send(session, "{next, 4, 81}");
     grant(81);
+    unsigned long long last_us = clock_us();
+    bool stalled = false;
     for (int left = 2; left > 0;) {
         const char *frame = session_next(session);
-        ck_assert_msg(frame != NULL && strcmp(frame, "{yield,5,false}") != 0, "%s", frame);
+        unsigned long long now_us = clock_us();
+        stalled = stalled || now_us - last_us > STALL_US;
+        last_us = now_us;
+        ck_assert_msg(frame != NULL && (stalled || strcmp(frame, "{yield,5,false}") != 0), "%s", frame);
         left -= strncmp(frame, "{ok,", 4) == 0;
     }
     expect_thread_ends();
