@@ -98,7 +98,7 @@ defmodule PythonxPort do
   once, by `Process.put(:"$callers", [pid])` with the process that it works for, or by a session of its own.
   """
 
-  alias PythonxPort.{Code, Doctor, Environments, Error, Object, Request, Session, Starter, Task}
+  alias PythonxPort.{Client, Code, Doctor, Environment, Error, Object, Session, Task}
 
   @typedoc "A session: what `start_session/1` returns, a registered name, or `:default`."
   @type session :: GenServer.server() | :default
@@ -219,7 +219,7 @@ defmodule PythonxPort do
   """
   @spec start_session(session_options()) :: pid()
   def start_session(options \\ []) do
-    case Starter.start_supervised(options, self()) do
+    case Session.Starter.start_supervised(options, self()) do
       {:ok, session} -> session
       {:error, %Error{} = error} -> raise error
       {:error, {:already_started, pid}} -> raise name_taken(options[:name], pid)
@@ -235,7 +235,7 @@ defmodule PythonxPort do
   @spec stop_session(session(), timeout()) :: :ok
   def stop_session(session, timeout \\ 5_000)
       when timeout == :infinity or (is_integer(timeout) and timeout >= 0) do
-    Session.stop(if(session == :default, do: PythonxPort.DefaultSession, else: session), timeout)
+    Session.stop(if(session == :default, do: PythonxPort.Session.Default, else: session), timeout)
   end
 
   @doc """
@@ -276,7 +276,7 @@ defmodule PythonxPort do
       PythonxPort.call(MyApp.Python, "predict", ["some text"])
   """
   @spec start_link(session_options()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
-  defdelegate start_link(options \\ []), to: Starter
+  defdelegate start_link(options \\ []), to: Session.Starter
 
   @doc "A child specification for a supervisor; see `start_link/1`. The name, where there is one, is its id."
   @spec child_spec(session_options()) :: Supervisor.child_spec()
@@ -321,8 +321,8 @@ defmodule PythonxPort do
   """
   @spec eval(session() | code(), code() | options(), options()) :: result()
   def eval(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
-    Request.run(session, :eval, code, options)
+    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    Client.run(session, :eval, code, options)
   end
 
   @doc """
@@ -335,8 +335,8 @@ defmodule PythonxPort do
   """
   @spec exec(session() | code(), code() | options(), options()) :: {:ok, nil} | {:error, Error.t()}
   def exec(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
-    Request.run(session, :exec, code, options)
+    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    Client.run(session, :exec, code, options)
   end
 
   @doc """
@@ -353,7 +353,7 @@ defmodule PythonxPort do
   """
   @spec call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: result()
   def call(session, target, args, kwargs \\ [], options \\ []) do
-    Request.call(session, target, args, kwargs, options)
+    Client.call(session, target, args, kwargs, options)
   end
 
   @doc """
@@ -366,21 +366,21 @@ defmodule PythonxPort do
   """
   @spec async_eval(session() | code(), code() | options(), options()) :: Task.t()
   def async_eval(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
-    Task.new(Request.start_run(session, :eval, code, options))
+    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    Task.new(Client.start_run(session, :eval, code, options))
   end
 
   @doc "As `exec/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one."
   @spec async_exec(session() | code(), code() | options(), options()) :: Task.t()
   def async_exec(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
-    Task.new(Request.start_run(session, :exec, code, options))
+    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    Task.new(Client.start_run(session, :exec, code, options))
   end
 
   @doc "As `call/5`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one."
   @spec async_call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: Task.t()
   def async_call(session, target, args, kwargs \\ [], options \\ []) do
-    Task.new(Request.start_call(session, target, args, kwargs, options))
+    Task.new(Client.start_call(session, target, args, kwargs, options))
   end
 
   @doc """
@@ -397,7 +397,7 @@ defmodule PythonxPort do
       :cancelled
   """
   @spec await(Task.t(), timeout()) :: result() | {:error, :timeout}
-  def await(task, timeout \\ 5_000), do: task |> Task.request() |> Request.await(timeout)
+  def await(task, timeout \\ 5_000), do: task |> Task.request() |> Client.await(timeout)
 
   @doc """
   Cancels what `async_eval/3` and its like have begun; returns at once. Any process may do this.
@@ -441,8 +441,8 @@ defmodule PythonxPort do
   """
   @spec stream(session() | code(), code() | stream_options(), stream_options()) :: Enumerable.t()
   def stream(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Request.arguments(session_or_code, code_or_options, options)
-    PythonxPort.Stream.new(session, code, options)
+    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    PythonxPort.Client.Stream.new(session, code, options)
   end
 
   @doc """
@@ -459,7 +459,7 @@ defmodule PythonxPort do
       0
   """
   @spec info(session()) :: {:ok, map()} | {:error, Error.t()}
-  def info(session), do: Request.info(session)
+  def info(session), do: Client.info(session)
 
   @doc """
   Lets go of objects that `return: :ref` had kept in Python. References to them are no longer valid.
@@ -474,7 +474,7 @@ defmodule PythonxPort do
       :undecodable
   """
   @spec release(session(), Object.t() | [Object.t()]) :: :ok
-  def release(session, objects), do: Request.release(session, List.wrap(objects))
+  def release(session, objects), do: Client.release(session, List.wrap(objects))
 
   @doc """
   Has sessions use an environment with the given packages, which `uv` makes first where it is not there yet; returns
@@ -517,8 +517,8 @@ defmodule PythonxPort do
     * `:progress` – whether `uv`'s progress is shown; by default it is where standard output is a terminal
   """
   @spec uv_init(uv_options()) :: Path.t()
-  def uv_init(options \\ Environments.configuration() || []) do
-    options |> Environments.init() |> value!()
+  def uv_init(options \\ Environment.configuration() || []) do
+    options |> Environment.init() |> value!()
   end
 
   @doc """

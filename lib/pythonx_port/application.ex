@@ -5,10 +5,10 @@ defmodule PythonxPort.Application do
 
   @impl true
   def start(_type, _args) do
-    PythonxPort.OomCounter.init()
+    PythonxPort.PortProgram.OomCounter.init()
 
     children = [
-      PythonxPort.CrashFiles,
+      PythonxPort.PortProgram.CrashFiles,
       {DynamicSupervisor, name: PythonxPort.SessionSupervisor, strategy: :one_for_one}
     ]
 

@@ -2,7 +2,8 @@ defmodule PythonxPort.Doctor do
   @moduledoc false
   # What the port program's doctor says, as a map, and in the words of this library.
 
-  alias PythonxPort.{Launcher, SessionOptions}
+  alias PythonxPort.PortProgram
+  alias PythonxPort.Session.Options
 
   # Longer than it takes to ask an interpreter that does not answer, and to import NumPy from a slow disk.
   @timeout 60_000
@@ -30,7 +31,7 @@ defmodule PythonxPort.Doctor do
 
   @spec examine(keyword()) :: report()
   def examine(options) do
-    with {:ok, options} <- options |> SessionOptions.new() |> SessionOptions.with_python(),
+    with {:ok, options} <- options |> Options.new() |> Options.with_python(),
          {:ok, text, content} <- ask(options) do
       text |> by_us(options.python_from) |> String.trim_trailing() |> report(content)
     else
@@ -40,7 +41,7 @@ defmodule PythonxPort.Doctor do
   end
 
   defp ask(options) do
-    task = Task.async(fn -> Launcher.doctor(options) end)
+    task = Task.async(fn -> PortProgram.doctor(options) end)
 
     case Task.yield(task, @timeout) || Task.shutdown(task, :brutal_kill) do
       {:ok, result} -> result
@@ -60,7 +61,7 @@ defmodule PythonxPort.Doctor do
           into: %{},
           do: {key, value}
 
-    {_rest, traceback} = Launcher.split_report(text)
+    {_rest, traceback} = PortProgram.split_report(text)
     Map.merge(%{problem: nil}, Map.merge(fields, %{ok: content, text: text, traceback: traceback}))
   end
 end

@@ -27,7 +27,7 @@ defmodule PythonxPort.PythonLog do
 
   require Logger
 
-  alias PythonxPort.Ticket
+  alias PythonxPort.Request
 
   # The keys with a meaning for Logger, for Erlang's logger or for their handlers.
   @reserved [
@@ -64,7 +64,7 @@ defmodule PythonxPort.PythonLog do
 
   @doc false
   # Of a request, or of nobody (a thread, init code).
-  @spec deliver(t(), Ticket.t() | nil, Logger.level(), map()) :: :ok
+  @spec deliver(t(), Request.t() | nil, Logger.level(), map()) :: :ok
   def deliver(false, _ticket, _level, _record), do: :ok
 
   def deliver(true, ticket, level, record) do
@@ -88,7 +88,7 @@ defmodule PythonxPort.PythonLog do
 
   defp metadata(record, ticket) do
     of_request =
-      if caller(ticket), do: %{caller: caller(ticket), callers: Ticket.callers(ticket, ticket.from)}
+      if caller(ticket), do: %{caller: caller(ticket), callers: Request.callers(ticket, ticket.from)}
 
     for {key, value} <- [
           python_logger: record[:logger],
@@ -120,6 +120,6 @@ defmodule PythonxPort.PythonLog do
   end
 
   # Nobody's where the caller is gone.
-  defp caller(%Ticket{from: {pid, _tag}}), do: pid
+  defp caller(%Request{from: {pid, _tag}}), do: pid
   defp caller(_nobody), do: nil
 end

@@ -13,24 +13,8 @@ defmodule PythonxPort.Session do
 
   require Logger
 
-  alias PythonxPort.{
-    Backlog,
-    Control,
-    Crash,
-    CrashFiles,
-    Events,
-    Invocations,
-    Launcher,
-    Outbox,
-    Placing,
-    Protocol,
-    Request,
-    Segments,
-    Sending,
-    Startup,
-    Telemetry,
-    Ticket
-  }
+  alias PythonxPort.{Callback, Client, PortProgram, Protocol, Request, SharedMemory, Telemetry}
+  alias PythonxPort.Session.{Cancellation, Dispatch, Events, PortWriter, SendQueue, Startup}
 
   # Room for the operation and the ids in front of a request's body.
   @head_size 128
@@ -49,7 +33,7 @@ defmodule PythonxPort.Session do
     :segments,
     :invocations,
     :placing,
-    backlog: Backlog.new(),
+    backlog: SendQueue.new(),
     pending: %{},
     ids: %{},
     last_id: 0,
@@ -61,7 +45,7 @@ defmodule PythonxPort.Session do
   # Returns when the session has ended, so that its name is free again.
   @spec stop(GenServer.server(), timeout()) :: :ok
   def stop(session, timeout) do
-    if process = Request.whereis(session) do
+    if process = Client.whereis(session) do
       monitor = Process.monitor(process)
       GenServer.cast(process, {:stop, timeout})
 
@@ -77,7 +61,7 @@ defmodule PythonxPort.Session do
   def init({options, start}) do
     # A port that dies of a broken pipe must not take the session along before it knows how Python ended.
     Process.flag(:trap_exit, true)
-    state = %__MODULE__{options: options, crash_file: CrashFiles.new()}
+    state = %__MODULE__{options: options, crash_file: PortProgram.CrashFiles.new()}
 
     case start do
       {:linked, starter} ->
@@ -112,22 +96,22 @@ defmodule PythonxPort.Session do
   end
 
   @impl true
-  def handle_call({:request, body, %Ticket{} = ticket}, from, state) do
-    call_id = Invocations.waiting_for(state.invocations, Ticket.callers(ticket, from))
+  def handle_call({:request, body, %Request{} = ticket}, from, state) do
+    call_id = Callback.Table.waiting_for(state.invocations, Request.callers(ticket, from))
     size = IO.iodata_length(body)
 
     cond do
       # What a request under way has called may still use the session, so that it can end.
       state.stopping and call_id == nil ->
-        {:reply, {:error, Request.session_ended(:shutdown)}, give_back(state, ticket.segments)}
+        {:reply, {:error, Client.session_ended(:shutdown)}, give_back(state, ticket.segments)}
 
       size + @head_size > state.options.max_frame ->
-        {:reply, {:error, Sending.too_long(size, state)}, give_back(state, ticket.segments)}
+        {:reply, {:error, Dispatch.too_long(size, state)}, give_back(state, ticket.segments)}
 
       true ->
         # From here the request has them, whatever becomes of its caller.
-        state = %{state | segments: Segments.drop(state.segments, ticket.segments)}
-        state |> Sending.open(call_id, body, size, {from, ticket}) |> noreply(size)
+        state = %{state | segments: SharedMemory.Leases.drop(state.segments, ticket.segments)}
+        state |> Dispatch.open(call_id, body, size, {from, ticket}) |> noreply(size)
     end
   end
 
@@ -135,14 +119,14 @@ defmodule PythonxPort.Session do
   def handle_call({:place, _binary}, _from, %{stopping: true} = state), do: {:reply, nil, state}
 
   def handle_call({:place, binary}, from, state) do
-    body = Protocol.body([byte_size(binary), %{files: Placing.files()}])
+    body = Protocol.body([byte_size(binary), %{files: SharedMemory.Upload.files()}])
     {:noreply, send_request(state, :segment, body, {:place, from, binary})}
   end
 
   @impl true
   # Behind the requests that may have use for them.
   def handle_cast({:release, refs}, state) do
-    {:noreply, Sending.admit(state, make_ref(), {[Protocol.release(refs)], nil})}
+    {:noreply, Dispatch.admit(state, make_ref(), {[Protocol.release(refs)], nil})}
   end
 
   def handle_cast({:give_back, segments}, state), do: {:noreply, give_back(state, segments)}
@@ -151,24 +135,24 @@ defmodule PythonxPort.Session do
   def handle_cast({:abandon, token}, state) do
     {:noreply,
      case state.ids do
-       %{^token => id} -> Control.forsake(state, id)
-       _done -> give_back(state, Segments.held_for(state.segments, token))
+       %{^token => id} -> Cancellation.forsake(state, id)
+       _done -> give_back(state, SharedMemory.Leases.held_for(state.segments, token))
      end}
   end
 
   def handle_cast({:cancel, token}, state) do
-    {:noreply, Control.with_id(state, token, &Control.cancel(state, &1))}
+    {:noreply, Cancellation.with_id(state, token, &Cancellation.cancel(state, &1))}
   end
 
   def handle_cast({:next, token, count}, state) do
-    {:noreply, Control.with_id(state, token, &Control.grant(state, &1, count))}
+    {:noreply, Cancellation.with_id(state, token, &Cancellation.grant(state, &1, count))}
   end
 
   def handle_cast({:stop, timeout}, state) do
     if timeout != :infinity, do: Process.send_after(self(), :kill, timeout)
     # Nobody waits for the reply to this request, but for the end of this process.
-    ticket = %Ticket{operation: :stop, output: state.options.output}
-    state = if state.stopping, do: state, else: Sending.stop(state, ticket)
+    ticket = %Request{operation: :stop, output: state.options.output}
+    state = if state.stopping, do: state, else: Dispatch.stop(state, ticket)
     {:noreply, %{state | stopping: true}}
   end
 
@@ -183,11 +167,11 @@ defmodule PythonxPort.Session do
     do: ended({:closed, reason}, state)
 
   def handle_info({:EXIT, helper, :normal}, %{outbox: %{helper: helper}} = state) do
-    {:noreply, %{state | outbox: Outbox.helper_ended(state.outbox)}}
+    {:noreply, %{state | outbox: PortWriter.helper_ended(state.outbox)}}
   end
 
   def handle_info({:EXIT, pid, reason}, state) do
-    case Invocations.ended(state.invocations, pid, reason) do
+    case Callback.Table.ended(state.invocations, pid, reason) do
       {nil, invocations} -> {:noreply, %{state | invocations: invocations}}
       {answer, invocations} -> {:noreply, write(%{state | invocations: invocations}, answer)}
       :unknown when reason == :normal -> {:noreply, state}
@@ -197,7 +181,7 @@ defmodule PythonxPort.Session do
 
   # What a function that Python called came to.
   def handle_info({:answer, pid, answer}, state) do
-    {awaited, invocations} = Invocations.answered(state.invocations, pid)
+    {awaited, invocations} = Callback.Table.answered(state.invocations, pid)
     state = %{state | invocations: invocations}
     {:noreply, if(awaited, do: write(state, answer), else: state)}
   end
@@ -206,19 +190,19 @@ defmodule PythonxPort.Session do
     do: {:stop, :normal, state}
 
   def handle_info({{:caller, id}, monitor, :process, _pid, _reason}, state) do
-    {:noreply, Control.caller_down(state, id, monitor)}
+    {:noreply, Cancellation.caller_down(state, id, monitor)}
   end
 
-  def handle_info({:late, id, token}, state), do: {:noreply, Control.late(state, id, token)}
-  def handle_info({:overdue, id, token}, state), do: {:noreply, Control.overdue(state, id, token)}
+  def handle_info({:late, id, token}, state), do: {:noreply, Cancellation.late(state, id, token)}
+  def handle_info({:overdue, id, token}, state), do: {:noreply, Cancellation.overdue(state, id, token)}
 
   def handle_info({:DOWN, monitor, :process, _pid, _reason}, state) do
-    {numbers, segments} = Segments.down(state.segments, monitor)
+    {numbers, segments} = SharedMemory.Leases.down(state.segments, monitor)
     {:noreply, give_back(%{state | segments: segments}, numbers)}
   end
 
   def handle_info({:written, number, result}, state) do
-    case Placing.written(state.placing, number, result) do
+    case SharedMemory.Upload.written(state.placing, number, result) do
       {:more, placing} ->
         {:noreply, %{state | placing: placing}}
 
@@ -229,7 +213,7 @@ defmodule PythonxPort.Session do
   end
 
   def handle_info(:kill, state) do
-    Launcher.kill(state.outbox.port)
+    PortProgram.kill(state.outbox.port)
     {:noreply, state}
   end
 
@@ -240,8 +224,8 @@ defmodule PythonxPort.Session do
   def terminate(_reason, %{outbox: nil}), do: :ok
 
   def terminate(reason, %{outbox: %{port: port}} = state) do
-    Invocations.kill_all(state.invocations)
-    Control.fail_all(state, reason)
+    Callback.Table.kill_all(state.invocations)
+    Cancellation.fail_all(state, reason)
     # The Python process takes the end of its input as its own.
     Port.close(port)
   rescue
@@ -250,15 +234,15 @@ defmodule PythonxPort.Session do
   end
 
   defp start_up(state) do
-    with {:ok, port} <- Launcher.open(state.options, state.crash_file),
+    with {:ok, port} <- PortProgram.open(state.options, state.crash_file),
          {:ok, ready, oom_counter, invocations} <-
            Startup.run(port, state.options, state.crash_file, state.owner) do
-      segments = Segments.new(ready.os_pid, :segment_files in ready.features)
-      placing = Placing.new(segments.directory, state.options.segment_limit)
+      segments = SharedMemory.Leases.new(ready.os_pid, :segment_files in ready.features)
+      placing = SharedMemory.Upload.new(segments.directory, state.options.segment_limit)
 
       state = %{
         state
-        | outbox: Outbox.new(port),
+        | outbox: PortWriter.new(port),
           oom_counter: oom_counter,
           segments: segments,
           placing: placing,
@@ -287,18 +271,18 @@ defmodule PythonxPort.Session do
       {:place, from, binary} ->
         place(Protocol.result(frame), from, binary, state)
 
-      %Ticket{from: nil} = ticket ->
+      %Request{from: nil} = ticket ->
         ticket |> close(frame, shared, state) |> give_back(ticket.segments ++ shared)
 
-      %Ticket{} = ticket when shared == [] ->
+      %Request{} = ticket when shared == [] ->
         state = close(ticket, frame, shared, state)
-        GenServer.reply(ticket.from, Ticket.answer(ticket, frame))
+        GenServer.reply(ticket.from, Request.answer(ticket, frame))
         give_back(state, ticket.segments)
 
-      %Ticket{from: {pid, _tag}} = ticket ->
+      %Request{from: {pid, _tag}} = ticket ->
         state = close(ticket, frame, shared, state)
         GenServer.reply(ticket.from, {:shared, frame, state.segments.directory, shared})
-        state = %{state | segments: Segments.hold(state.segments, pid, shared, ticket.token)}
+        state = %{state | segments: SharedMemory.Leases.hold(state.segments, pid, shared, ticket.token)}
         give_back(state, ticket.segments)
 
       nil ->
@@ -308,21 +292,21 @@ defmodule PythonxPort.Session do
 
   # There may be room for another.
   defp close(ticket, frame, shared, state) do
-    Ticket.close(ticket)
+    Request.close(ticket)
     Telemetry.reply(ticket.telemetry, frame, shared)
-    Sending.done(state, ticket)
+    Dispatch.done(state, ticket)
   end
 
   defp items(id, frame, shared, state) do
     case state.pending do
-      %{^id => %Ticket{from: {pid, _tag}} = ticket} when shared != [] ->
+      %{^id => %Request{from: {pid, _tag}} = ticket} when shared != [] ->
         GenServer.reply(ticket.from, {:shared_items, frame, state.segments.directory, shared})
-        segments = Segments.hold(state.segments, pid, shared, ticket.token)
-        put_ticket(%{state | segments: segments}, id, Ticket.measure_items(ticket, frame, shared))
+        segments = SharedMemory.Leases.hold(state.segments, pid, shared, ticket.token)
+        put_ticket(%{state | segments: segments}, id, Request.measure_items(ticket, frame, shared))
 
-      %{^id => %Ticket{from: {_pid, _tag}} = ticket} ->
+      %{^id => %Request{from: {_pid, _tag}} = ticket} ->
         GenServer.reply(ticket.from, {:items, frame})
-        put_ticket(state, id, Ticket.measure_items(ticket, frame, shared))
+        put_ticket(state, id, Request.measure_items(ticket, frame, shared))
 
       _nobody_waits ->
         give_back(state, shared)
@@ -336,7 +320,7 @@ defmodule PythonxPort.Session do
   end
 
   defp place({:ok, segment}, from, binary, state) do
-    %{state | placing: Placing.write(state.placing, segment, from, binary)}
+    %{state | placing: SharedMemory.Upload.write(state.placing, segment, from, binary)}
   end
 
   # It could not be written.
@@ -344,13 +328,13 @@ defmodule PythonxPort.Session do
 
   # Only from now on the segment is given back when the process is gone that asked for it: nobody writes into it any more.
   defp placed(state, {pid, _tag}, number, _place) do
-    %{state | segments: Segments.hold(state.segments, pid, [number], nil)}
+    %{state | segments: SharedMemory.Leases.hold(state.segments, pid, [number], nil)}
   end
 
   defp give_back(state, []), do: state
 
   defp give_back(state, numbers) do
-    write(%{state | segments: Segments.drop(state.segments, numbers)}, Protocol.give_back(numbers))
+    write(%{state | segments: SharedMemory.Leases.drop(state.segments, numbers)}, Protocol.give_back(numbers))
   end
 
   defp handle_event({:error, _no_id, error}, state) do
@@ -358,7 +342,8 @@ defmodule PythonxPort.Session do
     state
   end
 
-  defp handle_event({:timing, id, queue_us, run_us}, state), do: Control.timing(state, id, queue_us, run_us)
+  defp handle_event({:timing, id, queue_us, run_us}, state),
+    do: Cancellation.timing(state, id, queue_us, run_us)
 
   defp handle_event(event, state) do
     ticket = if tuple_size(event) > 1, do: state.pending[elem(event, 1)]
@@ -370,18 +355,18 @@ defmodule PythonxPort.Session do
   defp ended(_exit, %{stopping: true} = state), do: {:stop, :normal, state}
 
   defp ended(exit, state) do
-    raise Crash.error(exit, {state.crash_file, state.oom_counter}, state.overdue)
+    raise PortProgram.Exit.error(exit, {state.crash_file, state.oom_counter}, state.overdue)
   end
 
   defp invoke(id, call_id, frame, state) do
-    %{state | invocations: Invocations.start(state.invocations, call_id, frame, state.pending[id])}
+    %{state | invocations: Callback.Table.start(state.invocations, call_id, frame, state.pending[id])}
   end
 
   defp put_ticket(state, id, ticket), do: %{state | pending: Map.put(state.pending, id, ticket)}
 
   defp take_pending(state, id) do
     case Map.pop(state.pending, id) do
-      {%Ticket{token: token} = ticket, pending} ->
+      {%Request{token: token} = ticket, pending} ->
         {ticket, %{state | pending: pending, ids: Map.delete(state.ids, token)}}
 
       {other, pending} ->
@@ -390,12 +375,12 @@ defmodule PythonxPort.Session do
   end
 
   defp send_request(state, operation, body, waiting) do
-    id = Sending.free_id(state)
+    id = Dispatch.free_id(state)
     state = write(state, Protocol.request(operation, id, body))
     %{state | last_id: id, pending: Map.put(state.pending, id, waiting)}
   end
 
-  defp write(state, frame), do: %{state | outbox: Outbox.write(state.outbox, frame)}
+  defp write(state, frame), do: %{state | outbox: PortWriter.write(state.outbox, frame)}
 
   defp noreply(state, size) when size >= @large_size, do: {:noreply, state, :hibernate}
   defp noreply(state, _size), do: {:noreply, state}

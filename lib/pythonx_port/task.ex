@@ -8,18 +8,18 @@ defmodule PythonxPort.Task do
   defstruct [:request, :owner]
 
   @typedoc "A handle for one result."
-  @opaque t :: %__MODULE__{request: PythonxPort.Request.id(), owner: pid()}
+  @opaque t :: %__MODULE__{request: PythonxPort.Client.id(), owner: pid()}
 
   @doc false
-  @spec new(PythonxPort.Request.id()) :: t()
+  @spec new(PythonxPort.Client.id()) :: t()
   def new(request), do: %__MODULE__{request: request, owner: self()}
 
   @doc false
   @spec cancel(t()) :: :ok
-  def cancel(%__MODULE__{request: request}), do: PythonxPort.Request.cancel(request)
+  def cancel(%__MODULE__{request: request}), do: PythonxPort.Client.cancel(request)
 
   @doc false
-  @spec request(t()) :: PythonxPort.Request.id()
+  @spec request(t()) :: PythonxPort.Client.id()
   def request(%__MODULE__{owner: owner, request: request}) when owner == self(), do: request
 
   def request(%__MODULE__{owner: owner}) do

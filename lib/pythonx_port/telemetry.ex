@@ -20,7 +20,7 @@ defmodule PythonxPort.Telemetry do
   process: they should be quick, and cannot use the session itself.
   """
 
-  alias PythonxPort.{Error, Protocol, Ticket}
+  alias PythonxPort.{Error, Protocol, Request}
 
   @measured [:eval, :exec, :call, :stream]
 
@@ -34,8 +34,8 @@ defmodule PythonxPort.Telemetry do
 
   @doc false
   # A request of so many bytes was sent.
-  @spec start(Ticket.t(), non_neg_integer()) :: t()
-  def start(%Ticket{operation: operation} = ticket, bytes) when operation in @measured do
+  @spec start(Request.t(), non_neg_integer()) :: t()
+  def start(%Request{operation: operation} = ticket, bytes) when operation in @measured do
     if enabled?() do
       {caller, _tag} = ticket.from
       now = System.monotonic_time()

@@ -2,7 +2,7 @@ defmodule PythonxPort.TensorTest do
   # Tensors and NumPy's arrays, both ways, through the pipe and through shared memory.
   use PythonxPort.SessionCase, async: true
 
-  alias PythonxPort.{SharedMemory, Tensor}
+  alias PythonxPort.{SegmentFiles, Tensor}
 
   # Types, how NumPy names them, and numbers in the host's byte order.
   @types [
@@ -24,7 +24,7 @@ defmodule PythonxPort.TensorTest do
   ]
 
   # Larger than what goes through the pipe where there is shared memory.
-  @large 2 * PythonxPort.Bulk.size()
+  @large 2 * PythonxPort.SharedMemory.size()
 
   defp large(seed), do: :binary.copy(<<seed, 1, 2, 3>>, div(@large, 4))
 
@@ -153,7 +153,7 @@ defmodule PythonxPort.TensorTest do
                  {tensor, name, true}
       end
 
-      assert SharedMemory.of(piped) == 0
+      assert SegmentFiles.of(piped) == 0
     end
 
     @tag :ml_dtypes
@@ -360,7 +360,7 @@ defmodule PythonxPort.TensorTest do
       for _ <- 1..20,
           do: assert({:error, %Error{kind: :undecodable}} = PythonxPort.call(session, "len", [tensor]))
 
-      assert SharedMemory.of(session) <= 2 * @large
+      assert SegmentFiles.of(session) <= 2 * @large
     end
   end
 
@@ -398,7 +398,7 @@ defmodule PythonxPort.TensorTest do
       half = binary_part(large(22), 0, div(@large, 2))
       short = Tensor.new(half, {:u, 8}, {2, div(@large, 4)})
       assert nested == %{"a" => [large_tensor(21)], "b" => {large_tensor(22), short}}
-      assert SharedMemory.of(session) <= 5 * @large
+      assert SegmentFiles.of(session) <= 5 * @large
     end
 
     test "is used again", %{session: session} do
@@ -407,7 +407,7 @@ defmodule PythonxPort.TensorTest do
         assert PythonxPort.eval!(session, "t, t", bindings: [t: tensor]) == {tensor, tensor}
       end
 
-      assert SharedMemory.of(session) <= 5 * @large
+      assert SegmentFiles.of(session) <= 5 * @large
     end
 
     @tag :segments
@@ -424,7 +424,7 @@ defmodule PythonxPort.TensorTest do
                ]
       end
 
-      assert SharedMemory.of(session) in @large..(3 * @large)
+      assert SegmentFiles.of(session) in @large..(3 * @large)
       assert PythonxPort.eval!(session, "[int(t[0, 0]) for t in kept]") == Enum.to_list(1..10)
       PythonxPort.exec!(session, "del kept[:], t")
       assert PythonxPort.eval!(session, "np", bindings: [np: large_tensor(7)]) == large_tensor(7)
@@ -484,7 +484,7 @@ defmodule PythonxPort.TensorTest do
         assert PythonxPort.eval!(session, "t", bindings: [t: tensor]) == tensor
       end
 
-      assert SharedMemory.of(session) in @large..(4 * @large)
+      assert SegmentFiles.of(session) in @large..(4 * @large)
     end
 
     @tag :capture_log

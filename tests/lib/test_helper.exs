@@ -25,7 +25,7 @@ uv =
 virtualenv = if PythonxPort.TestUV.beside("virtualenv"), do: [], else: [:virtualenv]
 
 linux = if File.exists?("/proc/self/oom_score_adj"), do: [], else: [:linux]
-cgroup = if PythonxPort.OomCounter.new(String.to_integer(System.pid())), do: [], else: [:cgroup]
+cgroup = if PythonxPort.PortProgram.OomCounter.new(String.to_integer(System.pid())), do: [], else: [:cgroup]
 memory_cgroup = if PythonxPort.MemoryCgroup.possible?(), do: [], else: [:memory_cgroup]
 missing = missing ++ uv ++ virtualenv ++ linux ++ cgroup ++ memory_cgroup
 

@@ -34,7 +34,7 @@ defmodule PythonxPort.MemoryCgroup do
   end
 
   defp make(bytes) do
-    counter = PythonxPort.OomCounter.new(String.to_integer(System.pid()))
+    counter = PythonxPort.PortProgram.OomCounter.new(String.to_integer(System.pid()))
 
     with %{file: file} <- counter,
          cgroup =

@@ -1,0 +1,182 @@
+defmodule PythonxPort.PortProgram do
+  @moduledoc false
+  # The port program: where it is, how it is started, how it is killed.
+
+  alias PythonxPort.Error
+  alias PythonxPort.PortProgram.{Exit, OomCounter}
+  alias PythonxPort.Session.Options
+
+  @name "pythonx_port"
+  # The interpreter that it asks may hang.
+  @doctor_timeout 30_000
+
+  @spec open(Options.t(), Path.t() | nil) :: {:ok, port()} | {:error, Error.t()}
+  def open(options, crash_file) do
+    with {:ok, executable} <- find(options.executable),
+         :ok <- check_directory(options.cd) do
+      try do
+        {:ok, Port.open({:spawn_executable, executable}, port_options(options, crash_file))}
+      rescue
+        error in [ErlangError, ArgumentError] ->
+          {:error, start_failed("#{executable} could not be started: #{Exception.message(error)}")}
+      end
+    end
+  end
+
+  @doc "The error for a port program that ended before it was ready, with what its own diagnosis says."
+  @spec ended_early(Options.t(), Exit.exit(), OomCounter.t() | nil) :: Error.t()
+  def ended_early(options, exit, oom_counter) do
+    crash = Exit.error(exit, {nil, oom_counter})
+    limit = if options.memory_limit, do: " (under a memory limit of #{options.memory_limit} bytes)", else: ""
+    {report, traceback} = diagnosis(options, crash)
+    message = "no Python was started: #{crash.message}#{limit}#{report}"
+
+    %{
+      start_failed(message)
+      | exit_status: crash.exit_status,
+        signal: crash.signal,
+        cause: crash.cause,
+        traceback: traceback
+    }
+  end
+
+  @doc "The path of the port program; the one that was named, or one that is there."
+  @spec executable(String.t() | nil) :: {:ok, Path.t()} | {:error, Error.t()}
+  def executable(named \\ nil), do: find(named)
+
+  @doc "What the port program says about the Python that it would run, and whether it is content with it."
+  @spec doctor(Options.t()) :: {:ok, String.t(), boolean()} | {:error, Error.t()}
+  def doctor(options) do
+    with {:ok, executable} <- find(options.executable),
+         :ok <- check_directory(options.cd) do
+      env = Enum.map(options.env, fn {name, value} -> {name, value || nil} end)
+      cd = if options.cd, do: [cd: options.cd], else: []
+
+      # With the limits that a session would have.
+      arguments = ["doctor" | arguments(options, nil)]
+      {report, status} = System.cmd(executable, arguments, [env: env, stderr_to_stdout: true] ++ cd)
+
+      {:ok, report, status == 0}
+    end
+  end
+
+  @doc "The pid of a port program, as long as its port is open."
+  @spec os_pid(port()) :: pos_integer() | nil
+  def os_pid(port) do
+    with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: os_pid
+  end
+
+  @doc "Kills a port program that does not end by itself."
+  @spec kill(port()) :: :ok
+  def kill(port) do
+    # The port is open, so that its process lives, or has ended a moment ago: the pid is no other's yet.
+    if os_pid = os_pid(port) do
+      :os.cmd(String.to_charlist("kill -KILL #{os_pid}"))
+    end
+
+    :ok
+  end
+
+  defp find(nil) do
+    candidates = [System.get_env("PYTHONX_PORT"), in_priv(), System.find_executable(@name)]
+
+    case Enum.find(candidates, &(&1 && File.regular?(&1))) do
+      nil ->
+        {:error,
+         start_failed(
+           "#{@name} was found neither by $PYTHONX_PORT, nor in the priv directory of the application, " <>
+             "nor on PATH: run `make`, or give the option :executable"
+         )}
+
+      path ->
+        {:ok, Path.expand(path)}
+    end
+  end
+
+  defp find(executable) do
+    case System.find_executable(executable) do
+      nil -> {:error, start_failed("#{executable} is not an executable file")}
+      path -> {:ok, Path.expand(path)}
+    end
+  end
+
+  defp check_directory(directory) do
+    if directory == nil or File.dir?(directory) do
+      :ok
+    else
+      {:error, start_failed("#{directory} is not a directory")}
+    end
+  end
+
+  defp in_priv do
+    case :code.priv_dir(:pythonx_port) do
+      {:error, :bad_name} -> nil
+      directory -> Path.join(directory, @name)
+    end
+  end
+
+  defp port_options(options, crash_file) do
+    [
+      :binary,
+      :exit_status,
+      :hide,
+      packet: 4,
+      args: arguments(options, crash_file),
+      env: Enum.map(options.env, &variable/1)
+    ] ++ if(options.cd, do: [cd: options.cd], else: [])
+  end
+
+  defp arguments(options, crash_file) do
+    # MapSet had a version field up to Elixir 1.14; the port makes sets as this Elixir does.
+    mapset_version = Map.get(struct(MapSet), :version)
+
+    for {flag, value} <- [
+          {"--python", options.python},
+          {"--memory-limit", options.memory_limit},
+          {"--max-frame", options.max_frame},
+          {"--segment-limit", options.segment_limit},
+          {"--oom-score-adj", options.oom_score_adj},
+          {"--children", options.children},
+          {"--spin", options.spin},
+          {"--crash-file", crash_file},
+          {"--mapset-version", mapset_version}
+        ],
+        value != nil,
+        argument <- [flag, to_string(value)],
+        do: argument
+  end
+
+  defp variable({name, value}) when is_binary(value), do: {to_charlist(name), to_charlist(value)}
+  defp variable({name, _unset}), do: {to_charlist(name), false}
+
+  @doc "Splits a report of the doctor into what it says without Python's traceback, and that, or `nil`."
+  @spec split_report(String.t()) :: {String.t(), String.t() | nil}
+  def split_report(report) do
+    # The verdict stands below it.
+    case Regex.run(
+           ~r/^(?:Traceback \(most recent call last\):|Fatal Python error: ).*?(?=^problem:)/ms,
+           report
+         ) do
+      [traceback] -> {String.replace(report, traceback, "", global: false), traceback}
+      nil -> {report, nil}
+    end
+  end
+
+  # What the port program said on standard error is not known here, so the doctor tries again.
+  defp diagnosis(options, %{signal: nil}) do
+    doctor = Task.async(fn -> doctor(options) end)
+
+    case Task.yield(doctor, @doctor_timeout) || Task.shutdown(doctor, :brutal_kill) do
+      {:ok, {:ok, report, false}} ->
+        {report, traceback} = split_report(report)
+        {"\n\n" <> report, traceback}
+
+      _no_report ->
+        {"", nil}
+    end
+  end
+
+  defp diagnosis(_options, _crash), do: {"", nil}
+
+  defp start_failed(message), do: %Error{kind: :start_failed, message: message}
+end

@@ -1,0 +1,114 @@
+defmodule PythonxPort.Session.Options do
+  @moduledoc false
+  # The options of a session, checked when they are given and not when they are first used.
+
+  alias PythonxPort.{Callback, Code, Environment, Error, Output}
+
+  # What the port program takes when it is not told, and the most that {packet, 4} can say.
+  @max_frame 0xFFFF_FFFF
+  @max_spin 1_000_000
+  # The longest that a process can wait for a message, in milliseconds, but for ten seconds.
+  @max_timeout 0xFFFF_FFFF - 10_000
+
+  # The environment may hold secrets, and options are part of what is logged of a session that crashed.
+  @derive {Inspect, except: [:env]}
+  defstruct [
+    :python,
+    :python_from,
+    :output,
+    :memory_limit,
+    :segment_limit,
+    :oom_score_adj,
+    :cd,
+    :executable,
+    :spin,
+    :name,
+    max_frame: @max_frame,
+    init: [],
+    init_timeout: 60_000,
+    grace: 5_000,
+    children: :end,
+    allow: [],
+    log: true,
+    env: []
+  ]
+
+  @type t :: %__MODULE__{}
+
+  @spec new(keyword()) :: t()
+  def new(options) do
+    options = Keyword.validate!(options, Map.keys(%__MODULE__{}) -- [:__struct__, :python_from])
+    Enum.each(options, &check/1)
+
+    __MODULE__
+    |> struct!(options)
+    |> Map.update!(:init, &List.wrap/1)
+    |> Map.update!(:allow, &allow/1)
+    |> Map.update!(:output, &Output.target/1)
+  end
+
+  @doc "With the interpreter, where one was named by anything but the environment's variables; it may be made first."
+  @spec with_python(t()) :: {:ok, t()} | {:error, Error.t()}
+  def with_python(options) do
+    with {:ok, chosen} <- Environment.choose(options.python) do
+      {python, from} = chosen || {nil, nil}
+      {:ok, %{options | python: python(python), python_from: from}}
+    end
+  end
+
+  defp allow(entries) do
+    case Callback.Allowlist.new(entries) do
+      {:ok, allow} -> allow
+      :error -> invalid(:allow, entries)
+    end
+  end
+
+  # A name is looked up on PATH; a path is meant from here, wherever the option :cd leads.
+  defp python(nil), do: nil
+  defp python(python), do: if(String.contains?(python, "/"), do: Path.expand(python), else: python)
+
+  defp check({key, nil})
+       when key in [:python, :memory_limit, :segment_limit, :oom_score_adj, :cd, :executable, :spin, :name],
+       do: :ok
+
+  defp check({key, value}) when key in [:python, :cd, :executable] and is_binary(value) and value != "",
+    do: :ok
+
+  defp check({:memory_limit, value}) when is_integer(value) and value > 0, do: :ok
+  defp check({:segment_limit, value}) when is_integer(value) and value >= 0, do: :ok
+  defp check({:oom_score_adj, value}) when value in -1000..1000, do: :ok
+  defp check({:children, value}) when value in [:end, :keep], do: :ok
+  defp check({:max_frame, value}) when value in 1..@max_frame, do: :ok
+  defp check({:spin, value}) when value in 0..@max_spin, do: :ok
+  defp check({key, :infinity}) when key in [:init_timeout, :grace], do: :ok
+
+  defp check({key, value}) when key in [:init_timeout, :grace] and value in 0..@max_timeout, do: :ok
+
+  defp check({:log, log}) when is_boolean(log) or is_function(log, 1), do: :ok
+  defp check({:env, env}) when is_list(env) or is_map(env), do: Enum.each(env, &check_variable/1)
+  defp check({:init, init}), do: init |> List.wrap() |> Enum.each(&check_code/1)
+  defp check({:name, name}) when is_atom(name) and name != :default, do: :ok
+  defp check({:name, {:global, _term}}), do: :ok
+  defp check({:name, {:via, module, _term}}) when is_atom(module), do: :ok
+  # Output.target/1 and Callback.Allowlist.new/1 check them.
+  defp check({key, _value}) when key in [:output, :allow], do: :ok
+  defp check({key, value}), do: invalid(key, value)
+
+  @spec invalid(atom(), term()) :: no_return()
+  defp invalid(key, value) do
+    raise ArgumentError, "invalid value for option #{inspect(key)}: #{inspect(value)}"
+  end
+
+  defp check_variable({name, value}) when is_binary(name) and (is_binary(value) or value in [nil, false]),
+    do: :ok
+
+  defp check_variable(other) do
+    raise ArgumentError, "option :env takes {name, value} pairs of strings, got: #{inspect(other)}"
+  end
+
+  defp check_code(code) when is_binary(code) or is_struct(code, Code), do: :ok
+
+  defp check_code(other) do
+    raise ArgumentError, "option :init takes code, or a list of it, got: #{inspect(other)}"
+  end
+end

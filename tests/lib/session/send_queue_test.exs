@@ -1,0 +1,109 @@
+defmodule PythonxPort.Session.SendQueueTest do
+  use PythonxPort.SessionCase, async: true
+
+  alias PythonxPort.Session.SendQueue
+
+  defp admit(backlog, key, size), do: SendQueue.admit(backlog, key, {[key], size})
+
+  # How many of a size are taken before the first that waits.
+  defp taken(backlog, size, count \\ 0) do
+    case admit(backlog, count, size) do
+      {:send, backlog} -> taken(backlog, size, count + 1)
+      {:wait, _backlog} -> count
+    end
+  end
+
+  test "has room for so many, and for so much" do
+    assert taken(SendQueue.new(), 10) == 8_192
+    assert taken(SendQueue.new(), 1024 * 1024) == 128
+  end
+
+  test "lets what is larger than all room go alone" do
+    assert {:send, backlog} = admit(SendQueue.new(), :large, 1_000_000_000)
+    assert {:wait, backlog} = admit(backlog, :small, 1)
+    assert {[small: [:small]], backlog} = SendQueue.done(backlog, 1_000_000_000)
+    assert {:wait, backlog} = admit(backlog, :large, 1_000_000_000)
+    assert {:wait, backlog} = admit(backlog, :another, 1)
+    assert {[large: [:large]], backlog} = SendQueue.done(backlog, 1)
+    assert {[another: [:another]], backlog} = SendQueue.done(backlog, 1_000_000_000)
+    assert {[], backlog} = SendQueue.done(backlog, 1)
+    assert backlog == SendQueue.new()
+  end
+
+  test "keeps the order, also of what takes no room, and without what was dropped" do
+    {:send, backlog} = admit(SendQueue.new(), 0, 1_000_000_000)
+
+    backlog =
+      Enum.reduce(1..6, backlog, fn n, backlog ->
+        {:wait, backlog} = admit(backlog, n, if(n != 3, do: 1))
+        backlog
+      end)
+
+    assert {:dropped, backlog} = SendQueue.drop(backlog, 2)
+    assert {:dropped, backlog} = SendQueue.drop(backlog, 6)
+    assert SendQueue.drop(backlog, 2) == :sent
+    assert SendQueue.drop(backlog, 0) == :sent
+    assert {ready, backlog} = SendQueue.done(backlog, 1_000_000_000)
+    assert Keyword.keys(for {n, [n]} <- ready, do: {:"#{n}", n}) == [:"1", :"3", :"4", :"5"]
+
+    assert Enum.reduce(1..3, backlog, fn _, backlog ->
+             {[], backlog} = SendQueue.done(backlog, 1)
+             backlog
+           end) == SendQueue.new()
+  end
+
+  describe "more requests than Python takes" do
+    setup %{session: session} do
+      running = PythonxPort.async_exec(session, "ran = []\nwhile True: pass")
+      tasks = for n <- 1..20_000, do: PythonxPort.async_exec(session, "ran.append(n)", bindings: [n: n])
+      {:ok, running: running, tasks: tasks}
+    end
+
+    test "run in order, once what runs is cancelled", %{session: session, running: running, tasks: tasks} do
+      PythonxPort.cancel(running)
+      assert {:error, %Error{kind: :cancelled}} = PythonxPort.await(running)
+      for task <- tasks, do: assert(PythonxPort.await(task, 30_000) == {:ok, nil})
+      assert PythonxPort.eval(session, "ran == list(range(1, 20_001))") == {:ok, true}
+      assert :sys.get_state(session).backlog == SendQueue.new()
+    end
+
+    test "can all be cancelled", %{session: session, running: running, tasks: tasks} do
+      Enum.each(tasks, &PythonxPort.cancel/1)
+      for task <- tasks, do: assert({:error, %Error{kind: :cancelled}} = PythonxPort.await(task, 30_000))
+      PythonxPort.cancel(running)
+      assert {:error, %Error{kind: :cancelled}} = PythonxPort.await(running)
+      assert PythonxPort.eval(session, "ran") == {:ok, []}
+      state = :sys.get_state(session)
+      assert {state.pending, state.ids, state.backlog} == {%{}, %{}, SendQueue.new()}
+    end
+
+    test "have timeouts", %{session: session, running: running} do
+      assert {:error, %Error{kind: :timeout}} = PythonxPort.eval(session, "1", timeout: 50)
+
+      assert {:error, %Error{kind: :timeout}} =
+               catch_error(session |> PythonxPort.stream("[]", timeout: 50) |> Enum.to_list())
+               |> then(&{:error, &1})
+
+      assert {:ok, %{running: id}} = PythonxPort.info(session)
+      assert is_integer(id)
+      PythonxPort.cancel(running)
+      assert PythonxPort.eval(session, "len(ran)") == {:ok, 20_000}
+    end
+  end
+
+  test "a timeout counts from when the request was made, also where it had to wait here", %{session: session} do
+    gate = Gate.new()
+    running = PythonxPort.async_exec(session, Gate.wait(gate))
+    waiting = for _ <- 1..10_000, do: PythonxPort.async_exec(session, "pass")
+    late = Task.async(fn -> PythonxPort.exec(session, "for n in iter(int, 1): pass", timeout: 700) end)
+    assert OSProcess.eventually(fn -> map_size(:sys.get_state(session).pending) == 10_002 end)
+    Process.sleep(300)
+    Gate.open(gate)
+    {microseconds, result} = :timer.tc(fn -> Task.await(late, 20_000) end)
+    assert {:error, %Error{kind: :timeout}} = result
+    # With a count that began anew it would be 700 ms from here on.
+    assert microseconds < 690_000
+    assert PythonxPort.await(running) == {:ok, nil}
+    Enum.each(waiting, &assert(PythonxPort.await(&1) == {:ok, nil}))
+  end
+end
