@@ -235,7 +235,7 @@ defmodule PythonxPort do
   @spec stop_session(session(), timeout()) :: :ok
   def stop_session(session, timeout \\ 5_000)
       when timeout == :infinity or (is_integer(timeout) and timeout >= 0) do
-    Session.stop(if(session == :default, do: PythonxPort.Session.Default, else: session), timeout)
+    Client.stop(if(session == :default, do: Session.Default, else: session), timeout)
   end
 
   @doc """
@@ -281,7 +281,11 @@ defmodule PythonxPort do
   @doc "A child specification for a supervisor; see `start_link/1`. The name, where there is one, is its id."
   @spec child_spec(session_options()) :: Supervisor.child_spec()
   def child_spec(options) do
-    %{id: Keyword.get(options, :name, __MODULE__), start: {__MODULE__, :start_link, [options]}}
+    # Supervisors log child specifications.
+    %{
+      id: Keyword.get(options, :name, __MODULE__),
+      start: {__MODULE__, :start_link, [Session.Secret.wrap(options)]}
+    }
   end
 
   @doc """
@@ -321,7 +325,7 @@ defmodule PythonxPort do
   """
   @spec eval(session() | code(), code() | options(), options()) :: result()
   def eval(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options)
     Client.run(session, :eval, code, options)
   end
 
@@ -335,7 +339,7 @@ defmodule PythonxPort do
   """
   @spec exec(session() | code(), code() | options(), options()) :: {:ok, nil} | {:error, Error.t()}
   def exec(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options)
     Client.run(session, :exec, code, options)
   end
 
@@ -353,7 +357,7 @@ defmodule PythonxPort do
   """
   @spec call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: result()
   def call(session, target, args, kwargs \\ [], options \\ []) do
-    Client.call(session, target, args, kwargs, options)
+    Client.call(locate(session), target, args, kwargs, options)
   end
 
   @doc """
@@ -366,21 +370,21 @@ defmodule PythonxPort do
   """
   @spec async_eval(session() | code(), code() | options(), options()) :: Task.t()
   def async_eval(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options)
     Task.new(Client.start_run(session, :eval, code, options))
   end
 
   @doc "As `exec/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one."
   @spec async_exec(session() | code(), code() | options(), options()) :: Task.t()
   def async_exec(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options)
     Task.new(Client.start_run(session, :exec, code, options))
   end
 
   @doc "As `call/5`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one."
   @spec async_call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: Task.t()
   def async_call(session, target, args, kwargs \\ [], options \\ []) do
-    Task.new(Client.start_call(session, target, args, kwargs, options))
+    Task.new(Client.start_call(locate(session), target, args, kwargs, options))
   end
 
   @doc """
@@ -414,7 +418,7 @@ defmodule PythonxPort do
       :cancelled
   """
   @spec cancel(Task.t()) :: :ok
-  def cancel(%Task{} = task), do: Task.cancel(task)
+  def cancel(task), do: Task.cancel(task)
 
   @doc """
   What Python iterates over, as a lazy enumerable.
@@ -441,8 +445,8 @@ defmodule PythonxPort do
   """
   @spec stream(session() | code(), code() | stream_options(), stream_options()) :: Enumerable.t()
   def stream(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = Client.arguments(session_or_code, code_or_options, options)
-    PythonxPort.Client.Stream.new(session, code, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options)
+    Client.Stream.new(session, code, options)
   end
 
   @doc """
@@ -459,7 +463,7 @@ defmodule PythonxPort do
       0
   """
   @spec info(session()) :: {:ok, map()} | {:error, Error.t()}
-  def info(session), do: Client.info(session)
+  def info(session), do: session |> locate() |> Client.info()
 
   @doc """
   Lets go of objects that `return: :ref` had kept in Python. References to them are no longer valid.
@@ -474,7 +478,11 @@ defmodule PythonxPort do
       :undecodable
   """
   @spec release(session(), Object.t() | [Object.t()]) :: :ok
-  def release(session, objects), do: Client.release(session, List.wrap(objects))
+  def release(session, objects) do
+    # A default session that does not run has no objects.
+    session = if session == :default, do: Session.Default.whereis(), else: session
+    Client.release(session, List.wrap(objects))
+  end
 
   @doc """
   Has sessions use an environment with the given packages, which `uv` makes first where it is not there yet; returns
@@ -560,7 +568,7 @@ defmodule PythonxPort do
   @spec await!(Task.t(), timeout()) :: term()
   def await!(task, timeout \\ 5_000) do
     case await(task, timeout) do
-      {:error, :timeout} -> raise Error, kind: :timeout, message: "no result came within #{timeout} ms"
+      {:error, :timeout} -> raise Error.timed_out(timeout)
       result -> value!(result)
     end
   end
@@ -588,6 +596,15 @@ defmodule PythonxPort do
     line = if meta[:indentation], do: __CALLER__.line + 1, else: __CALLER__.line
     Macro.escape(Code.new(source, file: Path.relative_to_cwd(__CALLER__.file), line: line))
   end
+
+  defp arguments(session_or_code, code_or_options, options) do
+    {session, code, options} = Client.arguments(session_or_code, code_or_options, options, :default)
+    {locate(session), code, options}
+  end
+
+  # The default session starts when a request is sent to it: not before its arguments are checked, or a stream is read.
+  defp locate(:default), do: &Session.Default.fetch/0
+  defp locate(session), do: session
 
   defp value!({:ok, value}), do: value
   defp value!({:error, error}), do: raise(error)

@@ -1,43 +1,52 @@
 defmodule PythonxPort.Client do
   @moduledoc false
-  # The caller's side of a request: its options, its bytes, and the wait for its result. Terms are encoded and
-  # decoded here, in the calling process, so that a session's process only passes frames on.
+  # The caller's side of a request: checks its options, encodes and sends it, waits for its result. Terms are encoded
+  # and decoded here, in the calling process, so that a session's process only passes frames on.
   #
-  # A reference names a request: it monitors the session, replies come to it as an alias of the caller, and the session
-  # knows the request by it. With the monitor the alias ends, and nothing that comes later reaches the caller.
+  # One reference names a request: it monitors the session, the session knows the request by it, and replies come to it
+  # as an alias of the caller. The alias ends with the monitor; nothing that comes later reaches the caller.
 
-  alias PythonxPort.{Code, Error, Object, Protocol, Request, Session, SharedMemory, Telemetry}
+  alias PythonxPort.{Code, Error, Object, Protocol, Request, SharedMemory, Telemetry}
 
   @typedoc "A request under way, or the error that kept it from being sent."
-  @type id :: {:sent, reference(), pid() | {atom(), node()}} | {:failed, Error.t()}
+  @type id :: {:sent, Request.token(), pid() | {atom(), node()}} | {:failed, Error.t()}
 
-  @type session :: GenServer.server() | :default
+  @typedoc "A session, or a function that finds it, which is called when the request is sent."
+  @type session :: GenServer.server() | (() -> {:ok, pid()} | {:error, Error.t()})
+
   @type code :: String.t() | Code.t()
   @type result :: {:ok, term()} | {:error, Error.t()}
+
+  @typedoc "What ends the wait for a result; `:closed` if the caller has cancelled the request, or has its result."
+  @type response :: Request.message() | {:down, reason :: term()} | :timeout | :closed
 
   @call_options [:binaries, :concurrent, :grace, :output, :return]
   @code_options [:bindings, :file, :line | @call_options]
   @stream_options [:bindings, :binaries, :demand, :file, :grace, :line, :output, :timeout]
-  # Those that Python is not told of.
+  # These are not passed on to Python.
   @own_options [:demand, :grace, :output]
-  # The longest that a process can wait for a message, in milliseconds, but for ten seconds.
+  # The longest time that a process can wait for a message, in milliseconds, less ten seconds.
   @max_timeout 0xFFFF_FFFF - 10_000
 
   # `info` is answered at once, also while Python computes.
   @info_timeout 5_000
-  # How long a session may take to put so many bytes into shared memory.
-  @place_timeout 5_000
+  # How long a session may take to put a binary into shared memory, and how many bytes more it takes in a millisecond.
+  @upload_timeout 5_000
   @bytes_per_ms 100_000
 
-  @doc "What the arguments of `eval/1,2,3` and its like mean: session, code and options."
-  @spec arguments(session() | code(), code() | keyword(), keyword()) :: {session(), code(), keyword()}
-  def arguments(code, options, []) when (is_binary(code) or is_struct(code, Code)) and is_list(options) do
-    {:default, code, options}
+  @doc "Sorts the arguments of `eval/1,2,3` and its like into session, code and options; without a session, `default`."
+  @spec arguments(session | code(), code() | keyword(), keyword(), session) :: {session, code(), keyword()}
+        when session: term()
+  def arguments(code, options, [], default)
+      when (is_binary(code) or is_struct(code, Code)) and is_list(options) do
+    {default, code, options}
   end
 
-  def arguments(session, code, options) when is_binary(code) or is_struct(code, Code) do
+  def arguments(session, code, options, _default) when is_binary(code) or is_struct(code, Code) do
     {session, code, options}
   end
+
+  # -- requests that are waited for -----------------------------------------------------------------------------------
 
   @doc "Runs code, and waits for its result."
   @spec run(session(), :eval | :exec, code(), keyword()) :: result()
@@ -46,66 +55,119 @@ defmodule PythonxPort.Client do
 
     session
     |> start(operation, [source, engine_options(options)], options)
-    |> receive_result(options[:timeout])
-  end
-
-  @spec start_run(session(), :eval | :exec, code(), keyword()) :: id()
-  def start_run(session, operation, code, options) do
-    {source, options} = code_options(code, options, @code_options)
-    start(session, operation, [source, engine_options(options)], options)
-  end
-
-  # Options given by hand come before those that the code carries.
-  defp code_options(code, options, known) do
-    {source, place} = Code.split(code)
-    {source, place |> Keyword.merge(options) |> validate(known)}
+    |> await_result(options[:timeout])
   end
 
   @doc "Calls a Python function, and waits for its result."
   @spec call(session(), String.t() | Object.t(), [term()], keyword() | map(), keyword()) :: result()
   def call(session, target, args, kwargs, options) do
     options = validate(options, [:timeout | @call_options])
-    session |> send_call(target, args, kwargs, options) |> receive_result(options[:timeout])
+    session |> send_call(target, args, kwargs, options) |> await_result(options[:timeout])
   end
 
+  @doc "Asks a session what it does and has."
+  @spec info(session()) :: result()
+  def info(session), do: session |> start(:info, [], output: :ignore) |> await_result(@info_timeout)
+
+  # -- requests that are awaited later --------------------------------------------------------------------------------
+
+  @doc "Starts to run code; `await/2` waits for its result."
+  @spec start_run(session(), :eval | :exec, code(), keyword()) :: id()
+  def start_run(session, operation, code, options) do
+    {source, options} = code_options(code, options, @code_options)
+    start(session, operation, [source, engine_options(options)], options)
+  end
+
+  @doc "Starts to call a Python function; `await/2` waits for its result."
   @spec start_call(session(), String.t() | Object.t(), [term()], keyword() | map(), keyword()) :: id()
   def start_call(session, target, args, kwargs, options) do
     send_call(session, target, args, kwargs, validate(options, @call_options))
   end
+
+  @doc """
+  Checks the arguments of a stream; returns a function that starts it, and the options.
+
+  `demand` is how many items Python may be ahead by default.
+  """
+  @spec stream(session(), code(), keyword(), pos_integer()) :: {(() -> id()), keyword()}
+  def stream(session, code, options, demand) do
+    {source, options} = code_options(code, options, @stream_options)
+    options = Keyword.put_new(options, :demand, demand)
+    # Items in a frame: half of the demand, so that Python makes the next frame while the consumer takes one.
+    engine_options = Map.put(engine_options(options), :batch, div(options[:demand] + 1, 2))
+    {fn -> start(session, :stream, [source, engine_options], options) end, options}
+  end
+
+  @doc """
+  Waits for the result of a request. If none comes in time the request is cancelled, and its result is dropped.
+  """
+  @spec await(id(), timeout()) :: result() | {:error, :timeout}
+  def await({:failed, error}, _timeout), do: {:error, error}
+
+  def await({:sent, token, _process} = id, timeout) do
+    # A response that has arrived needs no look at the alias.
+    response =
+      receive_message(token, 0) ||
+        if(open?(token), do: receive_response(id, timeout), else: receive_message(token, 0) || :closed)
+
+    to_result(response, id)
+  end
+
+  @doc "Cancels a request; `await/2` still returns what it comes to."
+  @spec cancel(id()) :: :ok
+  def cancel({:failed, _error}), do: :ok
+  def cancel({:sent, token, process}), do: GenServer.cast(process, {:cancel, token})
+
+  # -- requests without a result --------------------------------------------------------------------------------------
+
+  @doc "Releases objects that Python keeps for this session."
+  @spec release(GenServer.server() | nil, [Object.t()]) :: :ok
+  def release(nil, _objects), do: :ok
+
+  def release(session, objects) do
+    GenServer.cast(session, {:release, Enum.map(objects, fn %Object{ref: ref} -> ref end)})
+  end
+
+  @doc "Stops a session; returns when its process has ended, so that its name is free again."
+  @spec stop(GenServer.server(), timeout()) :: :ok
+  def stop(session, timeout) do
+    if process = whereis(session) do
+      monitor = Process.monitor(process)
+      GenServer.cast(process, {:stop, timeout})
+
+      receive do
+        {:DOWN, ^monitor, :process, _process, _reason} -> :ok
+      end
+    else
+      :ok
+    end
+  end
+
+  # -- sending --------------------------------------------------------------------------------------------------------
 
   defp send_call(session, target, args, kwargs, options)
        when is_list(args) and (is_binary(target) or is_struct(target, Object)) do
     start(session, :call, [target, args, names(kwargs), engine_options(options)], options)
   end
 
-  @doc """
-  What a stream is to be started with each time that it is run, and its options; they are checked here and now.
-
-  `demand` is how many items Python may be ahead where the options do not say it.
-  """
-  @spec stream(session(), code(), keyword(), pos_integer()) :: {(() -> id()), keyword()}
-  def stream(session, code, options, demand) do
-    {source, options} = code_options(code, options, @stream_options)
-    options = Keyword.put_new(options, :demand, demand)
-    # Items in a frame: half of the demand, so that the next frame is made while one is taken.
-    engine_options = Map.put(engine_options(options), :batch, div(options[:demand] + 1, 2))
-    {fn -> start(session, :stream, [source, engine_options], options) end, options}
+  defp start(find_session, operation, elements, options) when is_function(find_session, 0) do
+    case find_session.() do
+      {:ok, session} -> start(session, operation, elements, options)
+      {:error, error} -> {:failed, error}
+    end
   end
 
-  @spec info(session()) :: result()
-  def info(session), do: session |> start(:info, [], output: :ignore) |> receive_result(@info_timeout)
+  defp start(session, operation, elements, options) do
+    request = Request.new(operation, options)
 
-  @spec release(session(), [Object.t()]) :: :ok
-  def release(session, objects) do
-    refs = Enum.map(objects, fn %Object{ref: ref} -> ref end)
-    session = if session == :default, do: Session.Default.whereis(), else: session
-    if session, do: GenServer.cast(session, {:release, refs})
-    :ok
+    case whereis(session) do
+      nil -> {:failed, Error.session_ended(:noproc)}
+      process -> send_request(process, elements, request)
+    end
   end
 
-  @doc "The process of a session, where there is one; never the calling process, which would wait for itself."
-  @spec whereis(GenServer.server()) :: pid() | {atom(), node()} | nil
-  def whereis(session) do
+  # Never the calling process, which would wait for itself.
+  defp whereis(session) do
     process = GenServer.whereis(session)
 
     if process == self() do
@@ -116,183 +178,136 @@ defmodule PythonxPort.Client do
     process
   end
 
-  @doc """
-  Waits for a result. Where none comes in time the request is cancelled, and whatever it may still come to is dropped.
-  """
-  @spec await(id(), timeout()) :: result() | {:error, :timeout}
-  def await({:failed, error}, _timeout), do: {:error, error}
+  # OTP has this form of tag, an improper list, for replies by alias.
+  @dialyzer {:no_improper_lists, send_request: 3}
+  defp send_request(process, elements, request) do
+    {elements, segments} = SharedMemory.place(elements, &upload(process, &1))
+    request = %{request | segments: segments, bulk_bytes: bulk_bytes(elements, segments)}
+    token = :erlang.monitor(:process, process, alias: :demonitor)
+    message = {:request, Protocol.body(elements), request}
+    send(process, {:"$gen_call", {self(), [:alias | token]}, message})
+    {:sent, token, process}
+  end
 
-  def await({:sent, request, process}, timeout) do
-    # What is there needs no further look.
-    case response(request, 0) || wait(request, timeout) do
-      :expired ->
-        give_up(request, process) || {:error, :timeout}
+  # The bytes of the request that are in segments, for telemetry.
+  defp bulk_bytes(elements, segments) do
+    if segments != [] and Telemetry.enabled?(), do: Telemetry.bulk_bytes(elements, segments), else: 0
+  end
 
-      :closed ->
-        {:error, %Error{kind: :cancelled, message: "the request was cancelled, or its result given out"}}
+  defp upload(process, binary) do
+    GenServer.call(process, {:upload, binary}, @upload_timeout + div(byte_size(binary), @bytes_per_ms))
+  catch
+    # The session has ended, or is too busy: the request itself will report it.
+    :exit, _reason -> nil
+  end
 
-      response ->
-        result(response, request, process)
+  # -- receiving ------------------------------------------------------------------------------------------------------
+
+  defp await_result({:failed, error}, _timeout), do: {:error, error}
+
+  # Python watches the time, and ends the request in a way that the session survives; the session watches it, too, and
+  # says when the time is over. The caller's own clock is for the case that neither answers.
+  defp await_result({:sent, _token, _process} = id, timeout) do
+    limit = if is_integer(timeout), do: timeout + Request.clock_slack(), else: :infinity
+
+    case id |> receive_response(limit) |> to_result(id) do
+      {:error, :timeout} -> {:error, Error.timed_out(timeout)}
+      result -> result
     end
   end
 
-  defp wait(request, timeout) do
-    if open?(request),
-      do: response(request, timeout) || :expired,
-      else: response(request, 0) || :closed
+  # Returns the last that the session says of a request, or `:timeout`; then nothing of it comes any more.
+  @spec receive_response({:sent, Request.token(), term()}, timeout()) :: response()
+  defp receive_response({:sent, token, _process} = id, timeout) do
+    response =
+      case receive_message(token, timeout) do
+        {:timed_out, grace} -> receive_message(token, Request.reply_timeout(grace))
+        response -> response
+      end
+
+    response || give_up(id)
   end
 
-  @doc "Whether what the session says of a request still reaches this process: an alias that has ended takes no message."
-  @spec open?(reference()) :: boolean()
-  def open?(request) do
-    send(request, {request, :open})
+  # A response that has arrived meanwhile is the result after all.
+  defp give_up({:sent, token, process} = id) do
+    Process.demonitor(token, [:flush])
 
-    receive do
-      {^request, :open} -> true
-    after
-      0 -> false
-    end
-  end
-
-  @doc "Tells Python to end a request. What it comes to is its result."
-  @spec cancel(id()) :: :ok
-  def cancel({:failed, _error}), do: :ok
-  def cancel({:sent, request, process}), do: GenServer.cast(process, {:cancel, request})
-
-  @doc """
-  The error for a session that ended, by the reason that its process ended with; of a request, where it is told which.
-  """
-  @spec session_ended(term(), reference() | nil) :: Error.t()
-  def session_ended(reason, request \\ nil)
-
-  def session_ended({%Error{overdue: []} = error, _stacktrace}, _request), do: error
-
-  def session_ended({%Error{overdue: overdue} = error, _stacktrace}, request) do
-    %{error | kind: if(request in overdue, do: :killed, else: error.kind), overdue: []}
-  end
-
-  def session_ended({:shutdown, %Error{} = error}, _request), do: error
-  def session_ended({:shutdown, _reason}, request), do: session_ended(:shutdown, request)
-
-  def session_ended(reason, _request) when reason in [:normal, :shutdown] do
-    %Error{kind: :shutdown, message: "the session was stopped before this request was done"}
-  end
-
-  def session_ended(:noproc, _request),
-    do: %Error{kind: :not_running, message: "there is no such session (any more)"}
-
-  def session_ended(reason, _request) do
-    %Error{kind: :not_running, message: "the session ended: #{Exception.format_exit(reason)}"}
-  end
-
-  # The time is Python's to watch, who ends the request in a way that the session survives; then the session's, which
-  # tells when it begins to count. This is for where neither does: an answer comes in any case.
-  defp receive_result({:failed, error}, _timeout), do: {:error, error}
-
-  defp receive_result({:sent, request, process}, timeout) do
-    case in_time(request, timeout) do
-      nil -> give_up(request, process) || {:error, timed_out(timeout)}
-      response -> result(response, request, process)
-    end
-  end
-
-  defp in_time(request, timeout) when timeout in [nil, :infinity], do: response(request, :infinity)
-
-  defp in_time(request, timeout) do
-    case response(request, timeout + Request.slack()) do
-      {:late, grace} -> response(request, Request.patience(grace))
-      other -> other
-    end
-  end
-
-  # Nothing comes any more; what has come already is the result after all.
-  defp give_up(request, process) do
-    Process.demonitor(request, [:flush])
-
-    case response(request, 0) do
+    case receive_message(token, 0) do
       nil ->
-        GenServer.cast(process, {:abandon, request})
-        nil
+        GenServer.cast(process, {:abandon, token})
+        :timeout
 
-      {:late, _grace} ->
-        give_up(request, process)
+      {:timed_out, _grace} ->
+        give_up(id)
 
       response ->
-        result(response, request, process)
+        response
     end
   end
 
-  @doc "The next that a session says of a request, or the reason that it ended with; nil where nothing comes in time."
-  @spec response(reference(), timeout()) :: term()
-  def response(request, timeout) do
+  @spec to_result(response(), {:sent, Request.token(), term()}) :: result() | {:error, :timeout}
+  defp to_result(:timeout, _id), do: {:error, :timeout}
+
+  defp to_result(:closed, _id) do
+    {:error, %Error{kind: :cancelled, message: "the request was cancelled, or its result given out"}}
+  end
+
+  defp to_result(response, {:sent, token, process}) do
+    Process.demonitor(token, [:flush])
+
+    case response do
+      {:shared, frame, directory, segments} ->
+        {:ok, value} = Protocol.result(frame)
+        read_segments(value, directory, segments, process)
+
+      response ->
+        last_result(response, token)
+    end
+  end
+
+  @doc "Returns the result in the last message of a request, unless it is in shared memory."
+  @spec last_result({:frame, binary()} | {:error, Error.t()} | {:down, term()}, Request.token()) :: result()
+  def last_result({:frame, frame}, _token), do: Protocol.result(frame)
+  def last_result({:error, error}, _token), do: {:error, error}
+  def last_result({:down, reason}, token), do: {:error, Error.session_ended(reason, token)}
+
+  @doc "Puts the bytes of segments into a value, and gives the segments back."
+  @spec read_segments(term(), Path.t(), Request.segments(), pid() | {atom(), node()}) :: result()
+  def read_segments(value, directory, segments, process) do
+    result = SharedMemory.fetch(value, directory, segments)
+    GenServer.cast(process, {:give_back, segments})
+    result
+  end
+
+  @doc "Returns the next message about a request, or why the session ended; nil if none comes in time."
+  @spec receive_message(Request.token(), timeout()) :: Request.message() | {:down, term()} | nil
+  def receive_message(token, timeout) do
     receive do
-      {[:alias | ^request], response} -> response
-      {:DOWN, ^request, :process, _process, reason} -> {:down, reason}
+      {[:alias | ^token], message} -> message
+      {:DOWN, ^token, :process, _process, reason} -> {:down, reason}
     after
       timeout -> nil
     end
   end
 
-  @spec timed_out(timeout()) :: Error.t()
-  def timed_out(timeout), do: %Error{kind: :timeout, message: "no result came within #{timeout} ms"}
+  @doc "Returns whether messages about a request still reach this process: an alias that has ended takes none."
+  @spec open?(Request.token()) :: boolean()
+  def open?(token) do
+    send(token, {token, :open})
 
-  defp start(:default, operation, elements, options) do
-    case Session.Default.fetch() do
-      {:ok, session} -> start(session, operation, elements, options)
-      {:error, error} -> {:failed, error}
+    receive do
+      {^token, :open} -> true
+    after
+      0 -> false
     end
   end
 
-  defp start(session, operation, elements, options) do
-    ticket = Request.new(operation, options)
+  # -- options --------------------------------------------------------------------------------------------------------
 
-    case whereis(session) do
-      nil -> {:failed, session_ended(:noproc)}
-      process -> send_request(process, elements, ticket)
-    end
-  end
-
-  defp send_request(process, elements, ticket) do
-    {elements, segments} = SharedMemory.place(elements, &put(process, &1))
-    ticket = %{ticket | segments: segments, bulk_bytes: bulk_bytes(elements, segments)}
-    request = :erlang.monitor(:process, process, alias: :demonitor)
-    message = {:request, Protocol.body(elements), ticket}
-    send(process, {:"$gen_call", {self(), [:alias | request]}, message})
-    {:sent, request, process}
-  end
-
-  # What lies in segments, for telemetry.
-  defp bulk_bytes(elements, segments) do
-    if segments != [] and Telemetry.enabled?(), do: Telemetry.bulk_bytes(elements, segments), else: 0
-  end
-
-  defp put(process, binary) do
-    GenServer.call(process, {:place, binary}, @place_timeout + div(byte_size(binary), @bytes_per_ms))
-  catch
-    # The session is gone, or does not come to it: the request itself tells.
-    :exit, _reason -> nil
-  end
-
-  defp result(response, request, process) do
-    Process.demonitor(request, [:flush])
-
-    case response do
-      {:shared, frame, directory, segments} -> fetch(frame, directory, segments, process)
-      last -> last_result(last, request)
-    end
-  end
-
-  @doc "The result in the last that comes of a request, where it is not in shared memory."
-  @spec last_result(term(), reference()) :: result()
-  def last_result({:frame, frame}, _request), do: Protocol.result(frame)
-  def last_result({:error, error}, _request), do: {:error, error}
-  def last_result({:down, reason}, request), do: {:error, session_ended(reason, request)}
-
-  defp fetch(frame, directory, segments, process) do
-    {:ok, value} = Protocol.result(frame)
-    fetched = SharedMemory.fetch(value, directory, segments)
-    GenServer.cast(process, {:give_back, segments})
-    fetched
+  # Options given by hand come before those that the code carries.
+  defp code_options(code, options, known) do
+    {source, place} = Code.split(code)
+    {source, place |> Keyword.merge(options) |> validate(known)}
   end
 
   defp validate(options, known) do
@@ -336,7 +351,7 @@ defmodule PythonxPort.Client do
     raise ArgumentError, "invalid value for option #{inspect(key)}: #{inspect(value)}"
   end
 
-  # Names as Python has them, from a keyword list or a map; one given twice is refused, not dropped.
+  # Names as Python has them, from a keyword list or a map. One that is given twice is refused, not dropped.
   defp names(pairs) when is_map(pairs) or is_list(pairs) do
     named = Map.new(pairs, fn {name, value} -> {name(name), value} end)
 

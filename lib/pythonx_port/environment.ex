@@ -1,6 +1,7 @@
 defmodule PythonxPort.Environment do
   @moduledoc false
-  # The environments that uv has made, each in a folder named after what was asked for, and which Python a session gets.
+  # The environments that uv has made, each in a folder named after what was asked for, and which Python a session
+  # gets.
   #
   # An environment is made in a folder beside its own, which is renamed when it is whole, by one process at a time:
   # whoever has the lock may also remove what others left when they were interrupted.
@@ -182,8 +183,8 @@ defmodule PythonxPort.Environment do
 
   defp root(path), do: {:ok, path}
 
-  # Not by :crypto, which takes longer to load than all the rest takes where the environment is there. Whoever could make
-  # two projects alike could as well change one.
+  # Not by :crypto, which takes longer to load than all the rest takes where the environment is there. Whoever could
+  # make two projects alike could as well change one.
   defp hash(term) do
     term |> :erlang.term_to_binary() |> :erlang.md5() |> Base.encode32(case: :lower, padding: false)
   end

@@ -21,9 +21,9 @@ defmodule PythonxPort.Error do
   | `:environment_failed` | `PythonxPort.uv_init/1` could not make the environment; the message has what uv said |
   """
 
-  @derive {Inspect, optional: [:overdue]}
-  # `overdue` are the tokens of the requests that the process was killed for. It is not for the caller's eyes.
-  defexception [:kind, :message, :type, :traceback, :exit_status, :signal, :cause, overdue: []]
+  @derive {Inspect, optional: [:grace_expired]}
+  # `grace_expired` has the tokens of the requests that the session killed the process for; callers get none.
+  defexception [:kind, :message, :type, :traceback, :exit_status, :signal, :cause, grace_expired: []]
 
   @typedoc "The sorts of errors; see the table above."
   @type kind ::
@@ -54,7 +54,7 @@ defmodule PythonxPort.Error do
           exit_status: non_neg_integer() | nil,
           signal: atom() | nil,
           cause: :oom | nil,
-          overdue: [reference()]
+          grace_expired: [reference()]
         }
 
   @doc """
@@ -76,13 +76,47 @@ defmodule PythonxPort.Error do
   defp headline(%{type: type, message: message}), do: "#{type}: #{message}"
 
   @doc false
-  # The value of a result, or the error raised.
+  # Returns the value of a result, or raises its error.
   @spec value!({:ok, value} | {:error, t()}) :: value when value: term()
   def value!({:ok, value}), do: value
   def value!({:error, %__MODULE__{} = error}), do: raise(error)
 
   @doc false
-  # The map of an error reply.
+  # The error of a request that has no reply in time.
+  @spec timed_out(timeout()) :: t()
+  def timed_out(timeout) do
+    %__MODULE__{kind: :timeout, message: "no result came within #{timeout} ms"}
+  end
+
+  @doc false
+  # The error for the reason that a session's process ended with. The request with the token `request` gets its own
+  # error if the process was killed for it.
+  @spec session_ended(term(), reference() | nil) :: t()
+  def session_ended(reason, request \\ nil)
+
+  def session_ended({%__MODULE__{grace_expired: []} = error, _stacktrace}, _request), do: error
+
+  def session_ended({%__MODULE__{grace_expired: tokens} = error, _stacktrace}, request) do
+    %{error | kind: if(request in tokens, do: :killed, else: error.kind), grace_expired: []}
+  end
+
+  def session_ended({:shutdown, %__MODULE__{} = error}, _request), do: error
+  def session_ended({:shutdown, _reason}, request), do: session_ended(:shutdown, request)
+
+  def session_ended(reason, _request) when reason in [:normal, :shutdown] do
+    %__MODULE__{kind: :shutdown, message: "the session was stopped before this request was done"}
+  end
+
+  def session_ended(:noproc, _request) do
+    %__MODULE__{kind: :not_running, message: "there is no such session (any more)"}
+  end
+
+  def session_ended(reason, _request) do
+    %__MODULE__{kind: :not_running, message: "the session ended: #{Exception.format_exit(reason)}"}
+  end
+
+  @doc false
+  # Converts the map of an error reply.
   @spec from_reply(map()) :: t()
   def from_reply(%{kind: kind, message: message} = map) do
     %__MODULE__{kind: kind, message: message, type: map[:type], traceback: map[:traceback]}

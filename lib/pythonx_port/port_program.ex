@@ -1,18 +1,18 @@
 defmodule PythonxPort.PortProgram do
   @moduledoc false
-  # The port program: where it is, how it is started, how it is killed.
+  # Starts, examines and kills the port program.
 
   alias PythonxPort.Error
-  alias PythonxPort.PortProgram.{Exit, OomCounter}
+  alias PythonxPort.PortProgram.{Executable, Exit, OomCounter}
   alias PythonxPort.Session.Options
 
-  @name "pythonx_port"
-  # The interpreter that it asks may hang.
+  # The interpreter that the doctor runs may hang.
   @doctor_timeout 30_000
 
+  @doc "Starts the port program; the calling process owns its port."
   @spec open(Options.t(), Path.t() | nil) :: {:ok, port()} | {:error, Error.t()}
   def open(options, crash_file) do
-    with {:ok, executable} <- find(options.executable),
+    with {:ok, executable} <- Executable.find(options.executable),
          :ok <- check_directory(options.cd) do
       try do
         {:ok, Port.open({:spawn_executable, executable}, port_options(options, crash_file))}
@@ -23,7 +23,7 @@ defmodule PythonxPort.PortProgram do
     end
   end
 
-  @doc "The error for a port program that ended before it was ready, with what its own diagnosis says."
+  @doc "Returns the error for a port program that ended before it was ready, with its own diagnosis."
   @spec ended_early(Options.t(), Exit.exit(), OomCounter.t() | nil) :: Error.t()
   def ended_early(options, exit, oom_counter) do
     crash = Exit.error(exit, {nil, oom_counter})
@@ -40,14 +40,10 @@ defmodule PythonxPort.PortProgram do
     }
   end
 
-  @doc "The path of the port program; the one that was named, or one that is there."
-  @spec executable(String.t() | nil) :: {:ok, Path.t()} | {:error, Error.t()}
-  def executable(named \\ nil), do: find(named)
-
-  @doc "What the port program says about the Python that it would run, and whether it is content with it."
+  @doc "Returns the report of the port program on the Python that it would run, and whether that Python works."
   @spec doctor(Options.t()) :: {:ok, String.t(), boolean()} | {:error, Error.t()}
   def doctor(options) do
-    with {:ok, executable} <- find(options.executable),
+    with {:ok, executable} <- Executable.find(options.executable),
          :ok <- check_directory(options.cd) do
       env = Enum.map(options.env, fn {name, value} -> {name, value || nil} end)
       cd = if options.cd, do: [cd: options.cd], else: []
@@ -60,16 +56,16 @@ defmodule PythonxPort.PortProgram do
     end
   end
 
-  @doc "The pid of a port program, as long as its port is open."
+  @doc "Returns the pid of a port program if its port is open."
   @spec os_pid(port()) :: pos_integer() | nil
   def os_pid(port) do
     with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: os_pid
   end
 
-  @doc "Kills a port program that does not end by itself."
+  @doc "Kills a port program that does not end on its own."
   @spec kill(port()) :: :ok
   def kill(port) do
-    # The port is open, so that its process lives, or has ended a moment ago: the pid is no other's yet.
+    # While the port is open its process lives, or has just ended: no other process has its pid yet.
     if os_pid = os_pid(port) do
       :os.cmd(String.to_charlist("kill -KILL #{os_pid}"))
     end
@@ -77,41 +73,11 @@ defmodule PythonxPort.PortProgram do
     :ok
   end
 
-  defp find(nil) do
-    candidates = [System.get_env("PYTHONX_PORT"), in_priv(), System.find_executable(@name)]
-
-    case Enum.find(candidates, &(&1 && File.regular?(&1))) do
-      nil ->
-        {:error,
-         start_failed(
-           "#{@name} was found neither by $PYTHONX_PORT, nor in the priv directory of the application, " <>
-             "nor on PATH: run `make`, or give the option :executable"
-         )}
-
-      path ->
-        {:ok, Path.expand(path)}
-    end
-  end
-
-  defp find(executable) do
-    case System.find_executable(executable) do
-      nil -> {:error, start_failed("#{executable} is not an executable file")}
-      path -> {:ok, Path.expand(path)}
-    end
-  end
-
   defp check_directory(directory) do
     if directory == nil or File.dir?(directory) do
       :ok
     else
       {:error, start_failed("#{directory} is not a directory")}
-    end
-  end
-
-  defp in_priv do
-    case :code.priv_dir(:pythonx_port) do
-      {:error, :bad_name} -> nil
-      directory -> Path.join(directory, @name)
     end
   end
 
@@ -127,7 +93,7 @@ defmodule PythonxPort.PortProgram do
   end
 
   defp arguments(options, crash_file) do
-    # MapSet had a version field up to Elixir 1.14; the port makes sets as this Elixir does.
+    # MapSet has a version field up to Elixir 1.14; the port makes sets as this Elixir does.
     mapset_version = Map.get(struct(MapSet), :version)
 
     for {flag, value} <- [
@@ -149,10 +115,10 @@ defmodule PythonxPort.PortProgram do
   defp variable({name, value}) when is_binary(value), do: {to_charlist(name), to_charlist(value)}
   defp variable({name, _unset}), do: {to_charlist(name), false}
 
-  @doc "Splits a report of the doctor into what it says without Python's traceback, and that, or `nil`."
+  @doc "Splits a report of the doctor into its text and Python's traceback, or `nil`."
   @spec split_report(String.t()) :: {String.t(), String.t() | nil}
   def split_report(report) do
-    # The verdict stands below it.
+    # The line with the problem comes after it.
     case Regex.run(
            ~r/^(?:Traceback \(most recent call last\):|Fatal Python error: ).*?(?=^problem:)/ms,
            report
@@ -162,7 +128,7 @@ defmodule PythonxPort.PortProgram do
     end
   end
 
-  # What the port program said on standard error is not known here, so the doctor tries again.
+  # The standard error of the port program does not come here, so the doctor tries again.
   defp diagnosis(options, %{signal: nil}) do
     doctor = Task.async(fn -> doctor(options) end)
 

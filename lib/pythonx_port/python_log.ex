@@ -20,9 +20,9 @@ defmodule PythonxPort.PythonLog do
   makes the message; with `filename=`, `stream=` or `handlers=` the records go there, and not to Logger.
 
   The session option `:log` is `true`, `false` to drop records, or a function of one argument that gets a map with
-  `level`, `message`, `logger`, `file`, `line`, `function`, `time` (in microseconds since 1970), `thread`, `traceback`,
-  `extra` and `caller`, where they are known. It runs in the session's process: it should be quick, and must not use the
-  session itself.
+  `level`, `message`, `logger`, `file`, `line`, `function`, `time` (in microseconds since 1970), `thread`,
+  `traceback`, `extra` and `caller`, where they are known. It runs in the session's process: it should be quick, and
+  must not use the session itself.
   """
 
   require Logger
@@ -65,14 +65,14 @@ defmodule PythonxPort.PythonLog do
   @doc false
   # Of a request, or of nobody (a thread, init code).
   @spec deliver(t(), Request.t() | nil, Logger.level(), map()) :: :ok
-  def deliver(false, _ticket, _level, _record), do: :ok
+  def deliver(false, _request, _level, _record), do: :ok
 
-  def deliver(true, ticket, level, record) do
-    :logger.log(level, message(record), metadata(record, ticket))
+  def deliver(true, request, level, record) do
+    :logger.log(level, message(record), metadata(record, request))
   end
 
-  def deliver(function, ticket, level, record) do
-    function.(Map.merge(record, %{level: level, caller: caller(ticket)}))
+  def deliver(function, request, level, record) do
+    function.(Map.merge(record, %{level: level, caller: caller(request)}))
     :ok
   catch
     kind, reason ->
@@ -86,9 +86,9 @@ defmodule PythonxPort.PythonLog do
 
   defp message(%{message: message}), do: message
 
-  defp metadata(record, ticket) do
+  defp metadata(record, request) do
     of_request =
-      if caller(ticket), do: %{caller: caller(ticket), callers: Request.callers(ticket, ticket.from)}
+      if caller(request), do: %{caller: caller(request), callers: Request.callers(request, request.from)}
 
     for {key, value} <- [
           python_logger: record[:logger],

@@ -1,69 +1,112 @@
 defmodule PythonxPort.Request do
   @moduledoc false
-  # What goes along with a request, beside its bytes: who waits for it, where its output goes, how long it may take. The
-  # caller makes it; the session keeps it until the reply, and watches the clock.
+  # A request under way, apart from its bytes: who gets the reply, where its output goes, how long it may take. The
+  # caller creates it; the session keeps it until the reply, and watches the clock.
   #
-  # A request has a time to end in: that of its option `timeout`, which Python itself watches, or none. When it is
-  # over, or when the request was cancelled, Python has `grace` milliseconds to send the reply. After that it is
-  # overdue.
+  # A request may have a time to end in, its option `timeout`, which Python watches, too. When that time is over, or
+  # when the request is cancelled, Python has `grace` milliseconds to reply. Then the session kills the process.
 
-  alias PythonxPort.{Client, Error, Output, Protocol, Telemetry}
+  alias PythonxPort.{Error, Output, Protocol, Telemetry}
 
-  # Who is on the other side of a session that does not answer waits so much longer than the session would, in
-  # milliseconds.
-  @slack 100
-  # The same where the session has said that it will end the request, which takes as long as a process needs to die.
-  @long_slack 5_000
+  # If the session does not answer, its callers wait this much longer than the session would, in milliseconds.
+  @clock_slack 100
+  # The same after the session has announced that it ends the request: a process needs that long to die at most.
+  @long_clock_slack 5_000
+  # Items of a stream that are granted before it is known how large they are.
+  @first_demand 16
 
   defstruct [
-    # What the caller says. `leader`, `callers` and `log_metadata` are for what Python has done here in the caller's
-    # name.
+    # Set by the caller. `leader`, `callers` and `log_metadata` are for what runs here on behalf of the caller.
     :operation,
     :output,
     :timeout,
     :grace,
     :leader,
     :log_metadata,
-    :made,
+    :created_at,
     :demand,
     callers: [],
     segments: [],
     bulk_bytes: 0,
-    # What the session adds.
+    # Set by the session.
     from: nil,
     token: nil,
     monitor: nil,
     timer: nil,
-    ending: nil,
-    # Of a request that takes room in Python; and whether it had to wait for that.
+    end_reason: nil,
+    # Set if the request takes room in Python: its size, and whether it was queued here before.
     size: nil,
     delayed: false,
     telemetry: nil
   ]
 
-  @typedoc "Names the request among all; the caller has it, too."
+  @typedoc "Names a request; the caller has it, too."
   @type token :: reference()
 
-  @type t :: %__MODULE__{}
+  @typedoc "Numbers of segments of shared memory."
+  @type segments :: [pos_integer()]
 
-  @spec slack() :: pos_integer()
-  def slack, do: @slack
+  @typedoc "Why a request is to end before it is done."
+  @type end_reason :: :cancelled | :timeout
 
-  @doc "How long the caller waits from when the session has said that the request's time is over."
-  @spec patience(timeout()) :: pos_integer()
-  def patience(:infinity), do: @slack
-  def patience(grace), do: grace + @long_slack
+  @type t :: %__MODULE__{
+          operation: Protocol.operation(),
+          output: Output.target(),
+          timeout: timeout() | nil,
+          grace: timeout() | nil,
+          leader: pid() | nil,
+          log_metadata: map() | :undefined | nil,
+          created_at: integer() | nil,
+          demand: pos_integer() | nil,
+          callers: [pid()],
+          segments: segments(),
+          bulk_bytes: non_neg_integer(),
+          from: {pid(), term()} | nil,
+          token: token() | nil,
+          monitor: reference() | nil,
+          timer: reference() | nil,
+          end_reason: end_reason() | nil,
+          size: non_neg_integer() | nil,
+          delayed: boolean(),
+          telemetry: Telemetry.t()
+        }
 
-  @doc "To be called by the process that makes the request."
-  @spec new(atom(), keyword()) :: t()
+  @typedoc """
+  What a session sends to the caller of a request. Items, and the news that the time is over, may come first; each
+  other message is the last one. The value of a `:shared` message is in segments, whose files are in the given
+  directory.
+  """
+  @type message ::
+          {:items, frame :: binary()}
+          | {:shared_items, frame :: binary(), directory :: Path.t(), segments()}
+          | {:timed_out, grace :: timeout()}
+          | {:frame, binary()}
+          | {:shared, frame :: binary(), directory :: Path.t(), segments()}
+          | {:error, Error.t()}
+
+  @doc "Returns by how many milliseconds the clocks of a caller and a session may differ."
+  @spec clock_slack() :: pos_integer()
+  def clock_slack, do: @clock_slack
+
+  @doc "Returns how long the caller waits for the reply after the session has said that the time is over."
+  @spec reply_timeout(timeout()) :: pos_integer()
+  def reply_timeout(:infinity), do: @clock_slack
+  def reply_timeout(grace), do: grace + @long_clock_slack
+
+  @doc "Returns how many items a stream with this demand is granted before the first one has come."
+  @spec first_demand(pos_integer()) :: pos_integer()
+  def first_demand(demand), do: min(demand, @first_demand)
+
+  @doc "Creates a request; must be called by the process that makes it."
+  @spec new(Protocol.operation(), keyword()) :: t()
   def new(operation, options) do
     %__MODULE__{
       operation: operation,
       output: Output.target(options[:output]),
       timeout: options[:timeout],
-      made: now(),
+      created_at: now(),
       grace: options[:grace],
-      demand: options[:demand] && Client.Stream.first_demand(options[:demand]),
+      demand: options[:demand] && first_demand(options[:demand]),
       leader: Process.group_leader(),
       callers: Process.get(:"$callers", []),
       log_metadata: :logger.get_process_metadata()
@@ -72,97 +115,104 @@ defmodule PythonxPort.Request do
 
   defp now, do: System.monotonic_time(:millisecond)
 
-  @doc "The processes in whose name a request is made: the caller, and those that it works for."
+  @doc "Returns the processes that a request is made for: the caller, and those that it works for."
   @spec callers(t(), GenServer.from()) :: [pid()]
   def callers(%__MODULE__{callers: callers}, {pid, _tag}), do: [pid | callers]
 
   @doc """
-  The session is about to send the request; `:forsaken` where nobody waits for it any more. It gets
-  `{{:caller, id}, monitor, :process, pid, reason}` where the caller dies, and `{:late, id, token}` where the time is over.
+  Begins a request that the session is about to send. Returns `:abandoned` if its caller does not wait any more.
+
+  The session gets `{{:caller, id}, monitor, :process, pid, reason}` if the caller dies, and `{:timed_out, id, token}`
+  if the time is over.
   """
-  @spec open(t(), GenServer.from(), non_neg_integer(), timeout()) :: {:ok, t()} | :forsaken
-  def open(%__MODULE__{} = ticket, {pid, [:alias | token]} = from, id, default_grace) do
-    if forsaken?(ticket, pid) do
-      :forsaken
+  @spec open(t(), GenServer.from(), non_neg_integer(), timeout()) :: {:ok, t()} | :abandoned
+  def open(%__MODULE__{} = request, {pid, [:alias | token]} = from, id, default_grace) do
+    if abandoned?(request, pid) do
+      :abandoned
     else
       monitor = :erlang.monitor(:process, pid, tag: {:caller, id})
-      timer = start_timer(ticket.timeout, {:late, id, token})
-      grace = ticket.grace || default_grace
-      {:ok, %{ticket | from: from, token: token, grace: grace, monitor: monitor, timer: timer}}
+      timer = start_timer(request.timeout, {:timed_out, id, token})
+      grace = request.grace || default_grace
+      {:ok, %{request | from: from, token: token, grace: grace, monitor: monitor, timer: timer}}
     end
   end
 
-  # Of a request that came at once the monitor tells. Process.alive?/1 may take longer than a request: it waits for what the
-  # process does. Another node has another clock.
-  defp forsaken?(%{made: made, timeout: timeout}, pid) when node(pid) == node() do
-    waited = now() - made
-    waited > @slack and ((is_integer(timeout) and waited > timeout + @slack) or not Process.alive?(pid))
+  # A dead caller is reported by the monitor. Process.alive?/1 may take longer than a request, since it waits for what
+  # the process does: only callers of requests that arrive late are looked at. Another node has another clock.
+  defp abandoned?(%{created_at: created_at, timeout: timeout}, pid) when node(pid) == node() do
+    waited = now() - created_at
+
+    waited > @clock_slack and
+      ((is_integer(timeout) and waited > timeout + @clock_slack) or not Process.alive?(pid))
   end
 
-  defp forsaken?(_ticket, _pid), do: false
+  defp abandoned?(_request, _pid), do: false
 
-  @doc "The reply is there."
+  @doc "Ends a request that has its reply: it is not watched any more."
   @spec close(t()) :: t()
-  def close(%__MODULE__{} = ticket) do
-    if ticket.monitor, do: Process.demonitor(ticket.monitor, [:flush])
-    stop_timer(ticket.timer)
-    %{ticket | monitor: nil, timer: nil}
+  def close(%__MODULE__{} = request) do
+    if request.monitor, do: Process.demonitor(request.monitor, [:flush])
+    stop_timer(request.timer)
+    %{request | monitor: nil, timer: nil}
   end
 
   @doc """
-  What the caller gets for a reply. Python counts the time of a request from when it has read it. Where that was late
-  it is the session that ends it, by cancelling it.
+  Returns what the caller gets for a reply. Python counts the time of a request from when it has read it: one that it
+  got late ends by a cancel of the session, which is a timeout to the caller.
   """
-  @spec answer(t(), binary()) :: {:frame, binary()} | {:error, Error.t()}
-  def answer(%__MODULE__{delayed: true, ending: :timeout} = ticket, frame) do
-    if Protocol.error?(frame), do: {:error, Client.timed_out(ticket.timeout)}, else: {:frame, frame}
+  @spec answer(t(), binary()) :: message()
+  def answer(%__MODULE__{delayed: true, end_reason: :timeout} = request, frame) do
+    if Protocol.error?(frame), do: {:error, Error.timed_out(request.timeout)}, else: {:frame, frame}
   end
 
-  def answer(_ticket, frame), do: {:frame, frame}
+  def answer(_request, frame), do: {:frame, frame}
 
-  @doc "Nobody waits for the reply any more."
-  @spec forsake(t()) :: t()
-  def forsake(%__MODULE__{} = ticket) do
-    if ticket.monitor, do: Process.demonitor(ticket.monitor, [:flush])
-    %{ticket | from: nil, monitor: nil}
+  @doc "Marks a request whose caller does not wait any more."
+  @spec abandon(t()) :: t()
+  def abandon(%__MODULE__{} = request) do
+    if request.monitor, do: Process.demonitor(request.monitor, [:flush])
+    %{request | from: nil, monitor: nil}
   end
 
   @doc """
-  The request is to end: Python was told so, or its time is over. `{:overdue, id, token}` comes where it has not ended
-  after its grace. A second reason to end gives no more time.
+  Starts the grace of a request that is to end. The session gets `{:grace_expired, id, token}` if it has not ended by
+  then. A second reason to end gives no more time.
   """
-  @spec grant_grace(t(), non_neg_integer(), :cancelled | :timeout) :: t()
-  def grant_grace(%__MODULE__{ending: nil} = ticket, id, reason) do
-    stop_timer(ticket.timer)
-    %{ticket | ending: reason, timer: start_timer(ticket.grace, {:overdue, id, ticket.token})}
+  @spec grant_grace(t(), non_neg_integer(), end_reason()) :: t()
+  def grant_grace(%__MODULE__{end_reason: nil} = request, id, reason) do
+    stop_timer(request.timer)
+    timer = start_timer(request.grace, {:grace_expired, id, request.token})
+    %{request | end_reason: reason, timer: timer}
   end
 
-  def grant_grace(ticket, _id, _reason), do: ticket
+  def grant_grace(request, _id, _reason), do: request
 
-  @doc "Why a request that is overdue is so, as text."
-  @spec overdue(t()) :: String.t()
-  def overdue(%__MODULE__{ending: :cancelled} = ticket) do
-    "a request did not end within #{ticket.grace} ms after it was cancelled"
+  @doc "Returns as text why the process was killed for a request."
+  @spec describe_expired_grace(t()) :: String.t()
+  def describe_expired_grace(%__MODULE__{end_reason: :cancelled} = request) do
+    "a request did not end within #{request.grace} ms after it was cancelled"
   end
 
-  def overdue(%__MODULE__{ending: :timeout} = ticket) do
-    "a request did not end within #{ticket.grace} ms after its timeout of #{ticket.timeout} ms"
+  def describe_expired_grace(%__MODULE__{end_reason: :timeout} = request) do
+    "a request did not end within #{request.grace} ms after its timeout of #{request.timeout} ms"
   end
 
-  @doc "Starts to tell telemetry of the request, where it is there."
+  @doc "Reports the start of a request to telemetry, if it is loaded."
   @spec measure(t(), non_neg_integer()) :: t()
-  def measure(ticket, bytes), do: %{ticket | telemetry: Telemetry.start(ticket, bytes)}
+  def measure(%__MODULE__{from: {caller, _tag}} = request, bytes) do
+    %{request | telemetry: Telemetry.start(request.operation, caller, bytes + request.bulk_bytes)}
+  end
 
   @spec measure_timing(t(), non_neg_integer(), non_neg_integer()) :: t()
-  def measure_timing(ticket, queue_us, run_us) do
-    %{ticket | telemetry: Telemetry.timing(ticket.telemetry, queue_us, run_us)}
+  def measure_timing(request, queue_us, run_us) do
+    %{request | telemetry: Telemetry.timing(request.telemetry, queue_us, run_us)}
   end
 
-  @spec measure_items(t(), binary(), [pos_integer()]) :: t()
-  def measure_items(%{telemetry: nil} = ticket, _frame, _segments), do: ticket
+  @spec measure_items(t(), binary(), segments()) :: t()
+  def measure_items(%{telemetry: nil} = request, _frame, _segments), do: request
 
-  def measure_items(ticket, frame, segments) do
-    %{ticket | telemetry: Telemetry.items(ticket.telemetry, frame, segments)}
+  def measure_items(request, frame, segments) do
+    %{request | telemetry: Telemetry.items(request.telemetry, frame, segments)}
   end
 
   defp start_timer(milliseconds, message) when is_integer(milliseconds) do

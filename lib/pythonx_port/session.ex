@@ -1,72 +1,34 @@
 defmodule PythonxPort.Session do
   @moduledoc """
-  The process behind a session: it owns the port, numbers requests, and passes replies on to those who wait.
+  The process behind a session. It owns the port, numbers requests, and passes replies on to their callers.
 
-  `PythonxPort` is the module to use; this one is what a supervisor starts.
+  Use the functions of `PythonxPort`; this module is what a supervisor starts.
 
-  Requests are sent to Python as they come, however many are under way, and Python runs them in order. When the
-  Python process dies, the session ends with an error of kind `:crashed` as its reason. Each caller that waits gets
-  that error once, and the session's supervisor starts it anew, init code included.
+  The session sends requests to Python as they come, and Python runs them in order. If the Python process dies, the
+  session ends with a `PythonxPort.Error` of kind `:crashed` as its reason. Each caller that waits gets that error
+  once, and a supervisor starts the session again, init code included.
   """
 
   use GenServer
 
   require Logger
 
-  alias PythonxPort.{Callback, Client, PortProgram, Protocol, Request, SharedMemory, Telemetry}
-  alias PythonxPort.Session.{Cancellation, Dispatch, Events, PortWriter, SendQueue, Startup}
+  alias PythonxPort.{Callback, Error, PortProgram, Protocol, Request, SharedMemory, Telemetry}
+  alias PythonxPort.Session.{Cancellation, Dispatch, Events, PortWriter, Startup, State}
 
-  # Room for the operation and the ids in front of a request's body.
-  @head_size 128
-  # After a frame of this size the process lets go of it at once; it would keep it for as long as it is idle.
+  # After a frame of this size the process frees it at once; else it would keep it for as long as it is idle.
   @large_size 256 * 1024
-
-  # `owner` is the monitor of the process that the session ends with, where there is one.
-  # `pending` has for each id the ticket of a request, or who wants which binary in a segment that was asked for; `ids`
-  # has the ids for the tickets' tokens. `overdue` are the tickets because of which Python was killed.
-  defstruct [
-    :outbox,
-    :crash_file,
-    :oom_counter,
-    :options,
-    :owner,
-    :segments,
-    :invocations,
-    :placing,
-    backlog: SendQueue.new(),
-    pending: %{},
-    ids: %{},
-    last_id: 0,
-    stopping: false,
-    overdue: []
-  ]
-
-  @doc false
-  # Returns when the session has ended, so that its name is free again.
-  @spec stop(GenServer.server(), timeout()) :: :ok
-  def stop(session, timeout) do
-    if process = Client.whereis(session) do
-      monitor = Process.monitor(process)
-      GenServer.cast(process, {:stop, timeout})
-
-      receive do
-        {:DOWN, ^monitor, :process, _process, _reason} -> :ok
-      end
-    else
-      :ok
-    end
-  end
 
   @impl true
   def init({options, start}) do
-    # A port that dies of a broken pipe must not take the session along before it knows how Python ended.
+    # If the port dies of a broken pipe, the session must find out how Python ended before it ends, too.
     Process.flag(:trap_exit, true)
-    state = %__MODULE__{options: options, crash_file: PortProgram.CrashFiles.new()}
+    state = %State{options: options, owner: nil, crash_file: PortProgram.CrashFiles.new()}
 
     case start do
       {:linked, starter} ->
         with {:error, error} <- start_up(state) do
-          # The starter gets the error as a result: as the exit of a linked process it would end the starter, too.
+          # The starter gets the error as a result; the exit of a linked process would end it.
           Process.unlink(starter)
           {:stop, {:shutdown, error}}
         end
@@ -89,131 +51,136 @@ defmodule PythonxPort.Session do
     end
   end
 
-  # Lets go of a large binary. To hibernate would not do while messages wait.
-  def handle_continue(:let_go, state) do
+  # To hibernate would not help while messages are queued.
+  def handle_continue(:free_binary, state) do
     :erlang.garbage_collect()
     {:noreply, state}
   end
 
   @impl true
-  def handle_call({:request, body, %Request{} = ticket}, from, state) do
-    call_id = Callback.Table.waiting_for(state.invocations, Request.callers(ticket, from))
+  def handle_call({:request, body, %Request{} = request}, from, state) do
+    call_id = Callback.Table.waiting_for(state.callbacks, Request.callers(request, from))
     size = IO.iodata_length(body)
 
     cond do
-      # What a request under way has called may still use the session, so that it can end.
+      # Callbacks of requests under way may still use the session, so that those requests can end.
       state.stopping and call_id == nil ->
-        {:reply, {:error, Client.session_ended(:shutdown)}, give_back(state, ticket.segments)}
+        {:reply, {:error, Error.session_ended(:shutdown)}, State.give_back(state, request.segments)}
 
-      size + @head_size > state.options.max_frame ->
-        {:reply, {:error, Dispatch.too_long(size, state)}, give_back(state, ticket.segments)}
+      error = Dispatch.check_size(state, size) ->
+        {:reply, {:error, error}, State.give_back(state, request.segments)}
 
       true ->
-        # From here the request has them, whatever becomes of its caller.
-        state = %{state | segments: SharedMemory.Leases.drop(state.segments, ticket.segments)}
-        state |> Dispatch.open(call_id, body, size, {from, ticket}) |> noreply(size)
+        # From here on the request owns its segments, whether its caller lives or not.
+        state = %{state | leases: SharedMemory.Leases.drop(state.leases, request.segments)}
+        state |> Dispatch.open(call_id, body, size, {from, request}) |> noreply(size)
     end
   end
 
-  def handle_call({:place, _binary}, _from, %{segments: %{directory: nil}} = state), do: {:reply, nil, state}
-  def handle_call({:place, _binary}, _from, %{stopping: true} = state), do: {:reply, nil, state}
+  def handle_call({:upload, _binary}, _from, %{leases: %{directory: nil}} = state), do: {:reply, nil, state}
+  def handle_call({:upload, _binary}, _from, %{stopping: true} = state), do: {:reply, nil, state}
 
-  def handle_call({:place, binary}, from, state) do
+  def handle_call({:upload, binary}, from, state) do
     body = Protocol.body([byte_size(binary), %{files: SharedMemory.Upload.files()}])
-    {:noreply, send_request(state, :segment, body, {:place, from, binary})}
+    {:noreply, Dispatch.request_segment(state, body, {:upload, from, binary})}
   end
 
   @impl true
-  # Behind the requests that may have use for them.
-  def handle_cast({:release, refs}, state) do
-    {:noreply, Dispatch.admit(state, make_ref(), {[Protocol.release(refs)], nil})}
-  end
+  def handle_cast({:release, refs}, state), do: {:noreply, Dispatch.release(state, refs)}
+  def handle_cast({:give_back, segments}, state), do: {:noreply, State.give_back(state, segments)}
 
-  def handle_cast({:give_back, segments}, state), do: {:noreply, give_back(state, segments)}
-
-  # The caller of a request waits no longer. Its result, which may be on its way to nobody, is not read.
+  # The caller does not wait any more. If its result is on its way, nothing will read the segments that it is in.
   def handle_cast({:abandon, token}, state) do
     {:noreply,
      case state.ids do
-       %{^token => id} -> Cancellation.forsake(state, id)
-       _done -> give_back(state, SharedMemory.Leases.held_for(state.segments, token))
+       %{^token => id} -> Cancellation.abandon(state, id)
+       _done -> State.give_back(state, SharedMemory.Leases.of_request(state.leases, token))
      end}
   end
 
   def handle_cast({:cancel, token}, state) do
-    {:noreply, Cancellation.with_id(state, token, &Cancellation.cancel(state, &1))}
+    {:noreply, State.with_id(state, token, &Cancellation.cancel(state, &1))}
   end
 
+  # Grants items of a stream.
   def handle_cast({:next, token, count}, state) do
-    {:noreply, Cancellation.with_id(state, token, &Cancellation.grant(state, &1, count))}
+    body = Protocol.body([count])
+    {:noreply, State.with_id(state, token, &State.write(state, Protocol.request(:next, &1, body)))}
   end
 
   def handle_cast({:stop, timeout}, state) do
     if timeout != :infinity, do: Process.send_after(self(), :kill, timeout)
-    # Nobody waits for the reply to this request, but for the end of this process.
-    ticket = %Request{operation: :stop, output: state.options.output}
-    state = if state.stopping, do: state, else: Dispatch.stop(state, ticket)
+    state = if state.stopping, do: state, else: Dispatch.stop(state)
     {:noreply, %{state | stopping: true}}
   end
 
   @impl true
-  def handle_info({port, {:data, frame}}, %{outbox: %{port: port}} = state) do
+  def handle_info({port, {:data, frame}}, %{port_writer: %{port: port}} = state) do
     frame |> handle_frame(state) |> noreply(byte_size(frame))
   end
 
-  def handle_info({port, {:exit_status, status}}, %{outbox: %{port: port}} = state), do: ended(status, state)
+  def handle_info({port, {:exit_status, status}}, %{port_writer: %{port: port}} = state) do
+    ended(status, state)
+  end
 
-  def handle_info({:EXIT, port, reason}, %{outbox: %{port: port}} = state),
-    do: ended({:closed, reason}, state)
+  def handle_info({:EXIT, port, reason}, %{port_writer: %{port: port}} = state) do
+    ended({:closed, reason}, state)
+  end
 
-  def handle_info({:EXIT, helper, :normal}, %{outbox: %{helper: helper}} = state) do
-    {:noreply, %{state | outbox: PortWriter.helper_ended(state.outbox)}}
+  def handle_info({:EXIT, helper, :normal}, %{port_writer: %{helper: helper}} = state) do
+    {:noreply, %{state | port_writer: PortWriter.helper_ended(state.port_writer)}}
   end
 
   def handle_info({:EXIT, pid, reason}, state) do
-    case Callback.Table.ended(state.invocations, pid, reason) do
-      {nil, invocations} -> {:noreply, %{state | invocations: invocations}}
-      {answer, invocations} -> {:noreply, write(%{state | invocations: invocations}, answer)}
+    case Callback.Table.ended(state.callbacks, pid, reason) do
+      {nil, callbacks} -> {:noreply, %{state | callbacks: callbacks}}
+      {answer, callbacks} -> {:noreply, State.write(%{state | callbacks: callbacks}, answer)}
       :unknown when reason == :normal -> {:noreply, state}
       :unknown -> {:stop, reason, state}
     end
   end
 
-  # What a function that Python called came to.
+  # From the process of a callback.
   def handle_info({:answer, pid, answer}, state) do
-    {awaited, invocations} = Callback.Table.answered(state.invocations, pid)
-    state = %{state | invocations: invocations}
-    {:noreply, if(awaited, do: write(state, answer), else: state)}
+    {awaited?, callbacks} = Callback.Table.answered(state.callbacks, pid)
+    state = %{state | callbacks: callbacks}
+    {:noreply, if(awaited?, do: State.write(state, answer), else: state)}
   end
 
-  def handle_info({:DOWN, owner, :process, _pid, _reason}, %{owner: owner} = state),
-    do: {:stop, :normal, state}
+  def handle_info({:DOWN, owner, :process, _pid, _reason}, %{owner: owner} = state) do
+    {:stop, :normal, state}
+  end
 
   def handle_info({{:caller, id}, monitor, :process, _pid, _reason}, state) do
     {:noreply, Cancellation.caller_down(state, id, monitor)}
   end
 
-  def handle_info({:late, id, token}, state), do: {:noreply, Cancellation.late(state, id, token)}
-  def handle_info({:overdue, id, token}, state), do: {:noreply, Cancellation.overdue(state, id, token)}
+  def handle_info({:timed_out, id, token}, state) do
+    {:noreply, Cancellation.timed_out(state, id, token)}
+  end
+
+  def handle_info({:grace_expired, id, token}, state) do
+    {:noreply, Cancellation.grace_expired(state, id, token)}
+  end
 
   def handle_info({:DOWN, monitor, :process, _pid, _reason}, state) do
-    {numbers, segments} = SharedMemory.Leases.down(state.segments, monitor)
-    {:noreply, give_back(%{state | segments: segments}, numbers)}
+    {segments, leases} = SharedMemory.Leases.down(state.leases, monitor)
+    {:noreply, State.give_back(%{state | leases: leases}, segments)}
   end
 
   def handle_info({:written, number, result}, state) do
-    case SharedMemory.Upload.written(state.placing, number, result) do
-      {:more, placing} ->
-        {:noreply, %{state | placing: placing}}
+    case SharedMemory.Upload.written(state.upload, number, result) do
+      {:more, upload} ->
+        {:noreply, %{state | upload: upload}}
 
-      {:done, from, place, placing} ->
+      {:done, from, place, upload} ->
         GenServer.reply(from, place)
-        {:noreply, placed(%{state | placing: placing}, from, number, place), {:continue, :let_go}}
+        {:noreply, uploaded(%{state | upload: upload}, from, number, place), {:continue, :free_binary}}
     end
   end
 
   def handle_info(:kill, state) do
-    PortProgram.kill(state.outbox.port)
+    PortProgram.kill(state.port_writer.port)
     {:noreply, state}
   end
 
@@ -221,32 +188,65 @@ defmodule PythonxPort.Session do
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def terminate(_reason, %{outbox: nil}), do: :ok
+  def terminate(_reason, %{port_writer: nil}), do: :ok
 
-  def terminate(reason, %{outbox: %{port: port}} = state) do
-    Callback.Table.kill_all(state.invocations)
+  def terminate(reason, %{port_writer: %{port: port}} = state) do
+    Callback.Table.kill_all(state.callbacks)
     Cancellation.fail_all(state, reason)
-    # The Python process takes the end of its input as its own.
+    # The Python process ends at the end of its input.
     Port.close(port)
   rescue
-    # It has ended, and its port with it.
+    # The process has ended, and its port with it.
     ArgumentError -> :ok
   end
 
+  # Reports show a summary of the state, and messages without their bytes. OTP calls format_status/1 from OTP 25 on,
+  # and format_status/2 before; Elixir knows the first one as a callback from 1.17 on.
+  if Version.match?(System.version(), ">= 1.17.0-dev"), do: @impl(true)
+  @doc false
+  def format_status(status) do
+    Map.new(status, fn
+      {:state, %State{} = state} -> {:state, State.summary(state)}
+      {:message, message} -> {:message, summarize(message)}
+      {:log, _log} -> {:log, []}
+      other -> other
+    end)
+  end
+
+  unless Version.match?(System.version(), ">= 1.17.0-dev"), do: @impl(true)
+  @doc false
+  def format_status(_reason, [_dictionary, %State{} = state]), do: State.summary(state)
+  def format_status(_reason, [_dictionary, state]), do: state
+
+  defp summarize({port, {:data, frame}}) when is_port(port) do
+    {port, {:data, "#{byte_size(frame)} bytes"}}
+  end
+
+  defp summarize({:"$gen_call", from, {:request, body, %Request{operation: operation}}}) do
+    {:"$gen_call", from, {:request, operation, "#{IO.iodata_length(body)} bytes"}}
+  end
+
+  defp summarize({:"$gen_call", from, {:upload, binary}}) do
+    {:"$gen_call", from, {:upload, "#{byte_size(binary)} bytes"}}
+  end
+
+  defp summarize({:answer, pid, answer}), do: {:answer, pid, "#{IO.iodata_length(answer)} bytes"}
+  defp summarize(message), do: message
+
   defp start_up(state) do
     with {:ok, port} <- PortProgram.open(state.options, state.crash_file),
-         {:ok, ready, oom_counter, invocations} <-
+         {:ok, ready, oom_counter, callbacks} <-
            Startup.run(port, state.options, state.crash_file, state.owner) do
-      segments = SharedMemory.Leases.new(ready.os_pid, :segment_files in ready.features)
-      placing = SharedMemory.Upload.new(segments.directory, state.options.segment_limit)
+      leases = SharedMemory.Leases.new(ready.os_pid, :segment_files in ready.features)
+      upload = SharedMemory.Upload.new(leases.directory, state.options.segment_limit)
 
       state = %{
         state
-        | outbox: PortWriter.new(port),
+        | port_writer: PortWriter.new(port),
           oom_counter: oom_counter,
-          segments: segments,
-          placing: placing,
-          invocations: invocations
+          leases: leases,
+          upload: upload,
+          callbacks: callbacks
       }
 
       {:ok, state}
@@ -265,122 +265,103 @@ defmodule PythonxPort.Session do
 
   # `shared` are the segments that the value is in.
   defp reply(id, frame, shared, state) do
-    {waiting, state} = take_pending(state, id)
+    {pending, state} = State.take(state, id)
 
-    case waiting do
-      {:place, from, binary} ->
-        place(Protocol.result(frame), from, binary, state)
+    case pending do
+      {:upload, from, binary} ->
+        upload(Protocol.result(frame), from, binary, state)
 
-      %Request{from: nil} = ticket ->
-        ticket |> close(frame, shared, state) |> give_back(ticket.segments ++ shared)
+      %Request{from: nil} = request ->
+        request |> close(frame, shared, state) |> State.give_back(request.segments ++ shared)
 
-      %Request{} = ticket when shared == [] ->
-        state = close(ticket, frame, shared, state)
-        GenServer.reply(ticket.from, Request.answer(ticket, frame))
-        give_back(state, ticket.segments)
+      %Request{} = request when shared == [] ->
+        state = close(request, frame, shared, state)
+        GenServer.reply(request.from, Request.answer(request, frame))
+        State.give_back(state, request.segments)
 
-      %Request{from: {pid, _tag}} = ticket ->
-        state = close(ticket, frame, shared, state)
-        GenServer.reply(ticket.from, {:shared, frame, state.segments.directory, shared})
-        state = %{state | segments: SharedMemory.Leases.hold(state.segments, pid, shared, ticket.token)}
-        give_back(state, ticket.segments)
+      %Request{from: {pid, _tag}} = request ->
+        state = close(request, frame, shared, state)
+        GenServer.reply(request.from, {:shared, frame, state.leases.directory, shared})
+        state |> State.lease(pid, shared, request.token) |> State.give_back(request.segments)
 
       nil ->
-        give_back(state, shared)
+        State.give_back(state, shared)
     end
   end
 
-  # There may be room for another.
-  defp close(ticket, frame, shared, state) do
-    Request.close(ticket)
-    Telemetry.reply(ticket.telemetry, frame, shared)
-    Dispatch.done(state, ticket)
+  defp close(request, frame, shared, state) do
+    Request.close(request)
+    Telemetry.reply(request.telemetry, frame, shared)
+    Dispatch.done(state, request)
   end
 
   defp items(id, frame, shared, state) do
     case state.pending do
-      %{^id => %Request{from: {pid, _tag}} = ticket} when shared != [] ->
-        GenServer.reply(ticket.from, {:shared_items, frame, state.segments.directory, shared})
-        segments = SharedMemory.Leases.hold(state.segments, pid, shared, ticket.token)
-        put_ticket(%{state | segments: segments}, id, Request.measure_items(ticket, frame, shared))
+      %{^id => %Request{from: {pid, _tag}} = request} when shared != [] ->
+        GenServer.reply(request.from, {:shared_items, frame, state.leases.directory, shared})
 
-      %{^id => %Request{from: {_pid, _tag}} = ticket} ->
-        GenServer.reply(ticket.from, {:items, frame})
-        put_ticket(state, id, Request.measure_items(ticket, frame, shared))
+        state
+        |> State.lease(pid, shared, request.token)
+        |> State.put_request(id, Request.measure_items(request, frame, shared))
 
-      _nobody_waits ->
-        give_back(state, shared)
+      %{^id => %Request{from: {_pid, _tag}} = request} ->
+        GenServer.reply(request.from, {:items, frame})
+        State.put_request(state, id, Request.measure_items(request, frame, shared))
+
+      _abandoned ->
+        State.give_back(state, shared)
     end
   end
 
-  # The limit is reached.
-  defp place({:ok, nil}, from, _binary, state) do
+  # Python has reached its limit of segments.
+  defp upload({:ok, nil}, from, _binary, state) do
     GenServer.reply(from, nil)
     state
   end
 
-  defp place({:ok, segment}, from, binary, state) do
-    %{state | placing: SharedMemory.Upload.write(state.placing, segment, from, binary)}
+  defp upload({:ok, segment}, from, binary, state) do
+    %{state | upload: SharedMemory.Upload.write(state.upload, segment, from, binary)}
   end
 
-  # It could not be written.
-  defp placed(state, _from, number, nil), do: give_back(state, [number])
+  # The segment could not be written.
+  defp uploaded(state, _from, number, nil), do: State.give_back(state, [number])
 
-  # Only from now on the segment is given back when the process is gone that asked for it: nobody writes into it any more.
-  defp placed(state, {pid, _tag}, number, _place) do
-    %{state | segments: SharedMemory.Leases.hold(state.segments, pid, [number], nil)}
-  end
-
-  defp give_back(state, []), do: state
-
-  defp give_back(state, numbers) do
-    write(%{state | segments: SharedMemory.Leases.drop(state.segments, numbers)}, Protocol.give_back(numbers))
-  end
+  # Only from now on the segment may be given back when its process is gone: nothing writes into it any more.
+  defp uploaded(state, {pid, _tag}, number, _place), do: State.lease(state, pid, [number], nil)
 
   defp handle_event({:error, _no_id, error}, state) do
     Logger.warning("Python could not read a request: #{inspect(error)}")
     state
   end
 
-  defp handle_event({:timing, id, queue_us, run_us}, state),
-    do: Cancellation.timing(state, id, queue_us, run_us)
+  # How long a request was queued, and how long it ran.
+  defp handle_event({:timing, id, queue_us, run_us}, state) do
+    case state.pending do
+      %{^id => %Request{} = request} ->
+        State.put_request(state, id, Request.measure_timing(request, queue_us, run_us))
 
-  defp handle_event(event, state) do
-    ticket = if tuple_size(event) > 1, do: state.pending[elem(event, 1)]
-    %{state | invocations: Events.handle(event, ticket, state)}
-  end
-
-  # Those who wait learn of the end by the reason of this process, which comes when its name is free: a caller that
-  # goes on at once must not meet what is left of this session.
-  defp ended(_exit, %{stopping: true} = state), do: {:stop, :normal, state}
-
-  defp ended(exit, state) do
-    raise PortProgram.Exit.error(exit, {state.crash_file, state.oom_counter}, state.overdue)
-  end
-
-  defp invoke(id, call_id, frame, state) do
-    %{state | invocations: Callback.Table.start(state.invocations, call_id, frame, state.pending[id])}
-  end
-
-  defp put_ticket(state, id, ticket), do: %{state | pending: Map.put(state.pending, id, ticket)}
-
-  defp take_pending(state, id) do
-    case Map.pop(state.pending, id) do
-      {%Request{token: token} = ticket, pending} ->
-        {ticket, %{state | pending: pending, ids: Map.delete(state.ids, token)}}
-
-      {other, pending} ->
-        {other, %{state | pending: pending}}
+      _unknown ->
+        state
     end
   end
 
-  defp send_request(state, operation, body, waiting) do
-    id = Dispatch.free_id(state)
-    state = write(state, Protocol.request(operation, id, body))
-    %{state | last_id: id, pending: Map.put(state.pending, id, waiting)}
+  defp handle_event(event, state) do
+    request = if tuple_size(event) > 1, do: state.pending[elem(event, 1)]
+    %{state | callbacks: Events.handle(event, request, state.options, state.callbacks)}
   end
 
-  defp write(state, frame), do: %{state | outbox: PortWriter.write(state.outbox, frame)}
+  # Callers learn of the end by the exit reason of this process, which comes when its name is free: a caller that goes
+  # on at once must not meet what is left of this session.
+  defp ended(_exit, %{stopping: true} = state), do: {:stop, :normal, state}
+
+  defp ended(exit, state) do
+    raise PortProgram.Exit.error(exit, {state.crash_file, state.oom_counter}, state.grace_expired)
+  end
+
+  defp invoke(id, call_id, frame, state) do
+    callbacks = Callback.Table.start(state.callbacks, call_id, frame, state.pending[id])
+    %{state | callbacks: callbacks}
+  end
 
   defp noreply(state, size) when size >= @large_size, do: {:noreply, state, :hibernate}
   defp noreply(state, _size), do: {:noreply, state}

@@ -1,35 +1,36 @@
 defmodule PythonxPort.SharedMemory do
   @moduledoc false
-  # Large binaries by way of shared memory, in the process that has the use of them: it finds those of a request, which the
-  # session puts into segments of the Python process (`PythonxPort.SharedMemory.Upload`), and reads those of a result out of them.
+  # Passes large binaries through shared memory, on the caller's side: finds those of a request, which the session
+  # writes into segments of the Python process (`PythonxPort.SharedMemory.Upload`), and reads those of a result from
+  # segments.
 
   alias PythonxPort.{Bytes, Error, Tensor}
 
-  # From these sizes on a segment is faster than the pipe, for what goes to Python and for results; `make bench` measures the
-  # lanes beside a pipe. To Python both took the same time at 384 KiB, or at 256 KiB where requests follow each other. A result
-  # of 256 KiB whose array is the segment takes as long as through the pipe and one of 512 KiB two thirds; where it
-  # is copied there, 512 KiB takes as long and 768 KiB three quarters.
+  # From these sizes on a segment is faster than the pipe, to Python and for results; `make bench` compares the two.
+  # To Python both took the same time at 384 KiB, or at 256 KiB if requests follow each other. A result of 256 KiB
+  # whose array is the segment takes as long as through the pipe, and one of 512 KiB two thirds of that; if the array
+  # is copied into the segment, 512 KiB takes as long as through the pipe, and 768 KiB three quarters of that.
   @size 512 * 1024
   @result_size 512 * 1024
-  # Large binaries are looked for no deeper than this, and not in long lists: the search must cost nothing beside the
-  # request. What is not found goes through the pipe.
+  # The search for large binaries goes no deeper than this, and not into long lists: it must cost next to nothing
+  # beside the request. A binary that it does not find goes through the pipe.
   @depth 6
   @width 64
 
   @typedoc "Number, offset and length, as a request refers to bytes in a segment."
   @type segment :: {:"$segment", pos_integer(), non_neg_integer(), pos_integer()}
 
-  @doc "The size from which on binaries of results come through segments."
+  @doc "Returns the size from which on binaries go to Python through segments."
   @spec size() :: pos_integer()
   def size, do: @size
 
-  @doc "The same for results."
+  @doc "Returns the size from which on binaries of results come through segments."
   @spec result_size() :: pos_integer()
   def result_size, do: @result_size
 
   @doc """
-  Replaces large binaries of a request by segments that hold their bytes. `put` is called with a binary, and gives the
-  segment that it was written into, or nil.
+  Replaces large binaries of a request by segments that hold their bytes. `put` is called with a binary; it returns the
+  segment that the binary was written into, or nil.
   """
   @spec place(term(), (binary() -> segment() | nil)) :: {term(), [pos_integer()]}
   def place(term, put), do: place(term, put, @depth, [])
@@ -87,14 +88,14 @@ defmodule PythonxPort.SharedMemory do
 
   defp place(other, _put, _depth, placed), do: {other, placed}
 
-  # A proper list of at most `count` items, told without walking through a long one.
+  # Returns whether a list is proper and has at most `count` items, without walking through a long one.
   defp short?([], _count), do: true
   defp short?([_item | rest], count) when count > 0, do: short?(rest, count - 1)
   defp short?(_other, _count), do: false
 
   @doc """
-  Puts the bytes of segments into a result. `directory` is where the session's descriptors are files, and `numbers` are
-  the segments that the reply names: a tuple that only looks like one stays as it is.
+  Puts the bytes of segments into a result. `directory` is where the session's descriptors are files. `numbers` are the
+  segments that the reply names: a tuple that only looks like a segment stays as it is.
   """
   @spec fetch(term(), Path.t(), [pos_integer()]) :: {:ok, term()} | {:error, Error.t()}
   def fetch(value, directory, numbers) do
@@ -127,8 +128,8 @@ defmodule PythonxPort.SharedMemory do
     end
   end
 
-  # Each call of :file is a hop to another thread, which takes as long as reading some 300 KiB. Of a file that has little
-  # more than what is wanted all is read, in one hop; :file.read_file/1 would ask the file server to do it.
+  # Each call of :file hops to another thread, which takes as long as reading some 300 KiB. A file that has little more
+  # than the wanted bytes is read as a whole, in one hop; :file.read_file/1 would go through the file server.
   defp read_file(path, 0, size, whole) when 8 * (whole - size) <= size, do: :prim_file.read_file(path)
 
   defp read_file(path, offset, size, _whole) do

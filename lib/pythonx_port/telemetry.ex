@@ -20,7 +20,7 @@ defmodule PythonxPort.Telemetry do
   process: they should be quick, and cannot use the session itself.
   """
 
-  alias PythonxPort.{Error, Protocol, Request}
+  alias PythonxPort.{Error, Protocol}
 
   @measured [:eval, :exec, :call, :stream]
 
@@ -33,27 +33,18 @@ defmodule PythonxPort.Telemetry do
   def enabled?, do: :erlang.function_exported(:telemetry, :execute, 3)
 
   @doc false
-  # A request of so many bytes was sent.
-  @spec start(Request.t(), non_neg_integer()) :: t()
-  def start(%Request{operation: operation} = ticket, bytes) when operation in @measured do
+  # Reports a request of so many bytes that is being sent. Returns nil if it is not to be measured.
+  @spec start(Protocol.operation(), pid(), non_neg_integer()) :: t()
+  def start(operation, caller, bytes) when operation in @measured do
     if enabled?() do
-      {caller, _tag} = ticket.from
       now = System.monotonic_time()
       metadata = %{session: self(), operation: operation, caller: caller, error: nil}
       execute(:start, %{system_time: System.system_time(), monotonic_time: now}, metadata)
-
-      %{
-        started: now,
-        metadata: metadata,
-        queue_time: 0,
-        run_time: 0,
-        bytes_in: bytes + ticket.bulk_bytes,
-        bytes_out: 0
-      }
+      %{started: now, metadata: metadata, queue_time: 0, run_time: 0, bytes_in: bytes, bytes_out: 0}
     end
   end
 
-  def start(_ticket, _bytes), do: nil
+  def start(_operation, _caller, _bytes), do: nil
 
   @doc false
   # What Python says of the request, in microseconds.

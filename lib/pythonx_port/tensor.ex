@@ -3,19 +3,20 @@ defmodule PythonxPort.Tensor do
   Numbers in one block of memory, with their type and shape: what Python has as `numpy.ndarray` and Elixir as
   `Nx.Tensor`.
 
-  A tensor that goes to Python, as a binding or an argument, arrives there as a writable `ndarray`; an array that comes
-  back is a tensor again. Neither way goes through lists or text. Large binaries, those of tensors above all, go through
-  shared memory where the system has it: from 512 KiB on to Python, and from 1 MiB on back.
+  A tensor that goes to Python, as a binding or an argument, arrives there as a writable `ndarray`; an array that
+  comes back is a tensor again. Neither way goes through lists or text. Large binaries, those of tensors above all, go
+  through shared memory where the system has it: from 512 KiB on.
 
       tensor = PythonxPort.Tensor.new(<<1.0::float-32-native, 2.0::float-32-native>>, {:f, 32}, {2})
       {:ok, 3.0} = PythonxPort.eval(session, "x.sum().item()", bindings: [x: tensor])
 
-  `data` is in row-major order and in the byte order of the host, as `Nx.to_binary/1` has it. Where Nx is a dependency of
-  the application, `from_nx/1` and `to_nx/1` convert without touching the data, and an `Nx.Tensor` with a binary backend can
-  be passed to Python as it is.
+  `data` is in row-major order and in the byte order of the host, as `Nx.to_binary/1` has it. Where Nx is a dependency
+  of the application, `from_nx/1` and `to_nx/1` convert without touching the data, and an `Nx.Tensor` with a binary
+  backend can be passed to Python as it is.
 
-  The types are those of Nx: `{:u, 8}` to `{:u, 64}`, `{:s, 8}` to `{:s, 64}`, `{:f, 16}`, `{:bf, 16}` (which needs the
-  Python package `ml_dtypes`), `{:f, 32}`, `{:f, 64}`, `{:c, 64}` and `{:c, 128}`. Arrays of booleans come as `{:u, 8}`.
+  The types are those of Nx: `{:u, 8}` to `{:u, 64}`, `{:s, 8}` to `{:s, 64}`, `{:f, 16}`, `{:bf, 16}` (which needs
+  the Python package `ml_dtypes`), `{:f, 32}`, `{:f, 64}`, `{:c, 64}` and `{:c, 128}`. Arrays of booleans come as
+  `{:u, 8}`.
   """
 
   @enforce_keys [:type, :shape, :data]

@@ -10,7 +10,7 @@ code = "from importlib.util import find_spec\n[name for name in names if find_sp
 session = PythonxPort.start_session()
 {:ok, missing} = PythonxPort.eval(session, code, bindings: [names: packages])
 # Systems other than Linux have none.
-segments? = :sys.get_state(session).segments.directory != nil
+segments? = :sys.get_state(session).leases.directory != nil
 PythonxPort.stop_session(session)
 
 missing =

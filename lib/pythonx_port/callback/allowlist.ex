@@ -32,8 +32,8 @@ defmodule PythonxPort.Callback.Allowlist do
   defp entry?(_other), do: false
 
   @doc """
-  The atom for a name as Python has it, which may be a string: `"Enum"` and `"Elixir.Enum"` are both `Enum`. Strings are
-  made into no atom that is not there.
+  The atom for a name as Python has it, which may be a string: `"Enum"` and `"Elixir.Enum"` are both `Enum`. Strings
+  are made into no atom that is not there.
   """
   @spec atom(atom() | binary()) :: {:ok, atom()} | :error
   def atom(name) when is_atom(name), do: {:ok, name}

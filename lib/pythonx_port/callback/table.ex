@@ -1,15 +1,14 @@
 defmodule PythonxPort.Callback.Table do
   @moduledoc false
-  # The functions that Python called and that have not answered yet: each runs in a process of its own, which is
-  # linked to the session, so that neither outlives the other. `PythonxPort.Callback` is what runs in there.
+  # Runs the functions that Python calls, and keeps those that have not answered yet. Each runs in a process of its
+  # own, which is linked to the session, so that neither outlives the other; `PythonxPort.Callback` is what it runs.
 
   require Logger
 
   alias PythonxPort.{Callback, Protocol, Request}
   alias PythonxPort.Callback.Allowlist
 
-  # `running` has for each process the call that it answers. Once it has, it is `:answered`, until the process has
-  # ended.
+  # `running` has the call of each process. It is `:answered` from the answer until the process has ended.
   defstruct [:allow, :max_frame, running: %{}]
 
   @type call :: %{key: term(), bytes: Protocol.call_id()} | :answered
@@ -19,71 +18,76 @@ defmodule PythonxPort.Callback.Table do
   def new(allow, max_frame), do: %__MODULE__{allow: allow, max_frame: max_frame}
 
   @doc """
-  Starts what an `invoke` event asks for, in the name of the request that it was made by, where there is one. The
-  calling process, the session, gets `{:answer, pid, frame}` for Python, or else the exit of that process alone.
+  Starts the function that an `invoke` event names, on behalf of the request that Python called it in, if there is one.
+
+  The calling process, the session, gets `{:answer, pid, frame}` for Python; if the function's process dies it gets its
+  exit alone.
   """
   @spec start(t(), {Protocol.call_id(), term()}, binary(), Request.t() | nil) :: t()
-  def start(%__MODULE__{} = invocations, {bytes, key}, frame, ticket) do
+  def start(%__MODULE__{} = table, {bytes, key}, frame, request) do
     session = self()
-    %{allow: allow, max_frame: max_frame} = invocations
+    %{allow: allow, max_frame: max_frame} = table
 
     pid =
       spawn_link(fn ->
-        work_for(ticket, session)
+        set_context(request, session)
         send(session, {:answer, self(), Callback.run(frame, bytes, allow, max_frame)})
       end)
 
-    %{invocations | running: Map.put(invocations.running, pid, %{key: key, bytes: bytes})}
+    %{table | running: Map.put(table.running, pid, %{key: key, bytes: bytes})}
   end
 
-  # As a process of the request's caller would be: its output, its log, and whom it works for.
-  defp work_for(%Request{} = ticket, session) do
-    if ticket.leader, do: Process.group_leader(self(), ticket.leader)
-    if ticket.from, do: Process.put(:"$callers", Request.callers(ticket, ticket.from))
-    if is_map(ticket.log_metadata), do: :logger.set_process_metadata(ticket.log_metadata)
+  # The context of a process that the request's caller had started: output, log metadata, callers.
+  defp set_context(%Request{} = request, session) do
+    if request.leader, do: Process.group_leader(self(), request.leader)
+    if request.from, do: Process.put(:"$callers", Request.callers(request, request.from))
+    if is_map(request.log_metadata), do: :logger.set_process_metadata(request.log_metadata)
     Process.put(:"$ancestors", [session])
   end
 
-  defp work_for(nil, session), do: Process.put(:"$ancestors", [session])
+  defp set_context(nil, session), do: Process.put(:"$ancestors", [session])
 
-  @doc "The process has answered. Tells whether somebody in Python waits for it."
+  @doc "Takes note of an answer; returns whether Python still waits for it."
   @spec answered(t(), pid()) :: {boolean(), t()}
-  def answered(%__MODULE__{running: running} = invocations, pid) do
+  def answered(%__MODULE__{running: running} = table, pid) do
     case running do
-      %{^pid => %{}} -> {true, %{invocations | running: %{running | pid => :answered}}}
-      _abandoned -> {false, invocations}
+      %{^pid => %{}} -> {true, %{table | running: %{running | pid => :answered}}}
+      _abandoned -> {false, table}
     end
   end
 
-  @doc "A linked process has ended. Where it was one of these, gives the answer that is still owed, or nil."
+  @doc """
+  Handles the exit of a linked process. Returns the answer that Python still waits for, or nil; `:unknown` if the
+  process was none of these.
+  """
   @spec ended(t(), pid(), term()) :: {iodata() | nil, t()} | :unknown
-  def ended(%__MODULE__{running: running} = invocations, pid, reason) do
+  def ended(%__MODULE__{running: running} = table, pid, reason) do
     case Map.pop(running, pid) do
       {nil, _running} -> :unknown
-      {:answered, running} -> {nil, %{invocations | running: running}}
-      {%{bytes: bytes}, running} -> {Callback.died(bytes, reason), %{invocations | running: running}}
+      {:answered, running} -> {nil, %{table | running: running}}
+      {%{bytes: bytes}, running} -> {Callback.died(bytes, reason), %{table | running: running}}
     end
   end
 
-  @doc "Python waits no longer for this call: its process is killed."
+  @doc "Kills the process of a call that Python does not wait for any more."
   @spec abandon(t(), term()) :: t()
-  def abandon(%__MODULE__{running: running} = invocations, key) do
+  def abandon(%__MODULE__{running: running} = table, key) do
     case Enum.find(running, &match?({_pid, %{key: ^key}}, &1)) do
       {pid, _call} ->
         Process.exit(pid, :kill)
-        %{invocations | running: %{running | pid => :answered}}
+        %{table | running: %{running | pid => :answered}}
 
       nil ->
-        invocations
+        table
     end
   end
 
-  @doc "The session ends, for whatever reason."
+  @doc "Kills all processes; the session ends."
   @spec kill_all(t()) :: :ok
   def kill_all(%__MODULE__{running: running}),
     do: running |> Map.keys() |> Enum.each(&Process.exit(&1, :kill))
 
-  @doc "The call that waits for the innermost of these processes, where there is one."
+  @doc "Returns the call that the innermost of these processes runs, or nil. Python waits for it."
   @spec waiting_for(t(), [pid()]) :: Protocol.call_id() | nil
   def waiting_for(%__MODULE__{running: running}, _pids) when running == %{}, do: nil
 
@@ -96,9 +100,9 @@ defmodule PythonxPort.Callback.Table do
     end)
   end
 
-  @doc "What Python wrote to a process, by `erlang.send`."
+  @doc "Delivers a message that Python sent with `erlang.send`."
   @spec deliver(t(), pid() | atom() | binary(), term()) :: :ok
-  def deliver(_invocations, pid, message) when is_pid(pid) do
+  def deliver(_table, pid, message) when is_pid(pid) do
     send(pid, message)
     :ok
   end

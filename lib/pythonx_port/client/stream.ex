@@ -1,27 +1,21 @@
 defmodule PythonxPort.Client.Stream do
   @moduledoc false
-  # The consumer's side of a stream: an enumerable that has Python iterate, and stay only so far ahead.
+  # The consumer's side of a stream: an enumerable whose items Python makes, only so many ahead of the consumer.
   #
-  # The session passes on each frame of items as it comes, and at last the reply. The consumer decodes, and grants
-  # more items when half of what Python may be ahead is taken, so that Python need not wait for grants.
+  # The session passes on each frame of items as it comes, and the reply at the end. The consumer decodes the frames,
+  # and grants more items when it has taken half of those that Python may be ahead, so that Python need not wait.
 
-  alias PythonxPort.{Client, Error, Protocol, Request, SharedMemory, Telemetry}
+  alias PythonxPort.{Client, Error, Protocol, Request, Telemetry}
 
-  # So many that a frame's and a grant's own time do not count beside that of its items; `make bench` measures it.
+  # With so many items ahead, the cost of a frame and of a grant does not count; `make bench` measures it.
   @demand 256
-  # Until it is known how large they are.
-  @first_demand 16
-  # Items ahead take about so many bytes at most, whatever the demand.
+  # Items that are granted ahead take about so many bytes at most, whatever the demand.
   @bytes_ahead 16 * 1024 * 1024
 
-  @enforce_keys [:request, :process, :owner, :demand, :window, :ahead, :timeout, :deadline]
-  # `window` is how many items Python may be ahead now, `ahead` how many were granted and not taken yet, `out` how
-  # many of them were given out last.
+  @enforce_keys [:token, :process, :owner, :demand, :window, :ahead, :timeout, :deadline]
+  # `window` is how many items Python may be ahead now, `ahead` how many are granted and not taken yet, `out` how many
+  # of those were given to the consumer last.
   defstruct @enforce_keys ++ [out: 0]
-
-  @doc "How many items are granted before the first has come, of a stream with such a demand."
-  @spec first_demand(pos_integer()) :: pos_integer()
-  def first_demand(demand), do: min(demand, @first_demand)
 
   @doc "See `PythonxPort.stream/3`."
   @spec new(Client.session(), Client.code(), keyword()) :: Enumerable.t()
@@ -32,20 +26,20 @@ defmodule PythonxPort.Client.Stream do
 
   defp start({:failed, error}, _options), do: raise(error)
 
-  defp start({:sent, request, process}, options) do
+  defp start({:sent, token, process}, options) do
     %__MODULE__{
-      request: request,
+      token: token,
       process: process,
       owner: self(),
       demand: options[:demand],
       window: options[:demand],
-      ahead: first_demand(options[:demand]),
+      ahead: Request.first_demand(options[:demand]),
       timeout: options[:timeout],
       deadline: deadline(options[:timeout])
     }
   end
 
-  # To be asked for more means that what was given out is taken.
+  # A consumer that asks for more has taken what it was given.
   defp next(%__MODULE__{owner: owner} = stream) when owner == self() do
     %{stream | ahead: stream.ahead - stream.out, out: 0} |> grant() |> take()
   end
@@ -55,34 +49,33 @@ defmodule PythonxPort.Client.Stream do
   end
 
   defp grant(%{ahead: ahead, window: window} = stream) when 2 * ahead <= window do
-    GenServer.cast(stream.process, {:next, stream.request, window - ahead})
+    GenServer.cast(stream.process, {:next, stream.token, window - ahead})
     %{stream | ahead: window}
   end
 
   defp grant(stream), do: stream
 
-  defp take(%{request: request} = stream) do
-    case Client.response(request, left(stream.deadline)) do
+  defp take(%{token: token, process: process} = stream) do
+    case Client.receive_message(token, remaining(stream.deadline)) do
       {:items, frame} ->
         give_out(stream, Protocol.items(frame), byte_size(frame))
 
       {:shared_items, frame, directory, segments} ->
         items = Protocol.items(frame)
-        fetched = SharedMemory.fetch(items, directory, segments)
-        GenServer.cast(stream.process, {:give_back, segments})
-        give_out(stream, Error.value!(fetched), Telemetry.bulk_bytes(items, segments))
+        read = items |> Client.read_segments(directory, segments, process) |> Error.value!()
+        give_out(stream, read, Telemetry.bulk_bytes(items, segments))
 
-      {:late, grace} ->
-        take(%{stream | deadline: now() + Request.patience(grace)})
+      {:timed_out, grace} ->
+        take(%{stream | deadline: now() + Request.reply_timeout(grace)})
 
       nil ->
         close(stream)
-        GenServer.cast(stream.process, {:abandon, request})
-        raise Client.timed_out(stream.timeout)
+        GenServer.cast(process, {:abandon, token})
+        raise Error.timed_out(stream.timeout)
 
       last ->
         close(stream)
-        last |> Client.last_result(request) |> Error.value!()
+        last |> Client.last_result(token) |> Error.value!()
         {:halt, stream}
     end
   end
@@ -93,22 +86,22 @@ defmodule PythonxPort.Client.Stream do
     {items, %{stream | out: count, window: window |> max(2) |> min(stream.demand)}}
   end
 
-  # Also called where the consumer or `take/1` has raised; the stream is closed then, where it was over.
-  defp stop(%__MODULE__{request: request} = stream) do
-    if Client.open?(request) do
-      GenServer.cast(stream.process, {:cancel, request})
+  # Also called if the consumer or `take/1` has raised. A stream that is over is closed already.
+  defp stop(%__MODULE__{token: token} = stream) do
+    if Client.open?(token) do
+      GenServer.cast(stream.process, {:cancel, token})
       await_end(stream)
     end
   end
 
-  # Python closes the iterator, which may take a while; the session ends what takes longer than it may.
+  # Python closes the iterator, which may take a while; the session ends what takes longer than its grace.
   defp await_end(stream) do
-    case Client.response(stream.request, :infinity) do
+    case Client.receive_message(stream.token, :infinity) do
       {:shared_items, _frame, _directory, segments} ->
         GenServer.cast(stream.process, {:give_back, segments})
         await_end(stream)
 
-      {kind, _not_the_end} when kind in [:items, :late] ->
+      {kind, _not_the_end} when kind in [:items, :timed_out] ->
         await_end(stream)
 
       _last ->
@@ -116,13 +109,13 @@ defmodule PythonxPort.Client.Stream do
     end
   end
 
-  defp close(stream), do: Process.demonitor(stream.request, [:flush])
+  defp close(stream), do: Process.demonitor(stream.token, [:flush])
 
-  defp deadline(timeout) when is_integer(timeout), do: now() + timeout + Request.slack()
+  defp deadline(timeout) when is_integer(timeout), do: now() + timeout + Request.clock_slack()
   defp deadline(_none), do: :infinity
 
-  defp left(:infinity), do: :infinity
-  defp left(deadline), do: max(deadline - now(), 0)
+  defp remaining(:infinity), do: :infinity
+  defp remaining(deadline), do: max(deadline - now(), 0)
 
   defp now, do: System.monotonic_time(:millisecond)
 end

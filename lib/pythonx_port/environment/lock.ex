@@ -3,7 +3,8 @@ defmodule PythonxPort.Environment.Lock do
   # Runs a function while no other process has the lock, on any node of the host. The port program holds it for the
   # calling process, and lets go of it when that process, or the whole BEAM, is gone.
 
-  alias PythonxPort.{Error, PortProgram}
+  alias PythonxPort.Error
+  alias PythonxPort.PortProgram.Executable
 
   # After that, a person wants to know what is going on.
   @soon 1_000
@@ -13,7 +14,7 @@ defmodule PythonxPort.Environment.Lock do
           {:ok, value} | {:error, Error.t()}
         when value: term()
   def run(path, waiting, function) do
-    with {:ok, executable} <- PortProgram.executable() do
+    with {:ok, executable} <- Executable.find() do
       port =
         Port.open({:spawn_executable, executable}, [
           :binary,

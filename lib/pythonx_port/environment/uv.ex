@@ -2,7 +2,8 @@ defmodule PythonxPort.Environment.UV do
   @moduledoc false
   # The program uv: what it is asked for, where it is, how it is run.
 
-  alias PythonxPort.{Error, PortProgram}
+  alias PythonxPort.Error
+  alias PythonxPort.PortProgram.Executable
 
   # The environment may hold passwords of package indexes.
   @derive {Inspect, except: [:env]}
@@ -163,7 +164,7 @@ defmodule PythonxPort.Environment.UV do
     locked = if uv.locked, do: ["--locked"], else: []
 
     with {:ok, program} <- find(uv.uv_path || Application.get_env(:pythonx_port, :uv_path)),
-         {:ok, launcher} <- PortProgram.executable(),
+         {:ok, launcher} <- Executable.find(),
          run = &run(uv, [launcher, "guard", program, "--color", "never" | &1], folder),
          :ok <- run.(["venv", "--relocatable"] ++ python ++ [".venv"]) do
       run.(["sync", "--no-install-project", "--no-dev"] ++ locked)

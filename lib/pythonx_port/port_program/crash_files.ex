@@ -1,16 +1,16 @@
 defmodule PythonxPort.PortProgram.CrashFiles do
   @moduledoc false
-  # The files that Python writes its traceback to when a fatal signal ends it. A session that sees its Python crash
-  # reads and removes the file. What is left by a session that was killed is removed here.
+  # Names the files that Python writes its traceback to when a fatal signal ends it. A session whose Python crashes
+  # reads and removes its file. This process removes the files of sessions that were killed.
   use GenServer
 
-  # A Python process whose session has gone is gone after 1.5 seconds at the latest; until then it may crash.
-  @last_look 3_000
+  # A Python process ends at most 1.5 seconds after its session; until then it may crash.
+  @last_removal 3_000
 
   @spec start_link(term()) :: GenServer.on_start()
   def start_link(_options), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
 
-  @doc "A name that no other process can guess, to be used until the caller ends; nil where there is no place for it."
+  @doc "Returns a path that no other process can guess, for use until the caller ends; nil if there is no place for it."
   @spec new() :: Path.t() | nil
   def new do
     if directory = System.tmp_dir() do
@@ -34,12 +34,12 @@ defmodule PythonxPort.PortProgram.CrashFiles do
 
   @impl true
   def handle_info({:DOWN, monitor, :process, _session, _reason}, paths) do
-    Process.send_after(self(), {:last_look, monitor}, @last_look)
+    Process.send_after(self(), {:last_removal, monitor}, @last_removal)
     File.rm(paths[monitor])
     {:noreply, paths}
   end
 
-  def handle_info({:last_look, monitor}, paths) do
+  def handle_info({:last_removal, monitor}, paths) do
     {path, paths} = Map.pop!(paths, monitor)
     File.rm(path)
     {:noreply, paths}

@@ -1,11 +1,11 @@
 defmodule PythonxPort.PortProgram.Exit do
   @moduledoc false
-  # How a Python process ended, as an error.
+  # Turns the end of a Python process into an error.
 
   alias PythonxPort.{Error, Request}
   alias PythonxPort.PortProgram.OomCounter
 
-  # A process that a signal killed has 128 more than the signal's number as its exit status.
+  # The exit status of a process that a signal killed is 128 more than the signal's number.
   @signal_base 128
   @signals %{
     1 => :sighup,
@@ -24,7 +24,7 @@ defmodule PythonxPort.PortProgram.Exit do
     25 => :sigxfsz
   }
 
-  # How Python's report of a fatal signal begins.
+  # The first words of Python's report of a fatal signal.
   @reported [
     {"Fatal Python error: Segmentation fault", :sigsegv},
     {"Fatal Python error: Aborted", :sigabrt},
@@ -33,18 +33,18 @@ defmodule PythonxPort.PortProgram.Exit do
     {"Fatal Python error: Illegal instruction", :sigill}
   ]
 
-  @typedoc "An exit status, or the reason that the port was closed with before one was known."
+  @typedoc "An exit status, or the reason why the port was closed before there was one."
   @type exit :: non_neg_integer() | {:closed, term()}
 
-  @typedoc "What tells how the process ended: the file that Python reports a fatal signal in, and the kernel's count."
+  @typedoc "More about the end of the process: the file with Python's report of a fatal signal, and the kernel's count."
   @type sources :: {Path.t() | nil, OomCounter.t() | nil}
 
-  @doc "The error for an exit; takes the report that Python may have left, and removes it."
+  @doc "Returns the error for an exit. Reads and removes the report that Python may have left."
   @spec error(exit(), sources()) :: Error.t()
   def error(exit, {report_path, counter}) do
     report = take_report(report_path)
     signal = signal(exit, report)
-    # A process whose exit status is not known may have been killed so, too.
+    # A process without a known exit status may have been killed by the kernel, too.
     oom = (signal == :sigkill or (not is_integer(exit) and signal == nil)) and OomCounter.claim?(counter)
 
     %Error{
@@ -57,18 +57,18 @@ defmodule PythonxPort.PortProgram.Exit do
     }
   end
 
-  @doc "The same, where the session killed the process because of these requests."
+  @doc "Returns the error for a process that the session has killed because the grace of these requests had expired."
   @spec error(exit(), sources(), [Request.t()]) :: Error.t()
   def error(exit, sources, []), do: error(exit, sources)
 
-  def error(exit, {report_path, _counter}, [ticket | _] = overdue) do
-    message = "the Python process was killed: #{Request.overdue(ticket)}"
-    # The port may be closed before it could tell how the process ended.
+  def error(exit, {report_path, _counter}, [request | _] = requests) do
+    message = "the Python process was killed: #{Request.describe_expired_grace(request)}"
+    # The port may be closed before the exit status is known.
     %{
       error(exit, {report_path, nil})
       | message: message,
         signal: :sigkill,
-        overdue: Enum.map(overdue, & &1.token)
+        grace_expired: Enum.map(requests, & &1.token)
     }
   end
 
@@ -78,7 +78,7 @@ defmodule PythonxPort.PortProgram.Exit do
     "the Python process was killed by #{signal |> Atom.to_string() |> String.upcase()}#{hint(signal)}"
   end
 
-  # A write to a process that has just ended closes the port before it can tell the status.
+  # A write to a process that has just ended closes the port before its exit status is known.
   defp message({:closed, _reason}, nil), do: "the Python process ended; its exit status is not known"
   defp message(status, nil), do: "the Python process exited with status #{status}"
 

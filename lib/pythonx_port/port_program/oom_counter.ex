@@ -1,9 +1,9 @@
 defmodule PythonxPort.PortProgram.OomCounter do
   @moduledoc false
-  # Finds out whether a session was killed by the kernel because memory ran out. The kernel counts such kills for each
-  # cgroup (`oom_kill` in memory.events, or memory.oom_control in version 1), so that a session compares the count of
-  # its own cgroup at its start and after its death. Sessions that share a cgroup claim one kill each, so that the kill of
-  # one does not explain the end of another. The count has no names: a kill of some other process of the cgroup is taken
+  # Finds out whether the kernel killed a session because memory ran out. The kernel counts such kills for each cgroup
+  # (`oom_kill` in memory.events, or memory.oom_control in version 1); a session compares the counts of its own cgroup
+  # at its start and after its death. Sessions that share a cgroup claim one kill each, so that the kill of one does
+  # not explain the end of another. The count names no process: the kill of another process of the cgroup is mistaken
   # for that of the next session there that SIGKILL ends.
 
   @enforce_keys [:file, :kills]

@@ -1,131 +1,102 @@
 defmodule PythonxPort.Session.Cancellation do
   @moduledoc false
-  # How requests end before they are done, as functions of the session's state: they are cancelled, their time is
-  # over, their caller is gone. Python is told, and has the request's grace to reply; then it is killed.
+  # Ends requests before they are done, as functions of the session's state: they are cancelled, their time is over,
+  # their caller is gone. Python has the request's grace to reply; then its process is killed.
 
-  alias PythonxPort.{Client, Error, PortProgram, Protocol, Request, Telemetry}
-  alias PythonxPort.Session.{PortWriter, SendQueue}
+  alias PythonxPort.{Error, PortProgram, Protocol, Request, Telemetry}
+  alias PythonxPort.Session.{SendQueue, State}
 
-  # What may take its time, and can be told to end.
+  # Requests that may take long, and that Python can end.
   @cancellable [:eval, :exec, :call, :stream]
 
-  @type state :: map()
-
-  @doc "Calls a function with the id of the request with this token, where it is under way; else gives the state as it is."
-  @spec with_id(state(), Request.token(), (non_neg_integer() -> state())) :: state()
-  def with_id(state, token, function) do
-    case state.ids do
-      %{^token => id} -> function.(id)
-      _done -> state
-    end
-  end
-
-  @doc "Tells Python to end a request; one that Python does not have yet ends here and now."
-  @spec cancel(state(), non_neg_integer()) :: state()
+  @doc "Tells Python to end a request; one that Python does not have yet ends at once."
+  @spec cancel(State.t(), Protocol.id()) :: State.t()
   def cancel(state, id) do
     case state.pending do
-      %{^id => %Request{operation: operation} = ticket} when operation in @cancellable ->
-        unless_unsent(state, id, cancelled(), fn ->
+      %{^id => %Request{operation: operation} = request} when operation in @cancellable ->
+        unless_queued(state, id, cancelled(), fn ->
           state
-          |> write(Protocol.request(:cancel, id, []))
-          |> put(id, Request.grant_grace(ticket, id, :cancelled))
+          |> State.write(Protocol.request(:cancel, id, []))
+          |> State.put_request(id, Request.grant_grace(request, id, :cancelled))
         end)
 
-      _not_to_be_ended ->
+      _not_cancellable ->
         state
     end
   end
 
   defp cancelled, do: %Error{kind: :cancelled, message: "the request was cancelled before it ran"}
 
-  defp unless_unsent(state, id, error, function) do
-    case SendQueue.drop(state.backlog, id) do
-      {:dropped, backlog} -> refuse(%{state | backlog: backlog}, id, error)
+  defp unless_queued(state, id, error, function) do
+    case SendQueue.drop(state.send_queue, id) do
+      {:dropped, send_queue} -> refuse(%{state | send_queue: send_queue}, id, error)
       :sent -> function.()
     end
   end
 
   defp refuse(state, id, error) do
-    {ticket, pending} = Map.pop!(state.pending, id)
-    Request.close(ticket)
-    Telemetry.fail(ticket.telemetry, error)
-    if ticket.from, do: GenServer.reply(ticket.from, {:error, error})
-    state = %{state | pending: pending, ids: Map.delete(state.ids, ticket.token)}
-    if ticket.segments == [], do: state, else: write(state, Protocol.give_back(ticket.segments))
+    {%Request{} = request, state} = State.take(state, id)
+    Request.close(request)
+    Telemetry.fail(request.telemetry, error)
+    if request.from, do: GenServer.reply(request.from, {:error, error})
+    State.give_back(state, request.segments)
   end
 
-  @doc "Nobody waits for a request any more."
-  @spec forsake(state(), non_neg_integer()) :: state()
-  def forsake(state, id) do
-    %{^id => ticket} = state.pending
-    state |> put(id, Request.forsake(ticket)) |> cancel(id)
+  @doc "Cancels a request whose caller does not wait any more."
+  @spec abandon(State.t(), Protocol.id()) :: State.t()
+  def abandon(state, id) do
+    %{^id => %Request{} = request} = state.pending
+    state |> State.put_request(id, Request.abandon(request)) |> cancel(id)
   end
 
-  @doc "The process that made a request has died."
-  @spec caller_down(state(), non_neg_integer(), reference()) :: state()
+  @doc "Cancels a request whose caller has died."
+  @spec caller_down(State.t(), Protocol.id(), reference()) :: State.t()
   def caller_down(state, id, monitor) do
     case state.pending do
-      %{^id => %Request{monitor: ^monitor}} -> forsake(state, id)
+      %{^id => %Request{monitor: ^monitor}} -> abandon(state, id)
       _done -> state
     end
   end
 
-  @doc "The time of a request is over. Python ends it; its caller is to wait for that, but no longer than its grace."
-  @spec late(state(), non_neg_integer(), Request.token()) :: state()
-  def late(state, id, token) do
+  @doc "Handles the end of a request's time. Python ends it; its caller waits for that, but not longer than its grace."
+  @spec timed_out(State.t(), Protocol.id(), Request.token()) :: State.t()
+  def timed_out(state, id, token) do
     case state.pending do
-      %{^id => %Request{token: ^token} = ticket} ->
-        unless_unsent(state, id, Client.timed_out(ticket.timeout), fn -> let_end(state, id, ticket) end)
+      %{^id => %Request{token: ^token} = request} ->
+        unless_queued(state, id, Error.timed_out(request.timeout), fn -> await_end(state, id, request) end)
 
       _done ->
         state
     end
   end
 
-  defp let_end(state, id, ticket) do
-    if ticket.from, do: GenServer.reply(ticket.from, {:late, ticket.grace})
-    # Python has not had it for so long: to it, there is time left.
-    state = if ticket.delayed, do: write(state, Protocol.request(:cancel, id, [])), else: state
-    put(state, id, Request.grant_grace(ticket, id, :timeout))
+  defp await_end(state, id, request) do
+    if request.from, do: GenServer.reply(request.from, {:timed_out, request.grace})
+    # Python counts from when it got the request: one that it got late has time left there.
+    state = if request.delayed, do: State.write(state, Protocol.request(:cancel, id, [])), else: state
+    State.put_request(state, id, Request.grant_grace(request, id, :timeout))
   end
 
-  @doc "A request did not end. All who wait learn of it when Python's process is gone."
-  @spec overdue(state(), non_neg_integer(), Request.token()) :: state()
-  def overdue(state, id, token) do
+  @doc "Kills Python because a request did not end within its grace. Callers learn of it when the process is gone."
+  @spec grace_expired(State.t(), Protocol.id(), Request.token()) :: State.t()
+  def grace_expired(state, id, token) do
     case state.pending do
-      %{^id => %Request{token: ^token} = ticket} ->
-        PortProgram.kill(state.outbox.port)
-        %{state | overdue: [ticket | state.overdue]}
+      %{^id => %Request{token: ^token} = request} ->
+        PortProgram.kill(state.port_writer.port)
+        %{state | grace_expired: [request | state.grace_expired]}
 
       _done ->
         state
     end
   end
 
-  @doc "What Python says of the time that a request took."
-  @spec timing(state(), non_neg_integer(), non_neg_integer(), non_neg_integer()) :: state()
-  def timing(state, id, queue_us, run_us) do
-    case state.pending do
-      %{^id => %Request{} = ticket} -> put(state, id, Request.measure_timing(ticket, queue_us, run_us))
-      _unknown -> state
-    end
-  end
-
-  @doc "The session ends. Who waits learns of it by the reason; this is for those who only measure."
-  @spec fail_all(state(), term()) :: :ok
+  @doc "Reports the end of the session to telemetry, for all requests. Callers learn of it by the session's exit."
+  @spec fail_all(State.t(), term()) :: :ok
   def fail_all(state, reason) do
-    for {_id, %Request{} = ticket} <- state.pending do
-      Telemetry.fail(ticket.telemetry, Client.session_ended(reason, ticket.token))
+    for {_id, %Request{} = request} <- state.pending do
+      Telemetry.fail(request.telemetry, Error.session_ended(reason, request.token))
     end
 
     :ok
   end
-
-  @doc "Grants items of a stream."
-  @spec grant(state(), non_neg_integer(), pos_integer()) :: state()
-  def grant(state, id, count), do: write(state, Protocol.request(:next, id, Protocol.body([count])))
-
-  defp write(state, frame), do: %{state | outbox: PortWriter.write(state.outbox, frame)}
-
-  defp put(state, id, ticket), do: %{state | pending: Map.put(state.pending, id, ticket)}
 end

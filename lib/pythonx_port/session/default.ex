@@ -1,23 +1,24 @@
 defmodule PythonxPort.Session.Default do
   @moduledoc false
-  # The session of calls that name none. It is started by the first of them, and by the next one after a crash:
-  # a restart by the supervisor would let a few crashes in a row take the other sessions along.
+  # Finds or starts the session of calls that name none. The first of them starts it, and the next one after a crash:
+  # with restarts by the supervisor, a few crashes in a row would end the other sessions, too.
 
   alias PythonxPort.Error
   alias PythonxPort.Session.Starter
 
-  # What is written outside of requests goes to the node's own output: no caller is more its user than another.
+  # Output outside of requests goes to the node's own output, since no caller owns this session.
   @defaults [output: {:device, :user}]
 
+  @doc "Returns the default session; starts it if necessary."
   @spec fetch() :: {:ok, pid()} | {:error, Error.t()}
   def fetch do
-    case Process.whereis(__MODULE__) do
+    case whereis() do
       nil -> start()
       pid -> {:ok, pid}
     end
   end
 
-  @doc "The process, where it runs."
+  @doc "Returns the default session if it runs."
   @spec whereis() :: pid() | nil
   def whereis, do: Process.whereis(__MODULE__)
 

@@ -1,95 +1,100 @@
 defmodule PythonxPort.Session.Dispatch do
   @moduledoc false
-  # How requests get to Python, as functions of the session's state: they get a number, and go out in order, when
-  # there is room.
+  # Sends requests to Python, as functions of the session's state: they get an id, and go out in order, when Python has
+  # room for them.
 
   alias PythonxPort.{Error, Protocol, Request}
-  alias PythonxPort.Session.{PortWriter, SendQueue}
+  alias PythonxPort.Session.{SendQueue, State}
 
-  @type state :: map()
+  # Room for the operation and the ids in front of a request's body.
+  @head_size 128
 
-  @doc "Sends a request, within the call that waits for it where there is one."
-  @spec open(state(), Protocol.call_id() | nil, iodata(), non_neg_integer(), {GenServer.from(), Request.t()}) ::
-          state()
-  def open(state, call_id, body, size, {from, ticket}) do
-    id = free_id(state)
-
-    case Request.open(ticket, from, id, state.options.grace) do
-      {:ok, ticket} -> send_request(state, id, call_id, body, Request.measure(ticket, size), size)
-      :forsaken when ticket.segments == [] -> state
-      :forsaken -> write(state, Protocol.give_back(ticket.segments))
+  @doc "Returns the error for a request that is too long for the session, or nil."
+  @spec check_size(State.t(), non_neg_integer()) :: Error.t() | nil
+  def check_size(%{options: %{max_frame: most}}, size) do
+    if size + @head_size > most do
+      %Error{kind: :bad_request, message: "the request is #{size} bytes long; this session takes #{most}"}
     end
   end
 
-  defp send_request(state, id, call_id, body, ticket, size) do
-    request = Protocol.request(ticket.operation, id, body)
-    state = %{state | last_id: id, ids: Map.put(state.ids, ticket.token, id)}
+  @doc "Sends a request; within the call from Python that waits for it, if there is one."
+  @spec open(
+          State.t(),
+          Protocol.call_id() | nil,
+          iodata(),
+          non_neg_integer(),
+          {GenServer.from(), Request.t()}
+        ) :: State.t()
+  def open(state, call_id, body, size, {from, request}) do
+    id = State.free_id(state)
 
-    # Python waits for what is within a call, and answers at once what it is asked about itself.
-    if call_id != nil or ticket.operation == :info do
-      frames = if call_id, do: [Protocol.within(call_id, request)], else: [request]
-      state |> put_ticket(id, ticket) |> send_frames(frames ++ first_grant(id, ticket))
+    case Request.open(request, from, id, state.options.grace) do
+      {:ok, request} -> send_request(state, id, call_id, body, Request.measure(request, size), size)
+      :abandoned -> State.give_back(state, request.segments)
+    end
+  end
+
+  defp send_request(state, id, call_id, body, request, size) do
+    frame = Protocol.request(request.operation, id, body)
+
+    # Python waits for a request within a call, and answers one about itself at once: they take no room.
+    if call_id != nil or request.operation == :info do
+      frame = if call_id, do: Protocol.within(call_id, frame), else: frame
+      state |> State.add(id, request) |> send_frames([frame | first_grant(id, request)])
     else
       state
-      |> put_ticket(id, %{ticket | size: size})
-      |> admit(id, {[request | first_grant(id, ticket)], size})
+      |> State.add(id, %{request | size: size})
+      |> admit(id, {[frame | first_grant(id, request)], size})
     end
   end
 
   defp first_grant(_id, %{demand: nil}), do: []
   defp first_grant(id, %{demand: demand}), do: [Protocol.request(:next, id, Protocol.body([demand]))]
 
-  @doc "Asks Python to stop, after all that it was asked before."
-  @spec stop(state(), Request.t()) :: state()
-  def stop(state, ticket) do
-    id = free_id(state)
-    %{state | last_id: id} |> put_ticket(id, ticket) |> admit(id, {[Protocol.request(:stop, id, [])], nil})
+  @doc "Stops Python, after all requests that were made before."
+  @spec stop(State.t()) :: State.t()
+  def stop(state) do
+    id = State.free_id(state)
+    # The reply to this request has no caller; those who stop a session wait for the end of its process.
+    request = %Request{operation: :stop, output: state.options.output}
+    state |> State.add(id, request) |> admit(id, {[Protocol.request(:stop, id, [])], nil})
   end
 
-  @doc "Sends frames in their turn: now, or when Python has room for them."
-  @spec admit(state(), term(), SendQueue.entry()) :: state()
-  def admit(state, key, {frames, _size} = entry) do
-    case SendQueue.admit(state.backlog, key, entry) do
-      {:send, backlog} -> send_frames(%{state | backlog: backlog}, frames)
-      {:wait, backlog} -> %{state | backlog: backlog}
+  @doc "Releases objects, after the requests that may use them."
+  @spec release(State.t(), [non_neg_integer()]) :: State.t()
+  def release(state, refs), do: admit(state, make_ref(), {[Protocol.release(refs)], nil})
+
+  @doc "Requests a segment of shared memory; nothing is queued before it."
+  @spec request_segment(State.t(), iodata(), State.pending()) :: State.t()
+  def request_segment(state, body, pending) do
+    id = State.free_id(state)
+    state |> State.add(id, pending) |> State.write(Protocol.request(:segment, id, body))
+  end
+
+  # Sends frames in their turn: now, or when Python has room for them.
+  defp admit(state, key, {frames, _size} = entry) do
+    case SendQueue.admit(state.send_queue, key, entry) do
+      {:send, send_queue} -> send_frames(%{state | send_queue: send_queue}, frames)
+      {:wait, send_queue} -> %{state | send_queue: send_queue}
     end
   end
 
-  @doc "A request has its reply. There may be room for another."
-  @spec done(state(), Request.t()) :: state()
-  def done(state, ticket) do
-    {ready, backlog} = SendQueue.done(state.backlog, ticket.size)
-    Enum.reduce(ready, %{state | backlog: backlog}, &send_late/2)
+  @doc "Takes note that a request has its reply, and sends those that there is room for now."
+  @spec done(State.t(), Request.t()) :: State.t()
+  def done(state, request) do
+    {ready, send_queue} = SendQueue.done(state.send_queue, request.size)
+    Enum.reduce(ready, %{state | send_queue: send_queue}, &send_queued/2)
   end
 
-  defp send_late({key, frames}, state) do
+  defp send_queued({key, frames}, state) do
     case state.pending do
-      %{^key => %Request{} = ticket} ->
-        state |> put_ticket(key, %{ticket | delayed: true}) |> send_frames(frames)
+      %{^key => %Request{} = request} ->
+        state |> State.put_request(key, %{request | delayed: true}) |> send_frames(frames)
 
       _no_request ->
         send_frames(state, frames)
     end
   end
 
-  defp send_frames(state, frames), do: Enum.reduce(frames, state, &write(&2, &1))
-
-  @doc "The error for a request that is too long for the session."
-  @spec too_long(non_neg_integer(), state()) :: Error.t()
-  def too_long(size, %{options: %{max_frame: most}}) do
-    %Error{kind: :bad_request, message: "the request is #{size} bytes long; this session takes #{most}"}
-  end
-
-  @doc "A number that no request under way has."
-  @spec free_id(state()) :: Protocol.id()
-  def free_id(state), do: free_id(state.last_id, state.pending)
-
-  defp free_id(last_id, pending) do
-    id = if last_id == Protocol.max_id(), do: 0, else: last_id + 1
-    if Map.has_key?(pending, id), do: free_id(id, pending), else: id
-  end
-
-  defp put_ticket(state, id, ticket), do: %{state | pending: Map.put(state.pending, id, ticket)}
-
-  defp write(state, frame), do: %{state | outbox: PortWriter.write(state.outbox, frame)}
+  defp send_frames(state, frames), do: Enum.reduce(frames, state, &State.write(&2, &1))
 end

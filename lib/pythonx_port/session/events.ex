@@ -1,31 +1,28 @@
 defmodule PythonxPort.Session.Events do
   @moduledoc false
-  # What Python tells by the way: what it prints, logs, sends and calls. Both a session that starts and one that is
-  # ready take events; `sink` is what either has for them.
+  # Handles the events that Python sends beside replies: output, log records, messages to processes, calls that it has
+  # given up. A session takes them while it starts, and when it is ready.
 
   alias PythonxPort.{Callback, Output, PythonLog, Request}
   alias PythonxPort.Session.Options
 
-  @typedoc "The ticket is that of the request that an event belongs to, where there is one."
-  @type sink :: %{options: Options.t(), invocations: Callback.Table.t()}
-
-  @doc "Takes an event with the ticket of the request that it names, and gives the invocations as they are then."
-  @spec handle(tuple(), Request.t() | nil, sink()) :: Callback.Table.t()
-  def handle({:output, _id, stream, text}, ticket, sink) do
-    Output.deliver(if(ticket, do: ticket.output, else: sink.options.output), stream, text)
-    sink.invocations
+  @doc "Handles an event of a request, or of none; returns the callbacks as they are then."
+  @spec handle(tuple(), Request.t() | nil, Options.t(), Callback.Table.t()) :: Callback.Table.t()
+  def handle({:output, _id, stream, text}, request, options, callbacks) do
+    Output.deliver(if(request, do: request.output, else: options.output), stream, text)
+    callbacks
   end
 
-  def handle({:log, _id, level, record}, ticket, sink) do
-    PythonLog.deliver(sink.options.log, ticket, level, record)
-    sink.invocations
+  def handle({:log, _id, level, record}, request, options, callbacks) do
+    PythonLog.deliver(options.log, request, level, record)
+    callbacks
   end
 
-  def handle({:send, destination, message}, _ticket, sink) do
-    Callback.Table.deliver(sink.invocations, destination, message)
-    sink.invocations
+  def handle({:send, destination, message}, _request, _options, callbacks) do
+    Callback.Table.deliver(callbacks, destination, message)
+    callbacks
   end
 
-  def handle({:abandoned, key}, _ticket, sink), do: Callback.Table.abandon(sink.invocations, key)
-  def handle(_unknown, _ticket, sink), do: sink.invocations
+  def handle({:abandoned, key}, _request, _options, callbacks), do: Callback.Table.abandon(callbacks, key)
+  def handle(_unknown, _request, _options, callbacks), do: callbacks
 end

@@ -1,16 +1,17 @@
 defmodule PythonxPort.Session.Options do
   @moduledoc false
-  # The options of a session, checked when they are given and not when they are first used.
+  # Checks the options of a session when they are given, not when they are first used.
 
   alias PythonxPort.{Callback, Code, Environment, Error, Output}
+  alias PythonxPort.Session.Secret
 
-  # What the port program takes when it is not told, and the most that {packet, 4} can say.
+  # The default of the port program, and the most that {packet, 4} can carry.
   @max_frame 0xFFFF_FFFF
   @max_spin 1_000_000
-  # The longest that a process can wait for a message, in milliseconds, but for ten seconds.
+  # The longest time that a process can wait for a message, in milliseconds, less ten seconds.
   @max_timeout 0xFFFF_FFFF - 10_000
 
-  # The environment may hold secrets, and options are part of what is logged of a session that crashed.
+  # The environment may hold secrets, and options are logged when a session crashes.
   @derive {Inspect, except: [:env]}
   defstruct [
     :python,
@@ -33,11 +34,32 @@ defmodule PythonxPort.Session.Options do
     env: []
   ]
 
-  @type t :: %__MODULE__{}
+  @type t :: %__MODULE__{
+          python: String.t() | nil,
+          python_from: String.t() | nil,
+          output: Output.target(),
+          memory_limit: pos_integer() | nil,
+          segment_limit: non_neg_integer() | nil,
+          oom_score_adj: -1000..1000 | nil,
+          cd: Path.t() | nil,
+          executable: Path.t() | nil,
+          spin: non_neg_integer() | nil,
+          name: GenServer.name() | nil,
+          max_frame: pos_integer(),
+          init: [String.t() | Code.t()],
+          init_timeout: timeout(),
+          grace: timeout(),
+          children: :end | :keep,
+          allow: Callback.Allowlist.t(),
+          log: PythonxPort.PythonLog.t(),
+          env: [{String.t(), String.t() | nil | false}] | map()
+        }
 
+  @doc "Checks options; must be called by the process that gives them, whose group leader gets the output by default."
   @spec new(keyword()) :: t()
   def new(options) do
     options = Keyword.validate!(options, Map.keys(%__MODULE__{}) -- [:__struct__, :python_from])
+    options = for {key, value} <- options, do: {key, Secret.unwrap(value)}
     Enum.each(options, &check/1)
 
     __MODULE__
@@ -47,7 +69,10 @@ defmodule PythonxPort.Session.Options do
     |> Map.update!(:output, &Output.target/1)
   end
 
-  @doc "With the interpreter, where one was named by anything but the environment's variables; it may be made first."
+  @doc """
+  Chooses the interpreter, if the options or the configuration say which; its environment is created first if
+  necessary.
+  """
   @spec with_python(t()) :: {:ok, t()} | {:error, Error.t()}
   def with_python(options) do
     with {:ok, chosen} <- Environment.choose(options.python) do
@@ -63,7 +88,7 @@ defmodule PythonxPort.Session.Options do
     end
   end
 
-  # A name is looked up on PATH; a path is meant from here, wherever the option :cd leads.
+  # A name is looked up on PATH. A path is relative to the current directory, whatever the option :cd says.
   defp python(nil), do: nil
   defp python(python), do: if(String.contains?(python, "/"), do: Path.expand(python), else: python)
 
@@ -86,11 +111,15 @@ defmodule PythonxPort.Session.Options do
 
   defp check({:log, log}) when is_boolean(log) or is_function(log, 1), do: :ok
   defp check({:env, env}) when is_list(env) or is_map(env), do: Enum.each(env, &check_variable/1)
+  # A message that showed the value could show a secret.
+  defp check({:env, _other}),
+    do: raise(ArgumentError, "option :env takes a list or a map of {name, value} pairs")
+
   defp check({:init, init}), do: init |> List.wrap() |> Enum.each(&check_code/1)
   defp check({:name, name}) when is_atom(name) and name != :default, do: :ok
   defp check({:name, {:global, _term}}), do: :ok
   defp check({:name, {:via, module, _term}}) when is_atom(module), do: :ok
-  # Output.target/1 and Callback.Allowlist.new/1 check them.
+  # Output.target/1 and Callback.Allowlist.new/1 check these.
   defp check({key, _value}) when key in [:output, :allow], do: :ok
   defp check({key, value}), do: invalid(key, value)
 
@@ -102,8 +131,13 @@ defmodule PythonxPort.Session.Options do
   defp check_variable({name, value}) when is_binary(name) and (is_binary(value) or value in [nil, false]),
     do: :ok
 
-  defp check_variable(other) do
-    raise ArgumentError, "option :env takes {name, value} pairs of strings, got: #{inspect(other)}"
+  defp check_variable({name, _value}) do
+    raise ArgumentError,
+          "option :env takes {name, value} pairs of strings; the pair with the name #{inspect(name)} is not one"
+  end
+
+  defp check_variable(_other) do
+    raise ArgumentError, "option :env takes {name, value} pairs of strings, got something that is no pair"
   end
 
   defp check_code(code) when is_binary(code) or is_struct(code, Code), do: :ok

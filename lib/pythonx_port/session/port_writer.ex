@@ -1,31 +1,32 @@
 defmodule PythonxPort.Session.PortWriter do
   @moduledoc false
-  # Writes to a port without being held up by it. A process that writes to a busy port is suspended until the other
-  # side has read enough, which may be never while Python computes. Here a helper is suspended instead, and what is
-  # to be written meanwhile waits in order, so that the session goes on with its other work.
+  # Writes frames to a port without being suspended. A process that writes to a busy port is suspended until the other
+  # side has read enough, which may be never while Python computes. A helper process is suspended instead; frames that
+  # are written meanwhile wait in order, and the session goes on with its other work.
 
   defstruct [:port, :helper, waiting: []]
 
+  @typedoc "`waiting` has frames in reverse order."
   @type t :: %__MODULE__{port: port(), helper: pid() | nil, waiting: [iodata()]}
 
   @spec new(port()) :: t()
   def new(port), do: %__MODULE__{port: port}
 
-  @doc "Writes a frame, now or as soon as it can be."
+  @doc "Writes a frame, now or as soon as the port takes it."
   @spec write(t(), iodata()) :: t()
-  def write(%__MODULE__{helper: nil} = outbox, frame) do
-    if command(outbox.port, frame, [:nosuspend]), do: outbox, else: start_helper(outbox, [frame])
+  def write(%__MODULE__{helper: nil} = writer, frame) do
+    if command(writer.port, frame, [:nosuspend]), do: writer, else: start_helper(writer, [frame])
   end
 
-  def write(%__MODULE__{} = outbox, frame), do: %{outbox | waiting: [frame | outbox.waiting]}
+  def write(%__MODULE__{} = writer, frame), do: %{writer | waiting: [frame | writer.waiting]}
 
-  @doc "To be called when the helper, which is linked, has ended."
+  @doc "Handles the exit of the helper, which is linked to the session."
   @spec helper_ended(t()) :: t()
-  def helper_ended(%__MODULE__{waiting: []} = outbox), do: %{outbox | helper: nil}
-  def helper_ended(outbox), do: start_helper(%{outbox | waiting: []}, Enum.reverse(outbox.waiting))
+  def helper_ended(%__MODULE__{waiting: []} = writer), do: %{writer | helper: nil}
+  def helper_ended(writer), do: start_helper(%{writer | waiting: []}, Enum.reverse(writer.waiting))
 
-  defp start_helper(%{port: port} = outbox, frames) do
-    %{outbox | helper: spawn_link(fn -> Enum.each(frames, &command(port, &1, [])) end)}
+  defp start_helper(%{port: port} = writer, frames) do
+    %{writer | helper: spawn_link(fn -> Enum.each(frames, &command(port, &1, [])) end)}
   end
 
   defp command(port, frame, options) do

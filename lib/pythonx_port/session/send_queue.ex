@@ -1,78 +1,83 @@
 defmodule PythonxPort.Session.SendQueue do
   @moduledoc false
-  # Requests that Python has no room for yet. Where too many wait in Python it reads no further, and what comes behind
-  # them, be it that one of them is to end, would not reach it. So they wait here, and what is urgent goes past them.
-  # No processes, no messages.
+  # Holds back requests that Python has no room for yet. When too many are queued in Python it reads no further, and a
+  # cancel behind them would not reach it. They are queued here instead, and urgent frames go past them. Pure
+  # functions.
 
   # Half of what Python takes (port/engine/queue/job.c).
   @most 8_192
   @most_bytes 128 * 1024 * 1024
 
-  # `count` and `bytes` are those of requests that Python has and that have no reply yet; `frames` has what waits by
-  # key, in the order of `keys`, where those that were dropped are still in.
+  # `count` and `bytes` are those of the requests that Python has and that have no reply yet. `frames` has the queued
+  # entries by key, in the order of `keys`; keys of dropped entries are still in there.
   defstruct count: 0, bytes: 0, frames: %{}, keys: :queue.new()
 
-  @typedoc "What goes out together. Without a size it takes no room, but keeps its place in the order."
-  @type entry :: {iodata_frames :: [iodata()], size :: non_neg_integer() | nil}
-  @type t :: %__MODULE__{}
+  @typedoc "Frames that go out together. An entry without a size takes no room, but keeps its place in the order."
+  @type entry :: {frames :: [iodata()], size :: non_neg_integer() | nil}
+  @type t :: %__MODULE__{
+          count: non_neg_integer(),
+          bytes: non_neg_integer(),
+          frames: %{term() => entry()},
+          keys: :queue.queue(term())
+        }
 
   @spec new() :: t()
   def new, do: %__MODULE__{}
 
-  @doc "Whether something is to be sent now; else it waits."
+  @doc "Returns `:send` if an entry is to be sent now; else it is queued."
   @spec admit(t(), term(), entry()) :: {:send | :wait, t()}
-  def admit(%__MODULE__{frames: frames} = backlog, key, {_frames, size} = entry) do
-    if frames == %{} and room?(backlog, size) do
-      {:send, take(backlog, size)}
+  def admit(%__MODULE__{frames: frames} = queue, key, {_frames, size} = entry) do
+    if frames == %{} and room?(queue, size) do
+      {:send, take(queue, size)}
     else
-      {:wait, %{backlog | frames: Map.put(frames, key, entry), keys: :queue.in(key, backlog.keys)}}
+      {:wait, %{queue | frames: Map.put(frames, key, entry), keys: :queue.in(key, queue.keys)}}
     end
   end
 
-  @doc "A request of this size has its reply. Gives what is to be sent now."
+  @doc "Takes note that a request of this size has its reply; returns the queued entries that are to be sent now."
   @spec done(t(), non_neg_integer() | nil) :: {[{term(), [iodata()]}], t()}
-  def done(backlog, nil), do: {[], backlog}
+  def done(queue, nil), do: {[], queue}
 
-  def done(%__MODULE__{} = backlog, size) do
-    next(%{backlog | count: backlog.count - 1, bytes: backlog.bytes - size}, [])
+  def done(%__MODULE__{} = queue, size) do
+    next(%{queue | count: queue.count - 1, bytes: queue.bytes - size}, [])
   end
 
-  defp next(%__MODULE__{frames: frames} = backlog, ready) when frames == %{} do
-    {Enum.reverse(ready), %{backlog | keys: :queue.new()}}
+  defp next(%__MODULE__{frames: frames} = queue, ready) when frames == %{} do
+    {Enum.reverse(ready), %{queue | keys: :queue.new()}}
   end
 
-  defp next(%__MODULE__{} = backlog, ready) do
-    {:value, key} = :queue.peek(backlog.keys)
+  defp next(%__MODULE__{} = queue, ready) do
+    {:value, key} = :queue.peek(queue.keys)
 
-    case backlog.frames do
+    case queue.frames do
       %{^key => {frames, size}} ->
-        if room?(backlog, size),
-          do: backlog |> drop_first(key) |> take(size) |> next([{key, frames} | ready]),
-          else: {Enum.reverse(ready), backlog}
+        if room?(queue, size),
+          do: queue |> drop_first(key) |> take(size) |> next([{key, frames} | ready]),
+          else: {Enum.reverse(ready), queue}
 
       _dropped ->
-        backlog |> drop_first(key) |> next(ready)
+        queue |> drop_first(key) |> next(ready)
     end
   end
 
-  @doc "Something that waits is not to be sent after all."
+  @doc "Drops a queued entry. Returns `:sent` if it is not in the queue any more."
   @spec drop(t(), term()) :: {:dropped, t()} | :sent
-  def drop(%__MODULE__{frames: frames} = backlog, key) do
+  def drop(%__MODULE__{frames: frames} = queue, key) do
     case frames do
-      %{^key => _entry} -> {:dropped, %{backlog | frames: Map.delete(frames, key)}}
+      %{^key => _entry} -> {:dropped, %{queue | frames: Map.delete(frames, key)}}
       _sent -> :sent
     end
   end
 
-  # What is larger than all room goes alone.
-  defp room?(_backlog, nil), do: true
+  # A request that is larger than all room goes alone.
+  defp room?(_queue, nil), do: true
   defp room?(%{count: 0}, _size), do: true
   defp room?(%{count: count, bytes: bytes}, size), do: count < @most and bytes + size <= @most_bytes
 
-  defp take(backlog, nil), do: backlog
-  defp take(backlog, size), do: %{backlog | count: backlog.count + 1, bytes: backlog.bytes + size}
+  defp take(queue, nil), do: queue
+  defp take(queue, size), do: %{queue | count: queue.count + 1, bytes: queue.bytes + size}
 
-  defp drop_first(backlog, key) do
-    %{backlog | keys: :queue.drop(backlog.keys), frames: Map.delete(backlog.frames, key)}
+  defp drop_first(queue, key) do
+    %{queue | keys: :queue.drop(queue.keys), frames: Map.delete(queue.frames, key)}
   end
 end

@@ -1,10 +1,14 @@
 defmodule PythonxPort.Session.Starter do
   @moduledoc false
-  # Starts the processes of sessions, in the process that wants one: linked to it, or under the application's
-  # supervisor.
+  # Starts the processes of sessions: linked to the calling process, or under the application's supervisor.
 
-  alias PythonxPort.{Client, Error, Session}
+  alias PythonxPort.{Error, Session}
   alias PythonxPort.Session.Options
+
+  @typedoc "How a session starts; `started` is a reference for the message that says what its start came to."
+  @type start ::
+          {:linked, starter :: pid()}
+          | {:supervised, owner :: pid() | nil, starter :: pid(), started :: reference()}
 
   @doc "As `PythonxPort.start_link/1`."
   @spec start_link(keyword()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
@@ -17,7 +21,7 @@ defmodule PythonxPort.Session.Starter do
     end
   end
 
-  @doc "Starts a session under the application's supervisor; it ends with its owner, where it has one."
+  @doc "Starts a session under the application's supervisor; it ends with its owner, if it has one."
   @spec start_supervised(keyword(), pid() | nil) ::
           {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
   def start_supervised(options, owner) do
@@ -35,8 +39,8 @@ defmodule PythonxPort.Session.Starter do
     end
   end
 
-  @doc "What a supervisor calls."
-  @spec start_process(Options.t(), tuple()) :: GenServer.on_start()
+  @doc "Starts the process; called by supervisors."
+  @spec start_process(Options.t(), start()) :: GenServer.on_start()
   def start_process(%Options{name: nil} = options, start) do
     GenServer.start_link(Session, {options, start})
   end
@@ -45,8 +49,8 @@ defmodule PythonxPort.Session.Starter do
     GenServer.start_link(Session, {options, start}, name: name)
   end
 
-  # A supervised session starts up after init/1, for its supervisor has others to start meanwhile. What its start
-  # came to is told by a message, since the session may be gone before it could be asked or monitored.
+  # A supervised session starts up after init/1, so that its supervisor can start others meanwhile. It sends a message
+  # about its start, since it may have ended before this process could monitor it.
   defp await_started(pid, started) do
     monitor = Process.monitor(pid)
 
@@ -56,13 +60,13 @@ defmodule PythonxPort.Session.Starter do
         {:ok, pid}
 
       {^started, {:error, error}} ->
-        # Until it has ended, its name is not free.
+        # Its name is free when it has ended.
         receive do
           {:DOWN, ^monitor, :process, ^pid, _reason} -> {:error, error}
         end
 
       {:DOWN, ^monitor, :process, ^pid, reason} ->
-        {:error, Client.session_ended(reason)}
+        {:error, Error.session_ended(reason)}
     end
   end
 end

@@ -1,19 +1,29 @@
 defmodule PythonxPort.Session.Startup do
   @moduledoc false
-  # From an open port to a session that is ready: waits for the ready event, then runs the init code. Runs in the
-  # session's process, which handles no requests meanwhile, so that none can overtake the init code.
+  # Brings a session from an open port to readiness: waits for the ready event, then runs the init code. This runs in
+  # the session's process, which handles no requests meanwhile, so that none can overtake the init code.
 
   alias PythonxPort.{Callback, Code, Error, PortProgram, Protocol}
   alias PythonxPort.Session.{Events, Options}
 
   @protocol 1
 
-  @enforce_keys [:port, :options, :crash_file, :oom_counter, :owner, :deadline, :invocations]
+  @enforce_keys [:port, :options, :crash_file, :oom_counter, :owner, :deadline, :callbacks]
   defstruct @enforce_keys
 
+  @type t :: %__MODULE__{
+          port: port(),
+          options: Options.t(),
+          crash_file: Path.t() | nil,
+          oom_counter: PortProgram.OomCounter.t() | nil,
+          owner: reference() | nil,
+          deadline: integer() | :infinity,
+          callbacks: Callback.Table.t()
+        }
+
   @doc """
-  Gives what the ready event says, the count of what the kernel kills, and the calls that Python has made and that have
-  no answer yet. `owner` is the monitor of the process that the session is for, where there is one.
+  Returns the contents of the ready event, the counter of kills by the kernel, and the calls from Python that are not
+  answered yet. `owner` is the monitor of the process that the session ends with, if it has one.
   """
   @spec run(port(), Options.t(), Path.t() | nil, reference() | nil) ::
           {:ok, map(), PortProgram.OomCounter.t() | nil, Callback.Table.t()} | {:error, Error.t()}
@@ -25,13 +35,13 @@ defmodule PythonxPort.Session.Startup do
       oom_counter: PortProgram.OomCounter.new(PortProgram.os_pid(port)),
       owner: owner,
       deadline: deadline(options.init_timeout),
-      invocations: Callback.Table.new(options.allow, options.max_frame)
+      callbacks: Callback.Table.new(options.allow, options.max_frame)
     }
 
     with {:ok, ready} <- await_ready(start),
          start = locate(start, ready),
          {:ok, start} <- run_init(start),
-         do: {:ok, ready, start.oom_counter, start.invocations}
+         do: {:ok, ready, start.oom_counter, start.callbacks}
   end
 
   defp await_ready(%{options: options} = start) do
@@ -43,7 +53,7 @@ defmodule PythonxPort.Session.Startup do
         {:error, start_failed("the port program speaks another version of the protocol: #{inspect(ready)}")}
 
       {:event, event} when elem(event, 0) in [:output, :log, :send] ->
-        # Such as a warning of a module that Python imports by itself (sitecustomize).
+        # Such as a warning of a module that Python imports on its own (sitecustomize).
         event |> handle_event(start) |> await_ready()
 
       {:exit, exit} ->
@@ -61,7 +71,7 @@ defmodule PythonxPort.Session.Startup do
     end
   end
 
-  # A program around the port program may have put it into another cgroup meanwhile.
+  # A wrapper of the port program may have put it into another cgroup meanwhile.
   defp locate(start, ready),
     do: %{start | oom_counter: PortProgram.OomCounter.new(ready.os_pid) || start.oom_counter}
 
@@ -87,7 +97,7 @@ defmodule PythonxPort.Session.Startup do
   defp command(port, frame) do
     Port.command(port, frame)
   rescue
-    # The port is closed: why is in a message that is read next.
+    # The port is closed. The next message says why.
     ArgumentError -> false
   end
 
@@ -103,28 +113,30 @@ defmodule PythonxPort.Session.Startup do
     end
   end
 
-  # Init code is nobody's request.
-  defp handle_event(event, start), do: %{start | invocations: Events.handle(event, nil, start)}
+  # Init code belongs to no request.
+  defp handle_event(event, start) do
+    %{start | callbacks: Events.handle(event, nil, start.options, start.callbacks)}
+  end
 
   defp invoke(start, call_id, frame) do
-    %{start | invocations: Callback.Table.start(start.invocations, call_id, frame, nil)}
+    %{start | callbacks: Callback.Table.start(start.callbacks, call_id, frame, nil)}
   end
 
   defp answer(start, pid, answer) do
-    {awaited, invocations} = Callback.Table.answered(start.invocations, pid)
-    if awaited, do: command(start.port, answer)
-    %{start | invocations: invocations}
+    {awaited?, callbacks} = Callback.Table.answered(start.callbacks, pid)
+    if awaited?, do: command(start.port, answer)
+    %{start | callbacks: callbacks}
   end
 
-  # The supervisor wants this process to end, unless it was a function that Python called.
+  # A linked process that is no callback is the supervisor, which ends this process.
   defp ended(start, pid, reason) do
-    case Callback.Table.ended(start.invocations, pid, reason) do
+    case Callback.Table.ended(start.callbacks, pid, reason) do
       :unknown ->
         exit(reason)
 
-      {answer, invocations} ->
+      {answer, callbacks} ->
         if answer, do: command(start.port, answer)
-        %{start | invocations: invocations}
+        %{start | callbacks: callbacks}
     end
   end
 
@@ -137,7 +149,7 @@ defmodule PythonxPort.Session.Startup do
       {:EXIT, pid, reason} -> {:ended, pid, reason}
       {:DOWN, ^owner, :process, _pid, _reason} -> exit(:normal)
     after
-      left(deadline) -> :timeout
+      remaining(deadline) -> :timeout
     end
   end
 
@@ -152,12 +164,12 @@ defmodule PythonxPort.Session.Startup do
   defp deadline(:infinity), do: :infinity
   defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
 
-  defp left(:infinity), do: :infinity
-  defp left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+  defp remaining(:infinity), do: :infinity
+  defp remaining(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
 
   defp start_failed(message), do: %Error{kind: :start_failed, message: message}
 
-  # What has not become ready may not look at its input either.
+  # A program that has not become ready may not read its input, which would end it.
   defp timed_out(start) do
     PortProgram.kill(start.port)
     %Error{kind: :timeout, message: "the session was not ready within #{start.options.init_timeout} ms"}

@@ -1,25 +1,25 @@
 defmodule PythonxPort.SharedMemory.Leases do
   @moduledoc false
-  # Which process has which segments of the Python process, as the session knows it; no processes, no messages but those
-  # of its monitors. A segment is given back when the request that it was filled for has its reply, when the result in it
-  # was read, or when the process that had it is gone.
+  # Records which process may use which segments of the Python process. A segment is given back when the request that
+  # it was filled for has its reply, when the result in it was read, or when the process that had it is gone.
 
-  # `directory` is where the descriptors of the Python process are files; nil where there is no such place.
-  # `holders` has for each monitor the numbers that the process may use, and the token of the request whose result they are.
+  # `holders` has by its monitor the segments of a process, and the token of the request whose result they are.
   defstruct [:directory, holders: %{}]
 
   @type numbers :: [pos_integer()]
   @type token :: reference() | nil
+
+  @typedoc "`directory` is where the descriptors of the Python process are files; nil if there is no such place."
   @type t :: %__MODULE__{directory: Path.t() | nil, holders: %{reference() => {numbers(), token()}}}
 
-  @doc "For a Python process; `supported` tells whether it has segments."
+  @doc "Begins without leases, for a Python process; `supported` says whether it has segments."
   @spec new(pos_integer(), boolean()) :: t()
   def new(os_pid, supported) do
     directory = "/proc/#{os_pid}/fd"
     %__MODULE__{directory: if(supported and readable?(directory), do: directory)}
   end
 
-  # As the file of a segment will be opened.
+  # Opens a file in the same way as those of segments.
   defp readable?(directory) do
     case :file.open("#{directory}/0", [:raw, :read]) do
       {:ok, file} -> :file.close(file) == :ok
@@ -27,27 +27,27 @@ defmodule PythonxPort.SharedMemory.Leases do
     end
   end
 
-  @doc "A process has segments until it says that it has done with them."
-  @spec hold(t(), pid(), numbers(), token()) :: t()
-  def hold(segments, pid, numbers, token) do
-    %{segments | holders: Map.put(segments.holders, Process.monitor(pid), {numbers, token})}
+  @doc "Leases segments to a process, which is monitored, until they are dropped."
+  @spec add(t(), pid(), numbers(), token()) :: t()
+  def add(leases, pid, numbers, token) do
+    %{leases | holders: Map.put(leases.holders, Process.monitor(pid), {numbers, token})}
   end
 
-  @doc "The segments with the result of a request, where they were sent and not dropped yet."
-  @spec held_for(t(), reference()) :: numbers()
-  def held_for(segments, token) do
-    Enum.find_value(segments.holders, [], fn {_monitor, {numbers, held_for}} ->
-      held_for == token && numbers
+  @doc "Returns the segments that the result of a request was sent in and that are still leased."
+  @spec of_request(t(), reference()) :: numbers()
+  def of_request(leases, token) do
+    Enum.find_value(leases.holders, [], fn {_monitor, {numbers, of_request}} ->
+      of_request == token && numbers
     end)
   end
 
-  @doc "Nobody has these any more, or the request that they went to."
+  @doc "Ends the leases of these segments."
   @spec drop(t(), numbers()) :: t()
-  def drop(segments, []), do: segments
+  def drop(leases, []), do: leases
 
-  def drop(segments, numbers) do
+  def drop(leases, numbers) do
     holders =
-      Enum.reduce(segments.holders, segments.holders, fn {monitor, {held, token}}, holders ->
+      Enum.reduce(leases.holders, leases.holders, fn {monitor, {held, token}}, holders ->
         case held -- numbers do
           ^held ->
             holders
@@ -61,13 +61,13 @@ defmodule PythonxPort.SharedMemory.Leases do
         end
       end)
 
-    %{segments | holders: holders}
+    %{leases | holders: holders}
   end
 
-  @doc "A monitored process is gone: the segments that it had."
+  @doc "Ends the leases of a process that is gone; returns its segments."
   @spec down(t(), reference()) :: {numbers(), t()}
-  def down(segments, monitor) do
-    {{numbers, _token}, holders} = Map.pop(segments.holders, monitor, {[], nil})
-    {numbers, %{segments | holders: holders}}
+  def down(leases, monitor) do
+    {{numbers, _token}, holders} = Map.pop(leases.holders, monitor, {[], nil})
+    {numbers, %{leases | holders: holders}}
   end
 end

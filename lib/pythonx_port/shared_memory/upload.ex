@@ -1,78 +1,86 @@
 defmodule PythonxPort.SharedMemory.Upload do
   @moduledoc false
-  # The session's side of large binaries on their way to Python: the segments that are being written, and who waits for
-  # them. The session itself asks the Python process for segments, and gives them back.
+  # Writes large binaries into segments, on their way from callers to Python, on behalf of the session. The session
+  # itself requests the segments from the Python process, and gives them back.
   #
   # A segment has two files, one behind the other, and two processes write half of the data each: writes into one file
-  # wait for each other. Where opening its files takes as long as writing, they stay open for a while.
+  # wait for each other. If opening its files takes as long as writing, they stay open for a while.
 
   alias PythonxPort.SharedMemory
   alias PythonxPort.SharedMemory.Writer
 
-  # From this size on the rest matters little beside the writing.
+  # From this size on, the time for opening does not count beside that for writing.
   @large 8 * 1024 * 1024
-  # A file that is kept open takes memory also when the Python process has dropped it: no more than this part of the limit.
+  # A file that is kept open takes memory also after the Python process has dropped it: files of no more than this part
+  # of the limit are kept open.
   @share 128
   @default_limit 1024 * 1024 * 1024
-  # Where the second half begins is a multiple of this, so that numbers are aligned in the segment.
+  # The second half begins at a multiple of this, so that numbers are aligned in the segment.
   @page 4096
 
-  # `large` is the size from which on files are not kept open. `writing` has for each segment who waits, the place that is
-  # the answer (nil when a part could not be written), and how many parts are missing.
   @enforce_keys [:directory, :large]
   defstruct [:directory, :large, :writers, writing: %{}]
 
-  @typedoc "A segment as the Python process lends it: number, descriptors, offset, size, and the number of its files."
-  @type loan :: {:"$segment", pos_integer(), [non_neg_integer()], 0, pos_integer(), pos_integer()}
+  @typedoc "A segment as the Python process leases it: number, descriptors, offset, size, and the generation of its files."
+  @type lease :: {:"$segment", pos_integer(), [non_neg_integer()], 0, pos_integer(), pos_integer()}
 
-  @type t :: %__MODULE__{}
+  @typedoc """
+  `large` is the size from which on files are not kept open. `writing` has for each segment the caller, the place that
+  is its answer (nil if a part could not be written), and how many parts are missing.
+  """
+  @type t :: %__MODULE__{
+          directory: Path.t() | nil,
+          large: non_neg_integer(),
+          writers: [pid()] | nil,
+          writing: %{pos_integer() => {GenServer.from(), SharedMemory.segment() | nil, pos_integer()}}
+        }
 
-  @doc "`directory` is where the descriptors of the Python process are files; `limit` is that for its segments."
+  @doc "Begins without writes; `directory` has the descriptors of the Python process, `limit` is that of its segments."
   @spec new(Path.t() | nil, non_neg_integer() | nil) :: t()
   def new(directory, limit) do
     %__MODULE__{directory: directory, large: min(@large, div(limit || @default_limit, @share))}
   end
 
-  @doc "How many files the segments have."
+  @doc "Returns how many files a segment has."
   @spec files() :: 2
   def files, do: 2
 
-  @doc "Has a binary written into a segment. The calling process gets a message for each part, for `written/3`."
-  @spec write(t(), loan(), GenServer.from(), binary()) :: t()
-  def write(placing, {_tag, number, fds, 0, room, made}, from, binary) do
+  @doc "Starts to write a binary into a segment. The calling process gets a message for each part, for `written/3`."
+  @spec write(t(), lease(), GenServer.from(), binary()) :: t()
+  def write(upload, {_tag, number, fds, 0, room, generation}, from, binary) do
     size = byte_size(binary)
     # Around the middle of the segment, so that each file has its half, whatever the size.
     first = div(size + 2 * @page - 1, 2 * @page) * @page
     offset = div(room, 2) - first
     parts = [{offset, binary_part(binary, 0, first)}, {0, binary_part(binary, first, size - first)}]
-    placing = start_writers(placing)
+    upload = start_writers(upload)
 
-    for {writer, fd, {offset, part}} <- Enum.zip([placing.writers, fds, parts]) do
-      path = "#{placing.directory}/#{fd}"
+    for {writer, fd, {offset, part}} <- Enum.zip([upload.writers, fds, parts]) do
+      path = "#{upload.directory}/#{fd}"
 
-      if size < placing.large,
-        do: Writer.write(writer, number, made, path, offset, part),
+      if size < upload.large,
+        do: Writer.write(writer, number, generation, path, offset, part),
         else: Writer.write_once(number, path, offset, part)
     end
 
-    waiting = {from, {:"$segment", number, offset, size}, length(parts)}
-    %{placing | writing: Map.put(placing.writing, number, waiting)}
+    under_way = {from, {:"$segment", number, offset, size}, length(parts)}
+    %{upload | writing: Map.put(upload.writing, number, under_way)}
   end
 
-  @doc "A part is written, or could not be. With the last one it tells who waits, and the place, or nil."
+  @doc "Handles the end of a write. After the last part of a binary, returns its caller, and the place or nil."
   @spec written(t(), pos_integer(), :ok | {:error, term()}) ::
           {:more, t()} | {:done, GenServer.from(), SharedMemory.segment() | nil, t()}
-  def written(placing, number, result) do
-    {{from, place, parts}, writing} = Map.pop!(placing.writing, number)
+  def written(upload, number, result) do
+    {{from, place, parts}, writing} = Map.pop!(upload.writing, number)
     place = if result == :ok, do: place
 
     if parts > 1,
-      do: {:more, %{placing | writing: Map.put(writing, number, {from, place, parts - 1})}},
-      else: {:done, from, place, %{placing | writing: writing}}
+      do: {:more, %{upload | writing: Map.put(writing, number, {from, place, parts - 1})}},
+      else: {:done, from, place, %{upload | writing: writing}}
   end
 
-  defp start_writers(%{writers: nil} = placing),
-    do: %{placing | writers: [Writer.start_link(), Writer.start_link()]}
+  defp start_writers(%{writers: nil} = upload),
+    do: %{upload | writers: [Writer.start_link(), Writer.start_link()]}
 
-  defp start_writers(placing), do: placing
+  defp start_writers(upload), do: upload
 end

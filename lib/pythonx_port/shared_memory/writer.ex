@@ -1,34 +1,35 @@
 defmodule PythonxPort.SharedMemory.Writer do
   @moduledoc false
-  # Writes into files of segments for a session, and tells it `{:written, number, :ok | {:error, reason}}`. Those who make
-  # requests do not write themselves: the system goes on writing for one that is killed meanwhile, and nobody would know
-  # when its segment may be used again.
+  # Writes into files of segments for a session, and sends it `{:written, number, :ok | {:error, reason}}`. Callers do
+  # not write themselves: the system goes on writing for a process that is killed meanwhile, and the session could not
+  # find out when its segment may be used again.
   #
-  # This process keeps the files open that it wrote last, since opening one takes as long as writing a megabyte. It knows
-  # them by the numbers that the Python process made them under: a descriptor's number, and so the path, may be another
-  # file's by the next time. What is large is written by processes of its own, which nothing waits behind.
+  # This process keeps the files open that it wrote last, since opening one takes as long as writing a megabyte. It
+  # names them by the generation that the Python process gives them: a descriptor's number, and so the path, may
+  # belong to another file next time. A large binary is written by a process of its own, so that others need not wait
+  # behind it.
 
   use GenServer
 
-  # So many files are kept open, until there was nothing to write for so long (milliseconds): a file that the Python
-  # process has dropped takes memory as long as it is open here.
+  # How many files are kept open, and after how many milliseconds without a write they are closed: a file that the
+  # Python process has dropped takes memory for as long as it is open here.
   @open 4
   @idle 5_000
 
-  @doc "Starts one that ends with the calling process."
+  @doc "Starts a writer that ends with the calling process."
   @spec start_link() :: pid()
   def start_link do
     {:ok, writer} = GenServer.start_link(__MODULE__, self())
     writer
   end
 
-  @doc "Has bytes written at an offset of a file, which stays open."
+  @doc "Starts to write bytes at an offset of a file, which stays open."
   @spec write(pid(), pos_integer(), pos_integer(), Path.t(), non_neg_integer(), binary()) :: :ok
-  def write(writer, number, made, path, offset, bytes) do
-    GenServer.cast(writer, {:write, number, made, path, offset, bytes})
+  def write(writer, number, generation, path, offset, bytes) do
+    GenServer.cast(writer, {:write, number, generation, path, offset, bytes})
   end
 
-  @doc "The same by a process of its own, linked to the calling one."
+  @doc "As `write/6`, in a process of its own, which is linked to the calling one."
   @spec write_once(pos_integer(), Path.t(), non_neg_integer(), binary()) :: pid()
   def write_once(number, path, offset, bytes) do
     session = self()
@@ -47,22 +48,22 @@ defmodule PythonxPort.SharedMemory.Writer do
 
   @impl true
   def init(session) do
-    # The link does not end this process where the session ends normally.
+    # The link does not end this process if the session ends normally.
     Process.monitor(session)
     {:ok, {session, []}}
   end
 
   @impl true
-  def handle_cast({:write, number, made, path, offset, bytes}, {session, files}) do
-    {result, files} = fetch(files, made, path)
+  def handle_cast({:write, number, generation, path, offset, bytes}, {session, files}) do
+    {result, files} = fetch(files, generation, path)
     result = with {:ok, file} <- result, do: :file.pwrite(file, offset, bytes)
     send(session, {:written, number, result})
-    {:noreply, {session, close_all_but(files, @open)}, {:continue, :let_go}}
+    {:noreply, {session, close_all_but(files, @open)}, {:continue, :free_binary}}
   end
 
-  # Lets go of the bytes, which would stay for a while otherwise.
+  # Else the bytes would stay in memory for a while.
   @impl true
-  def handle_continue(:let_go, state) do
+  def handle_continue(:free_binary, state) do
     :erlang.garbage_collect()
     {:noreply, state, @idle}
   end
@@ -77,14 +78,14 @@ defmodule PythonxPort.SharedMemory.Writer do
   end
 
   # The files are in the order of their last use.
-  defp fetch(files, made, path) do
-    case List.keytake(files, made, 0) do
-      {{_made, file} = known, others} ->
+  defp fetch(files, generation, path) do
+    case List.keytake(files, generation, 0) do
+      {{_generation, file} = known, others} ->
         {{:ok, file}, [known | others]}
 
       nil ->
         case open_file(path) do
-          {:ok, file} -> {{:ok, file}, [{made, file} | files]}
+          {:ok, file} -> {{:ok, file}, [{generation, file} | files]}
           error -> {error, files}
         end
     end
@@ -92,7 +93,7 @@ defmodule PythonxPort.SharedMemory.Writer do
 
   defp close_all_but(files, count) do
     {kept, closed} = Enum.split(files, count)
-    for {_made, file} <- closed, do: :file.close(file)
+    for {_generation, file} <- closed, do: :file.close(file)
     kept
   end
 

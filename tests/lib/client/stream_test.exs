@@ -304,7 +304,7 @@ defmodule PythonxPort.Client.StreamTest do
     end
 
     assert session |> PythonxPort.stream(code, demand: 4) |> Enum.take(3) |> length() == 3
-    assert OSProcess.eventually(fn -> :sys.get_state(session).segments.holders == %{} end)
+    assert OSProcess.eventually(fn -> :sys.get_state(session).leases.holders == %{} end)
   end
 
   @tag :numpy

@@ -181,7 +181,7 @@ defmodule PythonxPort.Session.CancellationTest do
       end
 
       assert PythonxPort.eval(session, "1") == {:ok, 1}
-      assert OSProcess.eventually(fn -> :sys.get_state(session).segments.holders == %{} end)
+      assert OSProcess.eventually(fn -> :sys.get_state(session).leases.holders == %{} end)
       refute_received _anything
     end
   end

@@ -13,8 +13,8 @@ defmodule PythonxPort.Session.PortWriterTest do
   end
 
   test "what the port takes is written at once", %{port: port} do
-    outbox = port |> PortWriter.new() |> PortWriter.write("one") |> PortWriter.write(["t", ["wo"]])
-    assert outbox.helper == nil
+    writer = port |> PortWriter.new() |> PortWriter.write("one") |> PortWriter.write(["t", ["wo"]])
+    assert writer.helper == nil
     assert_receive {^port, {:data, "one"}}
     assert_receive {^port, {:data, "two"}}
   end
@@ -23,35 +23,35 @@ defmodule PythonxPort.Session.PortWriterTest do
     Process.flag(:trap_exit, true)
     PythonxPort.OSProcess.kill(os_pid, "STOP")
 
-    outbox =
-      Enum.reduce(1..50, PortWriter.new(port), fn n, outbox -> PortWriter.write(outbox, [<<n>>, @frame]) end)
+    writer =
+      Enum.reduce(1..50, PortWriter.new(port), fn n, writer -> PortWriter.write(writer, [<<n>>, @frame]) end)
 
-    assert is_pid(outbox.helper)
+    assert is_pid(writer.helper)
     refute_received {_from, _anything}
 
     PythonxPort.OSProcess.kill(os_pid, "CONT")
-    outbox = drain(outbox)
-    assert %PortWriter{helper: nil, waiting: []} = outbox
+    writer = drain(writer)
+    assert %PortWriter{helper: nil, waiting: []} = writer
     for n <- 1..50, do: assert_receive({^port, {:data, <<^n, _frame::binary>>}})
 
-    PortWriter.write(outbox, "last")
+    PortWriter.write(writer, "last")
     assert_receive {^port, {:data, "last"}}
   end
 
   test "a port that closes lets go of the helper", %{port: port, os_pid: os_pid} do
     Process.flag(:trap_exit, true)
     PythonxPort.OSProcess.kill(os_pid, "STOP")
-    outbox = Enum.reduce(1..5, PortWriter.new(port), fn _n, outbox -> PortWriter.write(outbox, @frame) end)
+    writer = Enum.reduce(1..5, PortWriter.new(port), fn _n, writer -> PortWriter.write(writer, @frame) end)
     PythonxPort.OSProcess.kill(os_pid, "KILL")
-    assert %PortWriter{helper: nil, waiting: []} = drain(outbox)
-    assert %PortWriter{helper: nil} = PortWriter.write(outbox |> Map.put(:helper, nil), "more")
+    assert %PortWriter{helper: nil, waiting: []} = drain(writer)
+    assert %PortWriter{helper: nil} = PortWriter.write(writer |> Map.put(:helper, nil), "more")
   end
 
   # As a session does when its helper ends.
-  defp drain(%PortWriter{helper: nil} = outbox), do: outbox
+  defp drain(%PortWriter{helper: nil} = writer), do: writer
 
-  defp drain(%PortWriter{helper: helper} = outbox) do
+  defp drain(%PortWriter{helper: helper} = writer) do
     assert_receive {:EXIT, ^helper, :normal}
-    outbox |> PortWriter.helper_ended() |> drain()
+    writer |> PortWriter.helper_ended() |> drain()
   end
 end

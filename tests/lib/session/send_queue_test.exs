@@ -3,13 +3,13 @@ defmodule PythonxPort.Session.SendQueueTest do
 
   alias PythonxPort.Session.SendQueue
 
-  defp admit(backlog, key, size), do: SendQueue.admit(backlog, key, {[key], size})
+  defp admit(queue, key, size), do: SendQueue.admit(queue, key, {[key], size})
 
   # How many of a size are taken before the first that waits.
-  defp taken(backlog, size, count \\ 0) do
-    case admit(backlog, count, size) do
-      {:send, backlog} -> taken(backlog, size, count + 1)
-      {:wait, _backlog} -> count
+  defp taken(queue, size, count \\ 0) do
+    case admit(queue, count, size) do
+      {:send, queue} -> taken(queue, size, count + 1)
+      {:wait, _queue} -> count
     end
   end
 
@@ -19,36 +19,36 @@ defmodule PythonxPort.Session.SendQueueTest do
   end
 
   test "lets what is larger than all room go alone" do
-    assert {:send, backlog} = admit(SendQueue.new(), :large, 1_000_000_000)
-    assert {:wait, backlog} = admit(backlog, :small, 1)
-    assert {[small: [:small]], backlog} = SendQueue.done(backlog, 1_000_000_000)
-    assert {:wait, backlog} = admit(backlog, :large, 1_000_000_000)
-    assert {:wait, backlog} = admit(backlog, :another, 1)
-    assert {[large: [:large]], backlog} = SendQueue.done(backlog, 1)
-    assert {[another: [:another]], backlog} = SendQueue.done(backlog, 1_000_000_000)
-    assert {[], backlog} = SendQueue.done(backlog, 1)
-    assert backlog == SendQueue.new()
+    assert {:send, queue} = admit(SendQueue.new(), :large, 1_000_000_000)
+    assert {:wait, queue} = admit(queue, :small, 1)
+    assert {[small: [:small]], queue} = SendQueue.done(queue, 1_000_000_000)
+    assert {:wait, queue} = admit(queue, :large, 1_000_000_000)
+    assert {:wait, queue} = admit(queue, :another, 1)
+    assert {[large: [:large]], queue} = SendQueue.done(queue, 1)
+    assert {[another: [:another]], queue} = SendQueue.done(queue, 1_000_000_000)
+    assert {[], queue} = SendQueue.done(queue, 1)
+    assert queue == SendQueue.new()
   end
 
   test "keeps the order, also of what takes no room, and without what was dropped" do
-    {:send, backlog} = admit(SendQueue.new(), 0, 1_000_000_000)
+    {:send, queue} = admit(SendQueue.new(), 0, 1_000_000_000)
 
-    backlog =
-      Enum.reduce(1..6, backlog, fn n, backlog ->
-        {:wait, backlog} = admit(backlog, n, if(n != 3, do: 1))
-        backlog
+    queue =
+      Enum.reduce(1..6, queue, fn n, queue ->
+        {:wait, queue} = admit(queue, n, if(n != 3, do: 1))
+        queue
       end)
 
-    assert {:dropped, backlog} = SendQueue.drop(backlog, 2)
-    assert {:dropped, backlog} = SendQueue.drop(backlog, 6)
-    assert SendQueue.drop(backlog, 2) == :sent
-    assert SendQueue.drop(backlog, 0) == :sent
-    assert {ready, backlog} = SendQueue.done(backlog, 1_000_000_000)
+    assert {:dropped, queue} = SendQueue.drop(queue, 2)
+    assert {:dropped, queue} = SendQueue.drop(queue, 6)
+    assert SendQueue.drop(queue, 2) == :sent
+    assert SendQueue.drop(queue, 0) == :sent
+    assert {ready, queue} = SendQueue.done(queue, 1_000_000_000)
     assert Keyword.keys(for {n, [n]} <- ready, do: {:"#{n}", n}) == [:"1", :"3", :"4", :"5"]
 
-    assert Enum.reduce(1..3, backlog, fn _, backlog ->
-             {[], backlog} = SendQueue.done(backlog, 1)
-             backlog
+    assert Enum.reduce(1..3, queue, fn _, queue ->
+             {[], queue} = SendQueue.done(queue, 1)
+             queue
            end) == SendQueue.new()
   end
 
@@ -64,7 +64,7 @@ defmodule PythonxPort.Session.SendQueueTest do
       assert {:error, %Error{kind: :cancelled}} = PythonxPort.await(running)
       for task <- tasks, do: assert(PythonxPort.await(task, 30_000) == {:ok, nil})
       assert PythonxPort.eval(session, "ran == list(range(1, 20_001))") == {:ok, true}
-      assert :sys.get_state(session).backlog == SendQueue.new()
+      assert :sys.get_state(session).send_queue == SendQueue.new()
     end
 
     test "can all be cancelled", %{session: session, running: running, tasks: tasks} do
@@ -74,7 +74,7 @@ defmodule PythonxPort.Session.SendQueueTest do
       assert {:error, %Error{kind: :cancelled}} = PythonxPort.await(running)
       assert PythonxPort.eval(session, "ran") == {:ok, []}
       state = :sys.get_state(session)
-      assert {state.pending, state.ids, state.backlog} == {%{}, %{}, SendQueue.new()}
+      assert {state.pending, state.ids, state.send_queue} == {%{}, %{}, SendQueue.new()}
     end
 
     test "have timeouts", %{session: session, running: running} do

@@ -22,14 +22,14 @@ defmodule PythonxPort.SharedMemory.UploadTest do
     digest == :crypto.hash(:sha256, bytes)
   end
 
-  defp placing(session), do: :sys.get_state(session).placing
+  defp upload(session), do: :sys.get_state(session).upload
 
-  defp change(session, change), do: :sys.replace_state(session, &%{&1 | placing: change.(&1.placing)})
+  defp change(session, change), do: :sys.replace_state(session, &%{&1 | upload: change.(&1.upload)})
 
   # As after a while without writes.
   defp be_idle(session) do
-    for writer <- placing(session).writers, do: send(writer, :timeout)
-    for writer <- placing(session).writers, do: :sys.get_state(writer)
+    for writer <- upload(session).writers, do: send(writer, :timeout)
+    for writer <- upload(session).writers, do: :sys.get_state(writer)
   end
 
   describe "a binary" do
@@ -64,13 +64,13 @@ defmodule PythonxPort.SharedMemory.UploadTest do
       change(session, &%{&1 | directory: "/proc/no-such-process/fd"})
 
       for seed <- 1..20, size <- [@mib, 9 * @mib], do: assert(arrives?(session, bytes(seed, size)))
-      assert placing(session).writing == %{}
+      assert upload(session).writing == %{}
       # Each was given back.
       assert SegmentFiles.of(session) <= 16 * @mib
     end
 
     test "goes through the pipe where descriptors are no files", %{session: session} do
-      :sys.replace_state(session, &%{&1 | segments: %{&1.segments | directory: nil}})
+      :sys.replace_state(session, &%{&1 | leases: %{&1.leases | directory: nil}})
       assert arrives?(session, bytes(1, 10 * @mib))
       assert SegmentFiles.of(session) == 0
     end
@@ -107,7 +107,7 @@ defmodule PythonxPort.SharedMemory.UploadTest do
     test "goes with the session", %{session: session} do
       before = SegmentFiles.open_here()
       assert arrives?(session, bytes(1, @mib))
-      writers = Enum.map(placing(session).writers, &Process.monitor/1)
+      writers = Enum.map(upload(session).writers, &Process.monitor/1)
       PythonxPort.stop_session(session)
       for writer <- writers, do: assert_receive({:DOWN, ^writer, :process, _pid, _reason})
       assert OSProcess.eventually(fn -> SegmentFiles.open_here() <= before end)
@@ -133,7 +133,7 @@ defmodule PythonxPort.SharedMemory.UploadTest do
     test "leave their segment to those who still write it" do
       session = PythonxPort.start_session(segment_limit: 128 * @mib)
       assert arrives?(session, bytes(1, 600 * @kib))
-      writers = placing(session).writers
+      writers = upload(session).writers
       Enum.each(writers, &:sys.suspend/1)
 
       {pid, monitor} =
@@ -141,17 +141,17 @@ defmodule PythonxPort.SharedMemory.UploadTest do
           PythonxPort.eval(session, "0", bindings: [other: Bytes.new(bytes(2, 600 * @kib))])
         end)
 
-      assert OSProcess.eventually(fn -> map_size(placing(session).writing) == 1 end)
+      assert OSProcess.eventually(fn -> map_size(upload(session).writing) == 1 end)
       Process.exit(pid, :kill)
       assert_receive {:DOWN, ^monitor, _, _, _}
       task = Task.async(fn -> arrives?(session, bytes(3, 600 * @kib)) end)
-      assert OSProcess.eventually(fn -> map_size(placing(session).writing) == 2 end)
+      assert OSProcess.eventually(fn -> map_size(upload(session).writing) == 2 end)
       assert SegmentFiles.of(session) == 2 * @mib
 
       Enum.each(writers, &:sys.resume/1)
       assert Task.await(task)
-      assert OSProcess.eventually(fn -> :sys.get_state(session).segments.holders == %{} end)
-      assert placing(session).writing == %{}
+      assert OSProcess.eventually(fn -> :sys.get_state(session).leases.holders == %{} end)
+      assert upload(session).writing == %{}
       for seed <- 4..9, do: assert(arrives?(session, bytes(seed, 600 * @kib)))
       assert SegmentFiles.of(session) == 2 * @mib
     end
@@ -173,8 +173,8 @@ defmodule PythonxPort.SharedMemory.UploadTest do
       end
 
       PythonxPort.exec!(session, "del other, data")
-      assert OSProcess.eventually(fn -> :sys.get_state(session).segments.holders == %{} end)
-      assert placing(session).writing == %{}
+      assert OSProcess.eventually(fn -> :sys.get_state(session).leases.holders == %{} end)
+      assert upload(session).writing == %{}
       # All is there again.
       assert arrives?(session, bytes(1, 200 * @mib))
       assert SegmentFiles.of(session) in (200 * @mib)..(256 * @mib)
@@ -187,7 +187,7 @@ defmodule PythonxPort.SharedMemory.UploadTest do
       assert arrives?(session, bytes(1, 64 * @mib))
       assert arrives?(session, bytes(1, 5 * @mib))
 
-      for process <- [session | placing(session).writers] do
+      for process <- [session | upload(session).writers] do
         assert OSProcess.eventually(fn ->
                  {:binary, binaries} = Process.info(process, :binary)
                  Enum.all?(binaries, fn {_address, size, _count} -> size < @mib end)
