@@ -37,7 +37,7 @@ VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 # What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
-GOALS_WITHOUT_CONFIG := help setup tools clean format uninstall dist rpm test demo asan schedules model fuzz portability worlds
+GOALS_WITHOUT_CONFIG := help setup tools clean format dialyzer uninstall dist rpm test demo asan schedules model fuzz portability worlds
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
 # What this make was given; where it is not what the last one was given, all is made anew.
 GIVEN := $(strip $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) \
@@ -288,12 +288,13 @@ fuzz: ## feed mutated frames to the decoder for FUZZ_SECONDS (needs clang)
 SOURCES := $(wildcard port/*/*.[ch] port/*/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
 .PHONY: check
-check: all ## check formats, includes and words, and read the code with clang-tidy and cppcheck
+check: all ## check formats, includes, cycles and words, and read the code with clang-tidy and cppcheck
 	@sh port/scripts/install_tools.sh check
 	@sh tests/scripts/check_rooms.sh
 	@sh tests/scripts/check_words.sh
 	@clang-format --dry-run -Werror $(SOURCES)
 	@mix format --check-formatted
+	@PYTHONX_PORT_SKIP_MAKE=1 mix xref graph --format cycles --fail-above 0
 	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c port/*/*/*.c) -- -std=c11 -D_GNU_SOURCE \
 		-DPYTHONX_PORT_VERSION='"$(VERSION)"' -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' \
 		-Iport -Iport/engine -isystem $(EI_INCLUDE) $(PYTHON_FLAGS) \
@@ -301,6 +302,11 @@ check: all ## check formats, includes and words, and read the code with clang-ti
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 		--enable=warning,performance,portability -D__linux__ -DPy_LIMITED_API=0x030b0000 '-DPy_RETURN_NONE=return Py_None' -Iport -Iport/engine \
 		-I$(BUILD)/generated port
+
+.PHONY: dialyzer
+dialyzer: ## check the types of lib/ with dialyzer; the first time this takes some minutes
+	@sh port/scripts/install_tools.sh dialyzer
+	@sh tests/scripts/check_dialyzer.sh $(BUILD)/dialyzer.plt
 
 .PHONY: format
 format: ## format the sources

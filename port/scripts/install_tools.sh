@@ -4,6 +4,7 @@
 #   install_tools.sh build      what building and the demo need
 #   install_tools.sh test       what the tests need
 #   install_tools.sh check      what `make check` needs
+#   install_tools.sh dialyzer   what `make dialyzer` needs
 #   install_tools.sh wishes     what single tests need; they are skipped if it cannot be installed
 set -u
 
@@ -47,6 +48,11 @@ look_for_check() {
     need 'command -v clang-format' clang-format clang-tools-extra
     need 'command -v clang-tidy' clang-tidy clang-tools-extra
     need 'command -v cppcheck' cppcheck cppcheck
+}
+
+look_for_dialyzer() {
+    need 'command -v mix' elixir elixir
+    need 'command -v dialyzer' erlang-dialyzer erlang-dialyzer
 }
 
 look() {
@@ -116,9 +122,9 @@ wishes)
     wish 'command -v spin' spin spin
     exit 0
     ;;
-build | test | check) ;;
+build | test | check | dialyzer) ;;
 *)
-    echo "usage: install_tools.sh build|test|check|wishes" >&2
+    echo "usage: install_tools.sh build|test|check|dialyzer|wishes" >&2
     exit 2
     ;;
 esac
@@ -131,7 +137,7 @@ if install_missing; then
     [ -n "$debian" ] || exit 0
     echo "setup: still missing after the installation (Debian's names):$debian" >&2
 fi
-if [ "$purpose" != check ] && can_build >/dev/null 2>&1; then
+if [ "$purpose" != check ] && [ "$purpose" != dialyzer ] && can_build >/dev/null 2>&1; then
     echo "setup: going on without" >&2
     exit 0
 fi
