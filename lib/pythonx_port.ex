@@ -1,17 +1,16 @@
 defmodule PythonxPort do
   @moduledoc """
-  Python for Elixir, in a process of its own.
+  Runs Python from Elixir, each session in an operating system process of its own.
 
       iex> PythonxPort.eval("sum(numbers) / len(numbers)", bindings: [numbers: [1, 2, 6]])
       {:ok, 3.0}
 
-  Each *session* is an operating system process with a Python interpreter inside. Whatever happens to it, be it a
-  segmentation fault in an extension module or a loop without end, stays there: the caller gets an error, the BEAM
-  goes on, and a supervisor starts the next session.
+  A *session* is a process with a Python interpreter inside. A segmentation fault in an extension module or an endless
+  loop stays in there: your code gets an error, the BEAM goes on, and a supervisor starts the next session.
 
   ## Sessions
 
-  A session keeps what its code defines, such as imports, functions and loaded models, from one request to the next:
+  A session keeps what your code defines, such as imports, functions and loaded models:
 
       iex> session = PythonxPort.start_session()
       iex> PythonxPort.exec(session, "import math\\ndef area(radius): return math.pi * radius ** 2")
@@ -21,55 +20,55 @@ defmodule PythonxPort do
       iex> PythonxPort.stop_session(session)
       :ok
 
-  `start_session/1` is for a process that owns its session: they end together. `session/2` is for a session that a
-  single function needs. `start_link/1` and `child_spec/1` put a session into a supervision tree. Calls without a
-  session share the *default session*, which starts when it is first used; where a session is wanted, `:default`
-  names it. The configuration `config :pythonx_port, :default_session, [...]` holds its options.
+    * `start_session/1` starts a session that ends with the calling process.
+    * `session/2` starts one for the time that a function runs.
+    * `start_link/1` and `child_spec/1` put one into a supervision tree.
+    * Calls without a session share the *default session*, which the first of them starts. Functions that need a
+      session take `:default` for it. Set its options with `config :pythonx_port, :default_session, [...]`.
 
-  One session runs one request at a time, in the order in which they came. For more at once, start more sessions: a
-  pool of them, such as poolboy makes it, works well. What waits for the network rather than computes can be a
-  coroutine: with `concurrent: true`, and as a stream, it does not make others wait.
+  A session runs one request at a time, in order. To run more at once, start more sessions, for example in a pool
+  (poolboy works well). A coroutine that waits for the network does not make other requests wait if you run it with
+  `concurrent: true` or as a stream.
 
   ## Values go in as bindings
 
-  Never write a value into the code with `\#{}`: pass it in `bindings:`, or as an argument of `call/5`.
+  Never put a value into the code with `\#{}`. Pass it in `bindings:`, or as an argument of `call/5`.
 
       iex> text = "it's \\"quoted\\", and {braced}"
       iex> PythonxPort.eval("text.upper()", bindings: [text: text])
       {:ok, "IT'S \\"QUOTED\\", AND {BRACED}"}
 
     * Text from outside that becomes code *is* code: `'); import os; os.remove('...` would run.
-    * Nothing needs to be quoted or escaped, and no escaping can be wrong.
-    * Code that stays the same is compiled once. Code with values in it is new each time.
-    * Values keep their types, binaries and floats their every bit, and dates stay dates.
+    * Bindings need no quotes and no escapes.
+    * Python compiles the same code once. Code with values in it is new each time.
+    * Values keep their types, binaries and floats their bits, and dates stay dates.
 
   ## Errors
 
-  Results are `{:ok, value}` or `{:error, error}`, with a `PythonxPort.Error` that knows the Python traceback, or how
-  the Python process ended. Functions with a `!` return the value alone, and raise the error.
+  Functions return `{:ok, value}` or `{:error, error}` with a `PythonxPort.Error`, which has the Python traceback, or
+  how the Python process ended. Functions with a `!` return the value alone, and raise the error.
 
       iex> {:error, error} = PythonxPort.eval("1 / 0")
       iex> {error.kind, error.type, error.message}
       {:exception, "ZeroDivisionError", "division by zero"}
 
-  What Python prints appears where the caller's own output goes; see `PythonxPort.Output`. What it logs goes to
-  Logger; see `PythonxPort.PythonLog`.
+  What Python prints appears where the caller's own output goes (`PythonxPort.Output`). What it logs goes to Logger
+  (`PythonxPort.PythonLog`).
 
-  ## Requests that end early
+  ## Timeouts and cancellation
 
-  A request ends before it is done when its `:timeout` is over, when it is cancelled (`cancel/1`, an expired
-  `await/2`, a stream that is not read to its end), and when the process that made it dies. One that waits never runs.
-  One that runs gets an exception in Python, `erlang.TimedOut` or `erlang.Cancelled`: `finally` blocks and context
-  managers do their work, and the session can be used as before. Both are no `Exception` but a `BaseException`, so
-  that `except Exception` does not stop them.
+  A request ends before it is done if its `:timeout` is over, if you cancel it (`cancel/1`, an expired `await/2`, a
+  stream that is not read to its end), or if its caller dies. A queued request never runs. A running one gets an
+  exception in Python, `erlang.TimedOut` or `erlang.Cancelled`: `finally` blocks and context managers run, and the
+  session stays usable. Both exceptions are a `BaseException`, so that `except Exception` does not catch them.
 
-  An exception cannot end a call of C code that does not return to Python. A request that has not ended after its
-  *grace* (5 seconds) is ended by killing the Python process: the error is of kind `:killed` then. All others that
-  wait get an error of kind `:crashed`, and the session's supervisor starts the next.
+  No exception can end C code that does not return to Python. If a request has not ended after its *grace* (5 seconds
+  by default), the Python process is killed: this request gets an error of kind `:killed`, all others of kind
+  `:crashed`, and the session's supervisor starts the next session.
 
   ## Python calls Elixir
 
-  Functions and pids are values that Python can use:
+  Python can call functions, and send to pids, that you pass in as values:
 
       iex> add = fn a, b -> a + b end
       iex> PythonxPort.eval("sum(add(n, 1) for n in range(4))", bindings: [add: add])
@@ -81,21 +80,21 @@ defmodule PythonxPort do
       ...> end
       0.5
 
-  Functions and processes with a name need the option `:allow` of `start_session/1`:
+  To call functions and send to processes by their names, it needs the option `:allow` of `start_session/1`:
 
       iex> PythonxPort.session([allow: [{String, :upcase, 1}]], fn session ->
       ...>   PythonxPort.eval!(session, "import erlang; erlang.call('String', 'upcase', ['hello'])")
       ...> end)
       "HELLO"
 
-  A function runs in a process of its own, with the caller of the request in its `$callers`, and the caller's group
-  leader and Logger metadata. What it raises is an `erlang.Error` in Python, whose `kind`, `type`, `message` and
-  `stacktrace` tell what it was. When the request is cancelled, the process is killed.
+  Each call runs in a process of its own, with the caller of the request in its `$callers`, and with the caller's group
+  leader and Logger metadata. If it raises, Python gets an `erlang.Error` with `kind`, `type`, `message` and
+  `stacktrace`. If the request is cancelled, the process is killed.
 
-  Such a function, and a `Task` that it starts, may use the same session: Python is waiting for it, and runs the
-  request there and then. This is told by `$callers`. Of a server that makes a request on behalf of such a function it
-  is not known: Python runs its request, too, but only when it has waited for half a second. A server can have it at
-  once, by `Process.put(:"$callers", [pid])` with the process that it works for, or by a session of its own.
+  A function that Python calls, and a `Task` that it starts, may use the same session: Python runs the request while it
+  waits for the function. The library recognises such requests by `$callers`. Requests that a server makes on behalf of
+  the function are not recognised; they are delayed by 500 ms. To avoid the delay, let the server call
+  `Process.put(:"$callers", [pid])` with the process that it works for, or give it a session of its own.
   """
 
   alias PythonxPort.{Client, Code, Doctor, Environment, Error, Object, Session, Task}
@@ -106,7 +105,7 @@ defmodule PythonxPort do
   @typedoc "Python source."
   @type code :: String.t() | Code.t()
 
-  @typedoc "What a request came to."
+  @typedoc "The result of a request."
   @type result :: {:ok, term()} | {:error, Error.t()}
 
   @typedoc "Options of a session; `start_session/1` explains them."
@@ -142,7 +141,7 @@ defmodule PythonxPort do
           progress: boolean()
         ]
 
-  @typedoc "What Python may call, or whom it may send to by name; see the option `:allow` of `start_session/1`."
+  @typedoc "A function that Python may call, or a name that it may send to; see the option `:allow` of `start_session/1`."
   @type allowed :: :all | module() | {module(), atom()} | {module(), atom(), arity()} | {:send, atom()}
 
   @typedoc "Options of a request; `eval/3` explains them."
@@ -173,41 +172,40 @@ defmodule PythonxPort do
   @doc """
   Starts a session that ends with the calling process, and returns it.
 
-  Raises a `PythonxPort.Error` where it cannot be started. Options:
+  Raises a `PythonxPort.Error` if it cannot be started. Options:
 
-    * `:python` – the interpreter, such as a venv's `bin/python3`; else the environment of `uv_init/1`, the
-      configuration `config :pythonx_port, :python_path`, the environment variables `PYTHONX_PYTHON` and
-      `VIRTUAL_ENV`, and `python3` on `PATH` are asked, in this order. Any CPython from 3.11 on with a shared libpython
-      will do, free-threaded builds excepted: a venv's, virtualenv's, conda's, pyenv's, uv's and the system's.
-      Each session can have another
-    * `:init` – code, or a list of it, that runs before the first request
-    * `:init_timeout` – how long starting may take, in milliseconds, `:init` included (60,000)
-    * `:output` – where Python's output goes; see `PythonxPort.Output`
-    * `:log` – where the records of Python's `logging` go: `true`, to Logger (the default), `false`, or a function; see
-      `PythonxPort.PythonLog`
-    * `:allow` – what Python may call and send to by name: a list of `Module`, `{Module, :function}`,
-      `{Module, :function, arity}` and `{:send, name}`, or `:all`. The default is `[]`: only functions and pids that
-      were passed in
-    * `:grace` – how long, in milliseconds, a request may go on after its timeout or its cancellation before the
-      Python process is killed (5,000); `:infinity` never kills it
-    * `:env` – environment variables, as `{name, value}` pairs of strings; `nil` or an empty string unsets one
-    * `:cd` – the directory to run in
-    * `:memory_limit` – the most address space, in bytes, that the process may have: past it, Python raises a
-      `MemoryError`
-    * `:oom_score_adj` – on Linux, how soon the kernel kills the process if memory runs out, from -1000 (never) to 1000.
-      By default it is raised to 500, unless it is higher, so that the session is killed and not the BEAM; to lower it
-      needs a privilege. Processes that Python starts inherit it. See the
-      [guide to containers](guides/containers.md)
-    * `:children` – what becomes of processes that Python has started (`subprocess`, `os.fork`, `multiprocessing`) and
-      that are still there when the session ends, however it ends: `:end` (the default) gives them a moment to end by
-      themselves, sends SIGTERM, and SIGKILL after a second; `:keep` lets them live on. So do daemons, which have a
-      session of their own (`start_new_session=True`, setsid(2)), and all on systems other than Linux
-    * `:max_frame` – the longest request, in bytes, that is accepted (4 GiB)
-    * `:spin` – how long, in microseconds, Python watches for the next request before it sleeps (0): quicker answers
-      for a processor that is kept busy
-    * `:name` – a name to register the session under
-    * `:executable` – the port program; else the environment variable `PYTHONX_PORT` names it, or it is the one that
-      comes with the library, or the one on `PATH`
+    * `:python` - the interpreter, such as a venv's `bin/python3`. Any CPython from 3.11 on with a shared libpython
+      works, except for free-threaded builds: a venv's, virtualenv's, conda's, pyenv's, uv's and the system's. Each
+      session can have another. Defaults to the first of: the environment of `uv_init/1`, `config :pythonx_port,
+      :python_path`, the environment variables `PYTHONX_PYTHON` and `VIRTUAL_ENV`, and `python3` on `PATH`.
+    * `:init` - code, or a list of it, that runs before the first request.
+    * `:init_timeout` - milliseconds that starting may take, `:init` included. Defaults to `60_000`.
+    * `:output` - where Python's output goes; see `PythonxPort.Output`.
+    * `:log` - where the records of Python's `logging` go: `true` (to Logger), `false`, or a function; see
+      `PythonxPort.PythonLog`. Defaults to `true`.
+    * `:allow` - what Python may call and send to by name: a list of `Module`, `{Module, :function}`,
+      `{Module, :function, arity}` and `{:send, name}`, or `:all`. Defaults to `[]`: only functions and pids that you
+      pass in.
+    * `:grace` - milliseconds that a request may go on after its timeout or its cancellation before the Python process
+      is killed; `:infinity` never kills it. Defaults to `5_000`.
+    * `:env` - environment variables, as `{name, value}` pairs of strings. `nil` or an empty string unsets one.
+      Reports of crashes and of supervisors do not show them.
+    * `:cd` - the directory to run in.
+    * `:memory_limit` - bytes of address space that the process may have. Beyond them, Python raises a `MemoryError`.
+    * `:oom_score_adj` - on Linux, how soon the kernel kills the process if memory runs out, from -1000 (never) to
+      1000. By default it is raised to 500 unless it is higher, so that the kernel kills the session and not the BEAM.
+      To lower it needs a privilege. Processes that Python starts inherit it. See the [guide to
+      containers](guides/containers.md).
+    * `:children` - what happens, on Linux, to processes that Python has started (`subprocess`, `os.fork`,
+      `multiprocessing`) when the session ends, however it ends: `:end` gives them a moment to end on their own, sends
+      SIGTERM, and SIGKILL after a second; `:keep` lets them live on. Daemons with a session of their own
+      (`start_new_session=True`, setsid(2)) always live on. Defaults to `:end`.
+    * `:max_frame` - bytes of the longest request that is accepted. Defaults to 4 GiB.
+    * `:spin` - microseconds that Python polls for the next request before it sleeps. This makes answers quicker, and
+      keeps a processor busy. Defaults to `0`.
+    * `:name` - a name to register the session under.
+    * `:executable` - the port program. Defaults to the first of: the environment variable `PYTHONX_PORT`, the program
+      that comes with the library, and the one on `PATH`.
 
   ## Examples
 
@@ -227,10 +225,10 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Stops a session, after the requests that it already has; returns when it has ended.
+  Stops a session after the requests that it already has; returns when it has ended.
 
-  Python's `atexit` functions run. What is not done after `timeout` milliseconds is killed. Stopping a session that
-  has ended is no error.
+  Python's `atexit` functions run. If Python has not ended after `timeout` milliseconds, it is killed. Returns `:ok`
+  also if the session has ended before.
   """
   @spec stop_session(session(), timeout()) :: :ok
   def stop_session(session, timeout \\ 5_000)
@@ -239,7 +237,7 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Runs a function with a new session, which is always stopped afterwards, and returns what the function returns.
+  Starts a session, calls a function with it, and stops it; returns what the function returns.
 
       iex> PythonxPort.session(fn session ->
       ...>   PythonxPort.exec!(session, "total = 0")
@@ -262,11 +260,11 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Starts a session that is linked to the calling process, as a supervisor does.
+  Starts a session that is linked to the calling process, such as a supervisor.
 
-  Options are those of `start_session/1`. A session that cannot be started is an `{:error, error}` and leaves the
-  caller alive. When the Python process dies, so does the session, and the supervisor starts a new one: its `:init`
-  code runs again, whatever else was defined is gone.
+  Options are those of `start_session/1`. Returns `{:error, error}` if the session cannot be started; the caller lives
+  on. If the Python process dies, the session ends, and the supervisor starts a new one: its `:init` code runs again,
+  and all other definitions are gone.
 
       children = [
         {PythonxPort, name: MyApp.Python, init: "from my_model import predict"}
@@ -278,7 +276,7 @@ defmodule PythonxPort do
   @spec start_link(session_options()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
   defdelegate start_link(options \\ []), to: Session.Starter
 
-  @doc "A child specification for a supervisor; see `start_link/1`. The name, where there is one, is its id."
+  @doc "Returns a child specification for a supervisor; see `start_link/1`. Its id is the name, if there is one."
   @spec child_spec(session_options()) :: Supervisor.child_spec()
   def child_spec(options) do
     # Supervisors log child specifications.
@@ -289,24 +287,24 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Runs code and returns the value of its last expression, or `nil` where the last statement is none.
+  Runs code and returns the value of its last expression, or `nil` if the last statement is no expression.
 
-  To be called as `eval(code)`, `eval(code, options)`, `eval(session, code)` or `eval(session, code, options)`.
-  Options:
+  Call it as `eval(code)`, `eval(code, options)`, `eval(session, code)` or `eval(session, code, options)`. Options:
 
-    * `:bindings` – variables to set first, as a keyword list or a map; they stay set in the session
-    * `:binaries` – `:bytes` has all binaries in the bindings become `bytes`, instead of `str` (see
-      `PythonxPort.Bytes` for single ones)
-    * `:return` – `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python
-    * `:timeout` – how long it may take, in milliseconds, the time that it waits for others included (`:infinity`). The
-      request is ended then, with an error of kind `:timeout`
-    * `:grace` – the session's `:grace` for this request: how long it may go on after its timeout or its cancellation
-      before the Python process is killed. With `:infinity` it never is; a caller whose timeout is over does not wait
-      for the end then
-    * `:concurrent` – `true` lets the requests behind this one run while it awaits something, where its value is an
-      awaitable: code with a top-level `await`, or a coroutine that a function returns
-    * `:output` – where the output of this request goes; see `PythonxPort.Output`
-    * `:file`, `:line` – where the code stands, for tracebacks
+    * `:bindings` - variables to set first, as a keyword list or a map; they stay set in the session.
+    * `:binaries` - `:bytes` turns all binaries in the bindings into `bytes`, `:str` into `str`. For single ones, see
+      `PythonxPort.Bytes`. Defaults to `:str`.
+    * `:return` - `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python. Defaults to
+      `:value`.
+    * `:timeout` - milliseconds that the request may take, the time in the queue included. Then it is ended, with an
+      error of kind `:timeout`. Defaults to `:infinity`.
+    * `:grace` - milliseconds that the request may go on after its timeout or its cancellation before the Python
+      process is killed. With `:infinity` it never is; then a caller does not wait beyond its timeout. Defaults to the
+      session's `:grace`.
+    * `:concurrent` - `true` lets the requests behind this one run while it awaits something, if its value is an
+      awaitable: code with a top-level `await`, or a coroutine that a function returns. Defaults to `false`.
+    * `:output` - where the output of this request goes; see `PythonxPort.Output`.
+    * `:file`, `:line` - the place of the code, for tracebacks.
 
   ## Examples
 
@@ -330,7 +328,7 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Runs code for its effect; as `eval/3`, but the result is always `{:ok, nil}`.
+  Runs code for its effect. As `eval/3`, but the value is always `nil`.
 
       iex> PythonxPort.exec("greeting = 'hello'")
       {:ok, nil}
@@ -344,10 +342,10 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Calls a function, and returns its value. Nothing is compiled, so this is the quickest way to use Python.
+  Calls a function, and returns its value. This is the quickest way to use Python, since it compiles nothing.
 
-  `target` is a name in the session, a dotted name such as `"json.dumps"` whose module is imported when needed, or
-  a `PythonxPort.Object`. Options are those of `eval/3`, except for bindings and place.
+  `target` is a name in the session, a dotted name such as `"json.dumps"`, whose module is imported if necessary, or a
+  `PythonxPort.Object`. Options are those of `eval/3`, except for `:bindings`, `:file` and `:line`.
 
       iex> PythonxPort.call(:default, "math.sqrt", [2.25])
       {:ok, 1.5}
@@ -361,7 +359,7 @@ defmodule PythonxPort do
   end
 
   @doc """
-  As `eval/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one.
+  Starts `eval/3`, and returns at once a handle for `await/2`. There is no option `:timeout`; `await/2` has one.
 
       iex> one = PythonxPort.async_eval("1")
       iex> two = PythonxPort.async_eval("2")
@@ -374,24 +372,24 @@ defmodule PythonxPort do
     Task.new(Client.start_run(session, :eval, code, options))
   end
 
-  @doc "As `exec/3`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one."
+  @doc "Starts `exec/3`, and returns at once a handle for `await/2`. There is no option `:timeout`; `await/2` has one."
   @spec async_exec(session() | code(), code() | options(), options()) :: Task.t()
   def async_exec(session_or_code, code_or_options \\ [], options \\ []) do
     {session, code, options} = arguments(session_or_code, code_or_options, options)
     Task.new(Client.start_run(session, :exec, code, options))
   end
 
-  @doc "As `call/5`, but returns at once, with a handle for `await/2`. There is no option `:timeout`: `await/2` has one."
+  @doc "Starts `call/5`, and returns at once a handle for `await/2`. There is no option `:timeout`; `await/2` has one."
   @spec async_call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: Task.t()
   def async_call(session, target, args, kwargs \\ [], options \\ []) do
     Task.new(Client.start_call(locate(session), target, args, kwargs, options))
   end
 
   @doc """
-  Waits for the result of `async_eval/3` and its like, in the process that called it.
+  Waits for the result of `async_eval/3`, `async_exec/3` or `async_call/5`, in the process that called it.
 
-  Where none comes in `timeout` milliseconds it is `{:error, :timeout}`, and the request is cancelled: to await it
-  again is an error of kind `:cancelled`, at once. A result is given out once.
+  Returns `{:error, :timeout}` if there is none within `timeout` milliseconds, and cancels the request. A result is
+  returned once: if you await the same task again, you get an error of kind `:cancelled` at once.
 
       iex> task = PythonxPort.async_exec("import time; time.sleep(60)")
       iex> PythonxPort.await(task, 20)
@@ -404,11 +402,11 @@ defmodule PythonxPort do
   def await(task, timeout \\ 5_000), do: task |> Task.request() |> Client.await(timeout)
 
   @doc """
-  Cancels what `async_eval/3` and its like have begun; returns at once. Any process may do this.
+  Cancels a request that `async_eval/3`, `async_exec/3` or `async_call/5` has started; returns at once.
 
-  What it came to can still be awaited, and tells when it has ended: an error of kind `:cancelled`, or of kind
-  `:killed` where Python had to be killed, or its value where it was done already. Cancelling what is done is no
-  error.
+  Any process may call this. You can still await the task, which returns when the request has ended: an error of kind
+  `:cancelled`, or of kind `:killed` if Python had to be killed, or its value if it was done before. Returns `:ok`
+  also if the request was done before.
 
       iex> task = PythonxPort.async_exec("while True: pass")
       iex> PythonxPort.cancel(task)
@@ -421,27 +419,27 @@ defmodule PythonxPort do
   def cancel(task), do: Task.cancel(task)
 
   @doc """
-  What Python iterates over, as a lazy enumerable.
+  Returns a lazy enumerable of the items that Python iterates over.
 
-  Nothing runs before the enumerable is used, and each use runs the code anew. The value of the last expression is
-  iterated: a generator, also an asynchronous one, or anything else that can be iterated. Errors raise a
-  `PythonxPort.Error` when their turn has come.
+  Nothing runs before you use the enumerable, and each use runs the code again. The value of the last expression is
+  iterated: a generator, an asynchronous one, or any other iterable. An error is raised as a `PythonxPort.Error` after
+  the items before it.
 
       iex> PythonxPort.stream("(n * n for n in range(1_000_000))") |> Enum.take(4)
       [0, 1, 4, 9]
 
-  To be called as `stream(code)`, `stream(code, options)`, `stream(session, code)` or `stream(session, code, options)`.
-  Python runs ahead of the consumer, but only so far as it has been asked to. A consumer that takes no more, be it
-  that it has enough, raises or dies, cancels the stream: the generator is closed, so that its `finally` blocks run.
-  The consumer waits for that. A stream that waits for its consumer does not make other requests wait.
+  Call it as `stream(code)`, `stream(code, options)`, `stream(session, code)` or `stream(session, code, options)`.
+  Python runs ahead of the consumer, up to `:demand` items. A consumer that stops reading, because it has enough,
+  raises or dies, cancels the stream: the generator is closed, its `finally` blocks run, and the consumer waits for
+  that. A stream that waits for its consumer does not make other requests wait.
 
-  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:timeout` (of all, from the start to the last
-  item) and `:grace` as of `eval/3`, and
+  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:timeout` (from the start to the last item) and
+  `:grace` as in `eval/3`, and
 
-    * `:demand` – how many items Python may be ahead (256). Where they are large it is fewer, so that they take no
-      more than some 16 MiB. Choose a small number, such as 2, where they are costly
+    * `:demand` - how many items Python may be ahead. Large items are fewer, so that they take about 16 MiB at most.
+      Choose a small number, such as 2, if items are costly to make. Defaults to `256`.
 
-  The process that begins to read a stream must also be the one that goes on with it.
+  One process must read the whole stream.
   """
   @spec stream(session() | code(), code() | stream_options(), stream_options()) :: Enumerable.t()
   def stream(session_or_code, code_or_options \\ [], options \\ []) do
@@ -450,13 +448,15 @@ defmodule PythonxPort do
   end
 
   @doc """
-  What a session does and has, as a map; answered at once, also while Python computes.
+  Returns a map of what a session does and has, at once, also while Python computes.
 
-  `running` is the number of the request that runs or `nil`, `running_us` since when; `queued` tells how many wait,
-  `requests` how many there were; `memory` is the memory in use, in bytes; `os_pid`, `python` (the version),
-  `uptime_us`, `bytes_in`, `bytes_out` and `max_frame` say what they are called. `queue_us` and `run_us` are sums of
-  how long the requests that are done have waited and run, `errors` counts those that came to an error; `tasks`,
-  `streams` and `calls` are the coroutines, the streams and the calls to Elixir under way.
+    * `running`, `running_us` - the id of the running request or `nil`, and since when it runs
+    * `queued`, `requests` - how many requests are queued, and how many there have been
+    * `tasks`, `streams`, `calls` - how many coroutines, streams and calls to Elixir are under way
+    * `queue_us`, `run_us` - how long the requests that are done have been queued and have run, in sum
+    * `errors` - how many requests have ended with an error
+    * `memory` - the memory in use, in bytes
+    * `os_pid`, `python` (the version), `uptime_us`, `bytes_in`, `bytes_out`, `max_frame`
 
       iex> {:ok, info} = PythonxPort.info(:default)
       iex> info.queued
@@ -466,7 +466,7 @@ defmodule PythonxPort do
   def info(session), do: session |> locate() |> Client.info()
 
   @doc """
-  Lets go of objects that `return: :ref` had kept in Python. References to them are no longer valid.
+  Releases objects that `return: :ref` has kept in Python. References to them are not valid any more.
 
       iex> {:ok, counter} = PythonxPort.eval("iter(range(10))", return: :ref)
       iex> PythonxPort.call(:default, "next", [counter])
@@ -485,44 +485,44 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Has sessions use an environment with the given packages, which `uv` makes first where it is not there yet; returns
-  the path of its interpreter.
+  Makes an environment with the given packages the one that sessions use, and returns the path of its interpreter.
 
-  Without options it takes those of the configuration:
+  `uv` creates the environment if it does not exist. Without options, those of the configuration are used:
 
       config :pythonx_port, :uv_init,
         packages: ["numpy>=2", "scikit-learn"],
         python_version: "3.11"
 
-  Sessions that are started afterwards, the default session included, use the environment of the last call, unless
-  they have a `:python` of their own. With several environments, give each session what this function returned for it:
+  Sessions that start later, the default session included, use the environment of the last call, unless they have a
+  `:python` of their own. With several environments, pass what this function returned to each session:
   `start_session(python: python)`.
 
-  Nothing is made when the application `:pythonx_port` starts. An application that wants its environment to be there
-  before anything else calls `uv_init/0` in its `c:Application.start/2`. Where it does not, but there is a
-  configuration, the first session that needs the environment waits for it.
+  Starting the application `:pythonx_port` creates nothing. Call `uv_init/0` in your `c:Application.start/2` if you
+  want the environment to exist before anything else runs. If you do not, and there is a configuration, the first
+  session that needs the environment waits for it.
 
-  The program `uv` does the work, with its own configuration and environment variables: it is found on `PATH`, or named
-  by `:uv_path`. It also finds the Python, or downloads it. What was made is kept, and is used by all nodes of the host,
-  also after a restart: asked for again, it takes a few milliseconds and no `uv`. Of processes that want the same at the
-  same time one makes it, and the others wait. One that is interrupted leaves nothing that would be taken for whole.
+  The program `uv` does the work, with its own configuration and environment variables; it also finds or downloads the
+  Python. Environments are kept, and all nodes of the host share them. An existing environment is found within a few
+  milliseconds, without `uv`. If several processes need the same one, one creates it and the others wait. An
+  interrupted run leaves nothing that could be mistaken for an environment.
 
-  Raises a `PythonxPort.Error` of kind `:environment_failed` with what `uv` said where it could not make it. Options:
+  Raises a `PythonxPort.Error` of kind `:environment_failed`, with `uv`'s message, if the environment cannot be
+  created. Options:
 
-    * `:packages` – requirements, as a list of strings
-    * `:pyproject_toml` – instead, the text of a `pyproject.toml`. Paths in it have to be absolute
-    * `:python_version` – such as `"3.11"` or `"3.12.1"`, or a specifier such as `">=3.12"`
-    * `:uv_lock` – the path of a lock file to be checked in: its versions are taken where it is there, and it is written
-      where it is not, or where other packages are wanted. A change to it makes a new environment. With
-      `{:my_app, "priv/uv.lock"}` it is in the sources of that application, and comes along with its release. Without
-      the option the versions are locked on each host, in the environment's folder
-    * `:locked` – `true` makes it an error when the lock file does not fit, instead of changing it
-    * `:directory` – the folder to keep environments in, by default `pythonx_port/environments` in the user's cache.
-      `{:my_app, "python"}` keeps them within that application, which is in `_build`, or in the release. What is there
-      may be removed when no session uses it
-    * `:uv_path` – the program `uv`; else `config :pythonx_port, :uv_path`, or `uv` on `PATH`
-    * `:env` – environment variables for `uv`, as `{name, value}` pairs
-    * `:progress` – whether `uv`'s progress is shown; by default it is where standard output is a terminal
+    * `:packages` - requirements, as a list of strings.
+    * `:pyproject_toml` - the text of a `pyproject.toml`, instead of `:packages`. Paths in it must be absolute.
+    * `:python_version` - such as `"3.11"` or `"3.12.1"`, or a specifier such as `">=3.12"`.
+    * `:uv_lock` - the path of a lock file, to be checked in. Its versions are used if it exists; it is written if it
+      does not exist, or if you want other packages. A change to it makes a new environment. `{:my_app,
+      "priv/uv.lock"}` is a file in the sources of that application, and in its release. Without this option, each
+      host locks the versions in the environment's folder.
+    * `:locked` - `true` makes a lock file that does not fit an error, instead of changing it. Defaults to `false`.
+    * `:directory` - the folder for environments. `{:my_app, "python"}` keeps them within that application: in
+      `_build`, or in the release. You may remove what is in there while no session uses it. Defaults to
+      `pythonx_port/environments` in the user's cache.
+    * `:uv_path` - the program `uv`. Defaults to `config :pythonx_port, :uv_path`, or to `uv` on `PATH`.
+    * `:env` - environment variables for `uv`, as `{name, value}` pairs.
+    * `:progress` - whether `uv`'s progress is shown. By default it is if standard output is a terminal.
   """
   @spec uv_init(uv_options()) :: Path.t()
   def uv_init(options \\ Environment.configuration() || []) do
@@ -530,12 +530,16 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Tells which Python a session with these options gets, and what is wrong with it; prints that, and returns it.
+  Finds out which Python a session with these options gets, and whether it works; prints a report, and returns it.
 
-  It starts a session with these options, without their init code. The map has `:ok`, `:problem` (what is wrong and
-  what to do, or `nil`), `:traceback` (Python's, if its start failed with one, or `nil`), `:text` (what was printed)
-  and, as far as they are known, `:python`, `:libpython`, `:version`, `:prefix`, `:numpy`, `:chosen_by`, `:launcher` and `:engine`. Options
-  are those of `start_session/1`.
+  Options are those of `start_session/1`. A session starts with them, without their init code. The map has
+
+    * `:ok` - whether it works
+    * `:problem` - what is wrong and what to do, or `nil`
+    * `:traceback` - Python's traceback, if its start failed with one, or `nil`
+    * `:text` - what was printed
+    * `:python`, `:libpython`, `:version`, `:prefix`, `:numpy`, `:chosen_by`, `:launcher` and `:engine`, if they are
+      known
 
       PythonxPort.doctor(python: "/opt/venv/bin/python")
   """
@@ -564,7 +568,7 @@ defmodule PythonxPort do
     session |> call(target, args, kwargs, options) |> value!()
   end
 
-  @doc "As `await/2`, but returns the value alone, and raises the error, also where it is a timeout, which cancels."
+  @doc "As `await/2`, but returns the value alone, and raises the error, also that of a timeout."
   @spec await!(Task.t(), timeout()) :: term()
   def await!(task, timeout \\ 5_000) do
     case await(task, timeout) do
@@ -578,11 +582,10 @@ defmodule PythonxPort do
   def info!(session), do: session |> info() |> value!()
 
   @doc ~S'''
-  Python source that knows the Elixir file and line where it stands, so that tracebacks name them.
+  Makes a `PythonxPort.Code` of Python source, with its Elixir file and line, so that tracebacks name them.
 
-  Nothing is interpolated and nothing escaped: the text is Python's alone. The value is a `PythonxPort.Code`, for
-  everything that takes code. Sigils of two letters need Elixir 1.15; before that, there is
-  `PythonxPort.Code.new/2`.
+  Nothing in the text is interpolated or unescaped. You can pass the value wherever code is expected. Sigils of two
+  letters need Elixir 1.15; before that, use `PythonxPort.Code.new/2`.
 
       import PythonxPort, only: [sigil_PY: 2]
 
