@@ -141,7 +141,7 @@ defmodule PythonxPort do
           progress: boolean()
         ]
 
-  @typedoc "A function that Python may call, or a name that it may send to; see the option `:allow` of `start_session/1`."
+  @typedoc "A function that Python may call, or a name that it may send to; see `:allow` in `start_session/1`."
   @type allowed :: :all | module() | {module(), atom()} | {module(), atom(), arity()} | {:send, atom()}
 
   @typedoc "Options of a request; `eval/3` explains them."

@@ -1,12 +1,12 @@
 defmodule PythonxPort.Bytes do
   @moduledoc """
-  Marks a binary that Python is to see as `bytes`.
+  Marks a binary that becomes `bytes` in Python.
 
-  A plain binary becomes a `str` and must be UTF-8. For other data say so, one value at a time:
+  A plain binary becomes a `str` and must be UTF-8. Wrap other data, one value at a time:
 
       PythonxPort.eval(session, "data[0]", bindings: [data: PythonxPort.Bytes.new(<<255, 0>>)])
 
-  or for a whole request with the option `binaries: :bytes`. Python's `bytes` come back as plain binaries.
+  or use the option `binaries: :bytes` for all of a request. Python's `bytes` come back as plain binaries.
   """
 
   @enforce_keys [:data]

@@ -1,15 +1,15 @@
 defmodule PythonxPort.Callback do
   @moduledoc false
-  # A call from Python, in the process that was made for it: finds the function, asks whether it may be called, calls
-  # it, and makes the answer's bytes. Whatever the function does, there is an answer, or the process has died.
+  # Runs a call from Python, in a process of its own: finds the function, checks whether it may be called, calls it,
+  # and encodes the answer. Whatever the function does, there is an answer, or the process dies.
 
   alias PythonxPort.Protocol
   alias PythonxPort.Callback.Allowlist
 
-  # An answer's bytes around the value.
+  # Room for an answer's bytes around the value.
   @head_size 128
 
-  @doc "Gives the answer for the frame of an `invoke` event, which Python takes where it is at most `max_frame` long."
+  @doc "Returns the answer to the frame of an `invoke` event; an error if it would be longer than `max_frame` bytes."
   @spec run(binary(), Protocol.call_id(), Allowlist.t(), pos_integer()) :: iodata()
   def run(frame, call_id, allow, max_frame) do
     reply = Protocol.reply(call_id, answer(frame, allow))
@@ -20,7 +20,7 @@ defmodule PythonxPort.Callback do
       else: reply
   end
 
-  @doc "The answer for a call whose process has died."
+  @doc "Returns the answer to a call whose process has died."
   @spec died(Protocol.call_id(), term()) :: iodata()
   def died(call_id, reason) do
     failed(call_id, "the process that ran the function ended: #{Exception.format_exit(reason)}", :exit)
@@ -51,7 +51,7 @@ defmodule PythonxPort.Callback do
     end
   end
 
-  # Either it may not be called, or there is no such name.
+  # Python may not call it, or there is no such name.
   defp refusal(module, function, arity, allow) do
     name = Allowlist.shown(module)
     whole = "#{name}.#{function}/#{arity}"
@@ -78,7 +78,7 @@ defmodule PythonxPort.Callback do
     %{kind: :refused, message: text(message)}
   end
 
-  # What the exception in Python will say.
+  # The contents of the exception in Python.
   defp describe(:error, reason, stacktrace) do
     exception = Exception.normalize(:error, reason, stacktrace)
 
@@ -102,12 +102,12 @@ defmodule PythonxPort.Callback do
     %{kind: :throw, message: inspect(value), stacktrace: formatted(:throw, value, stacktrace)}
   end
 
-  # Without the frames of this library, which stand below those of the function.
+  # Leaves out the frames of this library, below those of the function.
   defp formatted(kind, reason, stacktrace) do
     stacktrace = Enum.take_while(stacktrace, fn entry -> elem(entry, 0) != __MODULE__ end)
     kind |> Exception.format(reason, stacktrace) |> text()
   end
 
-  # What is no text is shown as bytes: the error must not fail in its turn.
+  # A message that is no text is shown as bytes: the error itself must not fail.
   defp text(message), do: if(String.valid?(message), do: message, else: inspect(message))
 end

@@ -1,19 +1,21 @@
 defmodule PythonxPort.Code do
   @moduledoc """
-  Python source that knows where it stands, so that tracebacks name the Elixir file and line.
+  Python source with its place, so that tracebacks name the Elixir file and line.
 
-  `PythonxPort.sigil_PY/2` makes one at compile time; `new/2` makes one at run time. Everything that takes code
-  as a binary takes this as well.
+  `PythonxPort.sigil_PY/2` makes one at compile time, `new/2` at run time. You can pass it wherever code is expected.
   """
 
   @enforce_keys [:source]
   defstruct [:source, :file, :line]
 
-  @typedoc "Source text, with the file and the line (from 1) of its first line where they are known."
+  @typedoc "Source text, with the file and the line (from 1) of its first line, if they are known."
   @type t :: %__MODULE__{source: String.t(), file: String.t() | nil, line: pos_integer() | nil}
 
   @doc """
-  Puts source together with its place, given by the options `:file` and `:line`.
+  Returns source with its place. Options:
+
+    * `:file` - the file, for tracebacks.
+    * `:line` - the number of the first line in that file.
 
       iex> PythonxPort.Code.new("1 + 1", file: "sum.py")
       %PythonxPort.Code{source: "1 + 1", file: "sum.py", line: nil}
@@ -25,8 +27,8 @@ defmodule PythonxPort.Code do
   end
 
   @doc false
-  # The source, and its place as options of a request. Both are for code as people write it: a block that is indented
-  # as a whole, which Python would refuse, loses the indentation that all of its lines share.
+  # Returns the source, and its place as options of a request. A block that is indented as a whole, which Python would
+  # refuse, loses the indentation that all of its lines share.
   @spec split(String.t() | t()) :: {String.t(), keyword()}
   def split(source) when is_binary(source), do: {dedent(source), []}
 
@@ -35,7 +37,7 @@ defmodule PythonxPort.Code do
     {dedent(code.source), place}
   end
 
-  # Most code begins in the first column and is passed on without a further look.
+  # Most code begins in the first column and is passed on as it is.
   defp dedent(<<first, _rest::binary>> = source) when first in [?\s, ?\t, ?\r, ?\n] do
     lines = String.split(source, "\n")
     indent = lines |> Enum.find("", &(not blank?(&1))) |> indentation()

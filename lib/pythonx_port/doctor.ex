@@ -1,11 +1,11 @@
 defmodule PythonxPort.Doctor do
   @moduledoc false
-  # What the port program's doctor says, as a map, and in the words of this library.
+  # Turns the report of the port program's doctor into a map, in the words of this library.
 
   alias PythonxPort.PortProgram
   alias PythonxPort.Session.Options
 
-  # Longer than it takes to ask an interpreter that does not answer, and to import NumPy from a slow disk.
+  # The doctor gives up an interpreter that hangs, and imports NumPy from a slow disk, within this time.
   @timeout 60_000
 
   @labels %{
@@ -29,10 +29,11 @@ defmodule PythonxPort.Doctor do
           optional(atom()) => String.t()
         }
 
+  @doc "Examines the Python of a session with these options."
   @spec examine(keyword()) :: report()
   def examine(options) do
     with {:ok, options} <- options |> Options.new() |> Options.with_python(),
-         {:ok, text, content} <- ask(options) do
+         {:ok, text, content} <- run(options) do
       text |> by_us(options.python_from) |> String.trim_trailing() |> report(content)
     else
       {:error, error} ->
@@ -40,7 +41,7 @@ defmodule PythonxPort.Doctor do
     end
   end
 
-  defp ask(options) do
+  defp run(options) do
     task = Task.async(fn -> PortProgram.doctor(options) end)
 
     case Task.yield(task, @timeout) || Task.shutdown(task, :brutal_kill) do
@@ -49,7 +50,7 @@ defmodule PythonxPort.Doctor do
     end
   end
 
-  # The port program knows only that it was told.
+  # To the port program, each interpreter that this library has chosen is that of its option.
   defp by_us(text, nil), do: text
   defp by_us(text, from), do: String.replace(text, ~r/^(chosen by: +)--python$/m, "\\1#{from}", global: false)
 

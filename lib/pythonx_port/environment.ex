@@ -1,20 +1,19 @@
 defmodule PythonxPort.Environment do
   @moduledoc false
-  # The environments that uv has made, each in a folder named after what was asked for, and which Python a session
-  # gets.
+  # Chooses the Python of a session, and creates environments with uv, each in a folder named after its contents.
   #
-  # An environment is made in a folder beside its own, which is renamed when it is whole, by one process at a time:
-  # whoever has the lock may also remove what others left when they were interrupted.
+  # An environment is created in a folder beside its own, which is renamed when it is complete, by one process at a
+  # time. The process that has the lock also removes what interrupted processes have left.
 
   alias PythonxPort.Error
   alias PythonxPort.Environment.{Lock, UV}
 
-  # To be raised when environments are made differently.
+  # Raised when the way in which environments are created changes.
   @format 1
 
   @beside ".new-"
 
-  @doc "Makes the environment where it is not there, and has sessions use it; its interpreter."
+  @doc "Creates the environment if it does not exist, and makes sessions use it; returns its interpreter."
   @spec init(keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
   def init(options) do
     uv = UV.new(options)
@@ -25,27 +24,27 @@ defmodule PythonxPort.Environment do
     end
   end
 
-  @doc "The options that the configuration holds, also where no application was started, as in a release's `eval`."
+  @doc "Returns the options in the configuration, also if no application was started, as in the `eval` of a release."
   @spec configuration() :: keyword() | nil
   def configuration do
     Application.load(:pythonx_port)
     Application.get_env(:pythonx_port, :uv_init)
   end
 
-  @doc "The interpreter for a session that asks for `wanted`, and who has chosen it; nil where nothing has."
+  @doc "Returns the interpreter of a session with this option `:python`, and what has chosen it; nil if nothing has."
   @spec choose(String.t() | nil) :: {:ok, {String.t(), String.t()} | nil} | {:error, Error.t()}
   def choose(nil) do
     case {remembered(), Application.get_env(:pythonx_port, :uv_init)} do
       {nil, nil} -> {:ok, configured()}
       {nil, options} -> options |> init() |> chosen_by_uv()
-      # It may have been removed with the rest of the cache.
-      {{python, uv}, _options} -> python |> still_there(uv) |> chosen_by_uv()
+      # The environment may have been removed with the rest of the cache.
+      {{python, uv}, _options} -> python |> ensure_interpreter(uv) |> chosen_by_uv()
     end
   end
 
   def choose(python), do: {:ok, {python, "the option :python"}}
 
-  @doc "Has sessions choose as if there had been no environment."
+  @doc "Makes sessions choose as if there had been no environment."
   @spec forget() :: :ok
   def forget, do: remember(nil)
 
@@ -59,12 +58,12 @@ defmodule PythonxPort.Environment do
     end
   end
 
-  defp still_there(python, uv), do: if(File.exists?(python), do: {:ok, python}, else: ensure(uv))
+  defp ensure_interpreter(python, uv), do: if(File.exists?(python), do: {:ok, python}, else: ensure(uv))
 
   defp remembered, do: :persistent_term.get(__MODULE__, nil)
   defp remember(environment), do: :persistent_term.put(__MODULE__, environment)
 
-  # -- making one -----------------------------------------------------------------------------------------------------
+  # -- creating one ---------------------------------------------------------------------------------------------------
 
   defp ensure(uv) do
     with {:ok, root} <- root(uv.directory), do: ensure(uv, root)
@@ -88,7 +87,7 @@ defmodule PythonxPort.Environment do
     end
   end
 
-  # A lock file that is not there yet asks for an environment of which it is then written.
+  # A lock file that does not exist is written from a new environment.
   defp existing(%{uv_lock: nil}, place), do: python_in(place)
 
   defp existing(%{uv_lock: path}, place) do
@@ -100,7 +99,7 @@ defmodule PythonxPort.Environment do
 
   defp place_of_lock(place, text), do: place <> "-" <> hash(text)
 
-  # The interpreter is a link to another, which may be gone.
+  # The interpreter is a link to another one, which may not exist any more.
   defp python_in(place) do
     python = Path.join(place, ".venv/bin/python3")
     if File.exists?(python), do: python
@@ -157,7 +156,7 @@ defmodule PythonxPort.Environment do
     end
   end
 
-  # There may be one already: that of a lock file that was lost and is now found again. Or one without its Python.
+  # The place may be taken: by the environment of a lock file that was restored, or by one that has lost its Python.
   defp move(new, place) do
     python = python_in(place)
     if python == nil, do: File.rm_rf(place)
@@ -183,8 +182,8 @@ defmodule PythonxPort.Environment do
 
   defp root(path), do: {:ok, path}
 
-  # Not by :crypto, which takes longer to load than all the rest takes where the environment is there. Whoever could
-  # make two projects alike could as well change one.
+  # Not with :crypto: loading it would take longer than all the rest if the environment exists. To make two projects
+  # with one hash is no attack, since it takes the right to change the project.
   defp hash(term) do
     term |> :erlang.term_to_binary() |> :erlang.md5() |> Base.encode32(case: :lower, padding: false)
   end

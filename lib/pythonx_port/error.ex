@@ -1,31 +1,31 @@
 defmodule PythonxPort.Error do
   @moduledoc """
-  What went wrong, as returned in `{:error, error}` and raised by the bang functions.
+  An error, as returned in `{:error, error}` and raised by the functions with a `!`.
 
-  The field `kind` says what sort of error it is:
+  The field `kind` says what went wrong:
 
   | kind | meaning |
   | --- | --- |
-  | `:exception` | Python code raised; `type` and `traceback` tell what and where |
+  | `:exception` | Python code raised `type`; `traceback` says where |
   | `:syntax` | the code does not compile |
-  | `:timeout` | the time that the request was given is over; `traceback`, where there is one, tells where Python was |
+  | `:timeout` | the request did not end within its timeout; `traceback`, if there is one, says where Python was |
   | `:cancelled` | the request was cancelled |
-  | `:killed` | the request did not end after its timeout or its cancellation, so that the Python process was killed |
-  | `:undecodable` | a value has no form in Python, such as a binary that is not UTF-8 |
-  | `:unencodable` | a result has no form as a term; the message names the path to it |
+  | `:killed` | the request did not end within its grace, after its timeout or its cancellation: the Python process was killed |
+  | `:undecodable` | a value cannot become a Python object, such as a binary that is not UTF-8 |
+  | `:unencodable` | a result cannot become a term; the message names the path to the value |
   | `:bad_request` | the request was refused |
-  | `:shutdown` | the session was stopped before it came to the request |
-  | `:crashed` | the Python process ended; `exit_status`, `signal` and, where Python left one, `traceback` tell how; `cause` is `:oom` if the kernel killed it because memory ran out |
+  | `:shutdown` | the session was stopped before it ran the request |
+  | `:crashed` | the Python process ended; `exit_status` and `signal` say how, and `traceback`, if Python left one, where; `cause` is `:oom` if the kernel killed it because memory ran out |
   | `:not_running` | there is no such session (any more) |
-  | `:start_failed` | the session could not be started; `traceback`, if Python printed one, tells why |
-  | `:environment_failed` | `PythonxPort.uv_init/1` could not make the environment; the message has what uv said |
+  | `:start_failed` | the session could not be started; `traceback`, if Python printed one, says why |
+  | `:environment_failed` | `PythonxPort.uv_init/1` could not create the environment; uv's message is part of the message |
   """
 
   @derive {Inspect, optional: [:grace_expired]}
   # `grace_expired` has the tokens of the requests that the session killed the process for; callers get none.
   defexception [:kind, :message, :type, :traceback, :exit_status, :signal, :cause, grace_expired: []]
 
-  @typedoc "The sorts of errors; see the table above."
+  @typedoc "The kinds of errors; see the table above."
   @type kind ::
           :exception
           | :syntax
@@ -58,7 +58,7 @@ defmodule PythonxPort.Error do
         }
 
   @doc """
-  The error as text: the type and message, then the traceback where there is one.
+  Returns the error as text: type and message, then the traceback if there is one.
 
       iex> Exception.message(%PythonxPort.Error{kind: :exception, type: "ValueError", message: "too small"})
       "ValueError: too small"

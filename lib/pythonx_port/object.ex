@@ -2,9 +2,9 @@ defmodule PythonxPort.Object do
   @moduledoc """
   A reference to an object that stays in Python.
 
-  `return: :ref` asks for one instead of the value, for objects that have no form as a term (a model, an open file)
-  or that are too big to send. It can be a binding, an argument or the target of `PythonxPort.call/5`, in the
-  session that it came from and no other:
+  With `return: :ref` you get one instead of the value, for objects that cannot become a term (a model, an open file)
+  or that are too large to send. It can be a binding, an argument or the target of `PythonxPort.call/5`, in the
+  session that it came from and in no other:
 
       {:ok, model} = PythonxPort.eval(session, "load_model()", return: :ref)
       {:ok, label} = PythonxPort.call(session, "predict", [model, "some text"])
@@ -16,7 +16,7 @@ defmodule PythonxPort.Object do
   @enforce_keys [:ref]
   defstruct [:ref, :type, :repr]
 
-  @typedoc "`ref` is the object's number in its session; `type` and `repr` are what Python says of it."
+  @typedoc "`ref` is the object's number in its session; `type` and `repr` are Python's description of it."
   @type t :: %__MODULE__{ref: non_neg_integer(), type: String.t() | nil, repr: String.t() | nil}
 
   defimpl Inspect do

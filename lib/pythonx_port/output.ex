@@ -1,16 +1,16 @@
 defmodule PythonxPort.Output do
   @moduledoc """
-  Where the text that Python writes to `sys.stdout` and `sys.stderr` goes.
+  Delivers the text that Python writes to `sys.stdout` and `sys.stderr`.
 
   Sessions and requests take an option `:output`:
 
-    * `:stdio` – the group leader of the process that gives the option. This is the default: of a request for what
-      it writes, of the session for what is written outside of any request (by a thread, or at exit)
-    * `:stderr` – standard error
-    * `{:device, device}` – an IO device: a `StringIO`, or a file opened with `File.open!(path, [:write, :utf8])`
-    * a pid – receives `{:pythonx_output, session, :stdout | :stderr, text}` messages
-    * a function of two arguments – called with `:stdout | :stderr` and the text
-    * `:ignore` – nowhere
+    * `:stdio` - the group leader of the process that gives the option. This is the default. The option of a request is
+      for the text that the request writes, that of the session for all other text (of a thread, or at exit).
+    * `:stderr` - standard error.
+    * `{:device, device}` - an IO device: a `StringIO`, or a file opened with `File.open!(path, [:write, :utf8])`.
+    * a pid - receives `{:pythonx_output, session, :stdout | :stderr, text}` messages.
+    * a function of two arguments - is called with `:stdout | :stderr` and the text.
+    * `:ignore` - drops the text.
 
   Text is delivered before the result of the request that wrote it. A function runs in the session's process, which
   waits for it: it should be quick, and must not use the session itself.
@@ -29,7 +29,7 @@ defmodule PythonxPort.Output do
           :ignore | {:device, IO.device()} | {:process, pid()} | {:function, (stream(), binary() -> term())}
 
   @doc false
-  # To be called in the process that gives the option: its group leader is meant. `nil` is the default.
+  # Checks the option, in the process that gives it, whose group leader is the default. `nil` stands for no option.
   @spec target(t() | nil) :: target()
   def target(output) when output in [nil, :stdio], do: {:device, Process.group_leader()}
   def target(:stderr), do: {:device, :standard_error}
@@ -42,7 +42,7 @@ defmodule PythonxPort.Output do
   def target(other), do: raise(ArgumentError, "invalid value for option :output: #{inspect(other)}")
 
   @doc false
-  # Delivers text, in the session's process. A receiver that fails is logged: it must not end the session.
+  # Delivers text, in the session's process. A function that fails is logged: it must not end the session.
   @spec deliver(target(), stream(), binary()) :: :ok
   def deliver(:ignore, _stream, _text), do: :ok
 
@@ -52,13 +52,13 @@ defmodule PythonxPort.Output do
   end
 
   def deliver({:device, device}, _stream, text) do
-    # Not IO.write/2, which waits for the device: one that is slow would hold up every request of the session. What
-    # is not UTF-8 was written to sys.stdout.buffer: its bytes are shown as Latin-1.
+    # Not IO.write/2, which waits for the device: a slow one would delay every request of the session. Text that is not
+    # UTF-8 was written to sys.stdout.buffer: its bytes are shown as Latin-1.
     encoding = if String.valid?(text), do: :unicode, else: :latin1
     send(device, {:io_request, self(), make_ref(), {:put_chars, encoding, text}})
     :ok
   rescue
-    # No device has that name (any more), so that nobody is there to miss the text.
+    # No device has that name (any more).
     ArgumentError -> :ok
   end
 

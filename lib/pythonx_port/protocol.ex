@@ -1,11 +1,11 @@
 defmodule PythonxPort.Protocol do
   @moduledoc """
-  The bytes of requests and replies; no processes, no state. `port/PROTOCOL.md` describes them.
+  Encodes requests and decodes replies; no processes, no state. `port/PROTOCOL.md` describes the bytes.
 
-  The work is cut so that large terms are encoded and decoded by the process that has the use of them: a caller
-  makes a request's `body/1`, the session puts `request/3` in front; the session looks at a reply with `read/1`
-  and hands the frame on, and the caller takes it apart with `result/1`. A body refers to the large binaries in it,
-  and a result that is a binary is a part of its frame: neither is copied.
+  Large terms are encoded and decoded by the process that uses them: a caller encodes the `body/1` of a request, and
+  the session puts the head in front of it (`request/3`); the session identifies a reply by `read/1` and passes the
+  frame on, and the caller decodes it with `result/1`. A body refers to the large binaries in it, and a result that is
+  a binary is a part of its frame: neither is copied.
   """
 
   alias PythonxPort.Error
@@ -16,12 +16,12 @@ defmodule PythonxPort.Protocol do
   @small_integer 97
   @small_big 110
   @binary_ext 109
-  # Each form that an atom may come in; OTP 25 and older prefer the old ones.
+  # The forms of an atom; OTP 25 and older prefer the old ones.
   @atom_ext 100
   @small_atom_ext 115
   @atom_utf8_ext 118
   @small_atom_utf8_ext 119
-  # With the bits of their lengths.
+  # Each with the bits of its length.
   @atom_forms [{@small_atom_utf8_ext, 8}, {@small_atom_ext, 8}, {@atom_utf8_ext, 16}, {@atom_ext, 16}]
 
   @max_id 0x7FFF_FFFF
@@ -30,18 +30,18 @@ defmodule PythonxPort.Protocol do
   @typedoc "A request's number: it fits the 32-bit integer of the external term format."
   @type id :: 0..0x7FFF_FFFF
 
-  @typedoc "Requests that have a reply in the end, and (`:cancel`, `:next`) what is said about one that is under way."
+  @typedoc "Requests that get a reply, and (`:cancel`, `:next`) messages about a request under way."
   @type operation :: :eval | :exec | :call | :stream | :info | :segment | :stop | :cancel | :next
 
-  @typedoc "The name that Python gave a call to the BEAM: its bytes, which go back as they came."
+  @typedoc "Python's name for a call to the BEAM: its bytes, which go back as they came."
   @type call_id :: binary()
 
-  @doc "The largest id that a request may have."
+  @doc "Returns the largest id of a request."
   @spec max_id() :: id()
   def max_id, do: @max_id
 
   @doc """
-  The elements of a request's tuple that come after its id, as iodata that refers to large binaries.
+  Encodes the elements of a request's tuple that come after its id, as iodata that refers to large binaries.
 
       iex> PythonxPort.Protocol.body(["1 + 1"]) |> IO.iodata_to_binary()
       <<109, 0, 0, 0, 5, "1 + 1">>
@@ -50,7 +50,7 @@ defmodule PythonxPort.Protocol do
   def body(elements), do: Enum.map(elements, &encode/1)
 
   @doc """
-  A whole request: operation and id, then its body.
+  Returns a whole request: operation and id, then its body.
 
       iex> PythonxPort.Protocol.request(:info, 7, []) |> IO.iodata_to_binary() |> :erlang.binary_to_term()
       {:info, 7}
@@ -64,7 +64,7 @@ defmodule PythonxPort.Protocol do
   end
 
   @doc """
-  A request that Python runs at once while it waits for the answer to a call.
+  Returns a request that Python runs at once, while it waits for the answer to a call.
 
       iex> <<131, call_id::binary>> = :erlang.term_to_binary({3, 7})
       iex> info = PythonxPort.Protocol.request(:info, 8, [])
@@ -77,7 +77,7 @@ defmodule PythonxPort.Protocol do
   end
 
   @doc """
-  The answer to a call from Python, as iodata that refers to large binaries.
+  Encodes the answer to a call from Python, as iodata that refers to large binaries.
 
       iex> <<131, call_id::binary>> = :erlang.term_to_binary({3, 7})
       iex> reply = PythonxPort.Protocol.reply(call_id, {:ok, "done"})
@@ -89,27 +89,27 @@ defmodule PythonxPort.Protocol do
     [<<@version, @small_tuple, 3, @small_atom_utf8_ext, 5, "reply", call_id::binary>> | encode(answer)]
   end
 
-  @doc "Tells Python to let go of objects, by their numbers. Nothing answers it."
+  @doc "Encodes the message that releases objects, by their numbers. It has no reply."
   @spec release([non_neg_integer()]) :: iodata()
   def release(refs), do: :erlang.term_to_iovec({:release, refs})
 
-  @doc "Tells Python that segments are not used here any more. Nothing answers it."
+  @doc "Encodes the message that gives segments back to Python. It has no reply."
   @spec give_back([pos_integer()]) :: iodata()
   def give_back(numbers), do: :erlang.term_to_iovec({:give_back, numbers})
 
   @doc """
-  What a frame is: the reply to a request, whose frame then goes to `result/1`, or an event.
+  Identifies a frame: the reply to a request, which `result/1` decodes, or an event.
 
       iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:ok, 300, "a value"}))
       {:reply, 300}
 
-  Of a reply whose value lies in segments of shared memory their numbers are told, too:
+  If the value of a reply is in segments of shared memory, their numbers are returned, too:
 
       iex> value = {:"$segment", 5, 9, 0, 1_000_000}
       iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:ok, 300, value, [5]}))
       {:reply, 300, [5]}
 
-  Items of a stream are told from its end, and go to `items/1`. A call from Python is for `call/1`.
+  `items/1` decodes items of a stream, `call/1` a call from Python.
 
       iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:yields, 300, [1, 2, 3]}))
       {:items, 300, []}
@@ -123,7 +123,7 @@ defmodule PythonxPort.Protocol do
           | {:items, id(), segments :: [pos_integer()]}
           | {:invoke, call_id(), {number :: integer(), id() | nil}}
           | {:event, tuple()}
-  # The usual forms, told apart without decoding the value.
+  # The usual forms are recognised without decoding the value.
   for {status, kind} <- [ok: :reply, error: :reply, yields: :items, yield: :items],
       {tag, size_bits} <- @atom_forms do
     name = Atom.to_string(status)
@@ -137,7 +137,7 @@ defmodule PythonxPort.Protocol do
 
   for {tag, size_bits} <- @atom_forms do
     @head <<@version, @small_tuple, 4, tag, 6::size(size_bits), "invoke">>
-    # Arguments may be large. They are decoded by the process that is made for the call.
+    # Arguments may be large. The process of the call decodes them.
     def read(<<@head, @small_tuple, 2, rest::binary>>) do
       size = size(rest)
       id = binary_part(rest, size, byte_size(rest) - size)
@@ -157,7 +157,7 @@ defmodule PythonxPort.Protocol do
   end
 
   @doc """
-  The result that a reply's frame holds.
+  Decodes the result in the frame of a reply.
 
       iex> PythonxPort.Protocol.result(:erlang.term_to_binary({:ok, 1, [2, 3]}))
       {:ok, [2, 3]}
@@ -180,7 +180,7 @@ defmodule PythonxPort.Protocol do
   end
 
   @doc """
-  Whether a reply's frame holds an error, told without decoding a value.
+  Returns whether the frame of a reply has an error, without decoding a value.
 
       iex> PythonxPort.Protocol.error?(:erlang.term_to_binary({:ok, 1, [2, 3]}))
       false
@@ -194,7 +194,7 @@ defmodule PythonxPort.Protocol do
   def error?(_frame), do: false
 
   @doc """
-  The items in a frame of a stream.
+  Decodes the items in a frame of a stream.
 
       iex> PythonxPort.Protocol.items(:erlang.term_to_binary({:yields, 300, [1, 2, 3]}))
       [1, 2, 3]
@@ -212,7 +212,7 @@ defmodule PythonxPort.Protocol do
   end
 
   @doc """
-  What Python calls: a function or the names of one, and its arguments.
+  Decodes a call from Python: a function or its names, and the arguments.
 
       iex> PythonxPort.Protocol.call(:erlang.term_to_binary({:invoke, {3, 7}, {"Elixir.Enum", "sum"}, [[1, 2]]}))
       {{"Elixir.Enum", "sum"}, [[1, 2]]}
@@ -223,14 +223,14 @@ defmodule PythonxPort.Protocol do
     {target, args}
   end
 
-  # Of the integer or the atom that comes first.
+  # The size of the integer or the atom that comes first.
   defp size(<<@small_integer, _value, _rest::binary>>), do: 2
   defp size(<<@integer, _value::32, _rest::binary>>), do: 5
   defp size(<<@small_big, size, _rest::binary>>), do: size + 3
   defp size(<<tag, size, _rest::binary>>) when tag in [@small_atom_utf8_ext, @small_atom_ext], do: size + 2
   defp size(<<tag, size::16, _rest::binary>>) when tag in [@atom_utf8_ext, @atom_ext], do: size + 3
 
-  # A term without the version byte, which only the head of the whole tuple has.
+  # Encodes a term without the version byte, which only the head of the whole tuple has.
   defp encode(term) do
     [<<@version, first::binary>> | rest] = :erlang.term_to_iovec(term)
     [first | rest]

@@ -1,27 +1,27 @@
 defmodule PythonxPort.PythonLog do
   @moduledoc """
-  Records of Python's `logging`, as Elixir's Logger gets them.
+  Passes records of Python's `logging` to Elixir's Logger.
 
   Each record that Python's loggers let pass is logged at its level, with these metadata:
 
-    * `python_logger` – the name of the logger in Python, such as `"root"`
-    * `file`, `line`, `python_function` – where the record was made
-    * `time` – when, by Python's clock
-    * `caller`, `callers` – the process that made the request, and those that it works for
-    * `domain` – `[:pythonx_port, :python]`
-    * `python_extra` – what was given as `extra=`, as a map with strings for keys, without values that have no term
+    * `python_logger` - the name of the logger in Python, such as `"root"`
+    * `file`, `line`, `python_function` - the place of the call in Python
+    * `time` - the time of the record, by Python's clock
+    * `caller`, `callers` - the caller of the request, and the processes that it works for
+    * `domain` - `[:pythonx_port, :python]`
+    * `python_extra` - the argument `extra=`, as a map with strings for keys, without values that cannot become a term
 
-  Each key of `extra=` that is an atom already, as those are that Logger's configuration names, is metadata of its own
-  as well, unless Logger, Erlang's logger or one of the keys above has that name: after `config :logger, :console,
+  Each key of `extra=` that exists as an atom, such as those in Logger's configuration, is metadata of its own as well,
+  unless Logger, Erlang's logger or one of the keys above has that name: after `config :logger, :console,
   metadata: [:order_id]`, `logging.info("paid", extra={"order_id": 7})` has `order_id=7`.
 
-  A traceback (`logging.exception`) stands under the message. What Python lets pass is set in Python:
+  A traceback (`logging.exception`) follows the message. Set in Python what its loggers let pass:
   `logging.getLogger().setLevel("INFO")`, or `logging.basicConfig(level="INFO")`. A `format=` given to `basicConfig`
   makes the message; with `filename=`, `stream=` or `handlers=` the records go there, and not to Logger.
 
   The session option `:log` is `true`, `false` to drop records, or a function of one argument that gets a map with
   `level`, `message`, `logger`, `file`, `line`, `function`, `time` (in microseconds since 1970), `thread`,
-  `traceback`, `extra` and `caller`, where they are known. It runs in the session's process: it should be quick, and
+  `traceback`, `extra` and `caller`, if they are known. It runs in the session's process: it should be quick, and
   must not use the session itself.
   """
 
@@ -63,7 +63,7 @@ defmodule PythonxPort.PythonLog do
   @type t :: boolean() | (map() -> term())
 
   @doc false
-  # Of a request, or of nobody (a thread, init code).
+  # Delivers a record of a request, or of none (of a thread, of init code).
   @spec deliver(t(), Request.t() | nil, Logger.level(), map()) :: :ok
   def deliver(false, _request, _level, _record), do: :ok
 
@@ -108,7 +108,7 @@ defmodule PythonxPort.PythonLog do
     end
   end
 
-  # Python's names make no atoms: these are never freed.
+  # Names from Python create no atoms, which are never freed.
   defp extra(extra) do
     for {name, value} <- extra, key = existing_atom(name), key not in @reserved, into: %{}, do: {key, value}
   end
@@ -119,7 +119,7 @@ defmodule PythonxPort.PythonLog do
     _no_such_atom -> nil
   end
 
-  # Nobody's where the caller is gone.
+  # There is none if the caller does not wait any more.
   defp caller(%Request{from: {pid, _tag}}), do: pid
-  defp caller(_nobody), do: nil
+  defp caller(_none), do: nil
 end

@@ -184,7 +184,7 @@ defmodule PythonxPort.Session do
     {:noreply, state}
   end
 
-  # Such as the answer of an output device.
+  # Such as the reply of an output device.
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true

@@ -1,7 +1,9 @@
 defmodule PythonxPort.Task do
   @moduledoc """
-  A request under way, made by `PythonxPort.async_eval/3` and its like, awaited with `PythonxPort.await/2` by the
-  process that made it, and ended before its time by `PythonxPort.cancel/1`, from any process.
+  A request under way, started by `PythonxPort.async_eval/3`, `async_exec/3` or `async_call/5`.
+
+  The process that has started it awaits it with `PythonxPort.await/2`; any process can cancel it with
+  `PythonxPort.cancel/1`.
   """
 
   @enforce_keys [:request, :owner]

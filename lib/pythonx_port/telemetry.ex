@@ -1,23 +1,23 @@
 defmodule PythonxPort.Telemetry do
   @moduledoc """
-  Events for [telemetry](https://hexdocs.pm/telemetry), where the host application has it.
+  Executes events of [telemetry](https://hexdocs.pm/telemetry), if your application has it.
 
-  The library does not depend on telemetry. Where its module is loaded when a request is made, the session executes,
-  for each `eval`, `exec`, `call` and `stream`:
+  The library does not depend on telemetry. If its module is loaded when a request is made, the session executes, for
+  each `eval`, `exec`, `call` and `stream`:
 
-    * `[:pythonx_port, :request, :start]` – measurements `system_time` and `monotonic_time`
-    * `[:pythonx_port, :request, :stop]` – the request has its value; measurements
-        * `duration` – from when the session sent it until the reply was there
-        * `queue_time`, `run_time` – what Python says of it: how long it waited, and how long it ran
-        * `bytes_in`, `bytes_out` – what Python read and wrote for it, shared memory included
-    * `[:pythonx_port, :request, :exception]` – it has an error, with the same measurements
+    * `[:pythonx_port, :request, :start]` - measurements `system_time` and `monotonic_time`
+    * `[:pythonx_port, :request, :stop]` - the request has its value; measurements
+        * `duration` - from sending the request to its reply
+        * `queue_time`, `run_time` - how long it was queued in Python, and how long it ran there
+        * `bytes_in`, `bytes_out` - how much Python read and wrote for it, shared memory included
+    * `[:pythonx_port, :request, :exception]` - the request has an error; the same measurements
 
   Times are in native units. Metadata are `session` (its pid), `operation`, `caller` (a pid) and `error`, which is
-  `nil` or the `PythonxPort.Error`; an exception has `kind`, `reason` and `stacktrace` besides, as `:telemetry.span/3`
-  has them.
+  `nil` or the `PythonxPort.Error`. An exception also has `kind`, `reason` and `stacktrace`, as in
+  `:telemetry.span/3`.
 
-  Each start has one stop or one exception, also where nobody waits for the result. Handlers run in the session's
-  process: they should be quick, and cannot use the session itself.
+  Each start has one stop or one exception, also if the caller does not wait for the result any more. Handlers run in
+  the session's process: they should be quick, and cannot use the session itself.
   """
 
   alias PythonxPort.{Error, Protocol}
@@ -27,9 +27,9 @@ defmodule PythonxPort.Telemetry do
   @typedoc false
   @type t :: map() | nil
 
-  @doc "Whether there is somebody to tell."
+  @doc "Returns whether telemetry is loaded."
   @spec enabled?() :: boolean()
-  # A module is loaded by the first handler at the latest. This looks it up, and loads nothing.
+  # The first handler loads the module at the latest. This looks it up, and loads nothing.
   def enabled?, do: :erlang.function_exported(:telemetry, :execute, 3)
 
   @doc false
@@ -47,7 +47,7 @@ defmodule PythonxPort.Telemetry do
   def start(_operation, _caller, _bytes), do: nil
 
   @doc false
-  # What Python says of the request, in microseconds.
+  # Adds Python's measurements of the request, in microseconds.
   @spec timing(t(), non_neg_integer(), non_neg_integer()) :: t()
   def timing(nil, _queue_us, _run_us), do: nil
 
@@ -56,7 +56,7 @@ defmodule PythonxPort.Telemetry do
   end
 
   @doc false
-  # A frame with items, and the segments that they are in.
+  # Adds a frame with items, and the segments that they are in.
   @spec items(t(), binary(), [pos_integer()]) :: t()
   def items(nil, _frame, _segments), do: nil
 
@@ -66,7 +66,7 @@ defmodule PythonxPort.Telemetry do
   end
 
   @doc false
-  # The reply is there, in this frame and these segments.
+  # Reports the reply, in this frame and these segments.
   @spec reply(t(), binary(), [pos_integer()]) :: :ok
   def reply(nil, _frame, _segments), do: :ok
   def reply(request, frame, []), do: stop(request, byte_size(frame), error(frame))
@@ -77,7 +77,7 @@ defmodule PythonxPort.Telemetry do
   end
 
   @doc false
-  # There will be none.
+  # Reports the error of a request that gets no reply.
   @spec fail(t(), Error.t()) :: :ok
   def fail(nil, _error), do: :ok
   def fail(request, error), do: stop(request, 0, error)
@@ -99,7 +99,7 @@ defmodule PythonxPort.Telemetry do
     end
   end
 
-  # Values are not decoded here, errors are.
+  # Decodes errors, but no values.
   defp error(frame) do
     if Protocol.error?(frame) do
       {:error, error} = Protocol.result(frame)
@@ -107,7 +107,7 @@ defmodule PythonxPort.Telemetry do
     end
   end
 
-  # A call by name: the module is none that this library is compiled with.
+  # Called by name, since this library is compiled without the module.
   defp execute(event, measurements, metadata) do
     apply(:telemetry, :execute, [[:pythonx_port, :request, event], measurements, metadata])
     :ok
@@ -116,7 +116,7 @@ defmodule PythonxPort.Telemetry do
   defp native(microseconds), do: System.convert_time_unit(microseconds, :microsecond, :native)
 
   @doc false
-  # The bytes that a request or a result has in segments.
+  # Returns how many bytes of a request or a result are in segments.
   @spec bulk_bytes(term(), [pos_integer()]) :: non_neg_integer()
   def bulk_bytes({:"$segment", number, _offset, size}, numbers), do: if(number in numbers, do: size, else: 0)
 

@@ -1,18 +1,17 @@
 defmodule PythonxPort.Tensor do
   @moduledoc """
-  Numbers in one block of memory, with their type and shape: what Python has as `numpy.ndarray` and Elixir as
-  `Nx.Tensor`.
+  Numbers in one block of memory, with their type and shape: a `numpy.ndarray` in Python, an `Nx.Tensor` in Elixir.
 
   A tensor that goes to Python, as a binding or an argument, arrives there as a writable `ndarray`; an array that
   comes back is a tensor again. Neither way goes through lists or text. Large binaries, those of tensors above all, go
-  through shared memory where the system has it: from 512 KiB on.
+  through shared memory, from 512 KiB on, if the system has it.
 
       tensor = PythonxPort.Tensor.new(<<1.0::float-32-native, 2.0::float-32-native>>, {:f, 32}, {2})
       {:ok, 3.0} = PythonxPort.eval(session, "x.sum().item()", bindings: [x: tensor])
 
-  `data` is in row-major order and in the byte order of the host, as `Nx.to_binary/1` has it. Where Nx is a dependency
-  of the application, `from_nx/1` and `to_nx/1` convert without touching the data, and an `Nx.Tensor` with a binary
-  backend can be passed to Python as it is.
+  `data` is in row-major order and in the byte order of the host, as `Nx.to_binary/1` returns it. If Nx is a dependency
+  of your application, `from_nx/1` and `to_nx/1` convert without touching the data, and an `Nx.Tensor` with a binary
+  backend can be passed to Python directly.
 
   The types are those of Nx: `{:u, 8}` to `{:u, 64}`, `{:s, 8}` to `{:s, 64}`, `{:f, 16}`, `{:bf, 16}` (which needs
   the Python package `ml_dtypes`), `{:f, 32}`, `{:f, 64}`, `{:c, 64}` and `{:c, 128}`. Arrays of booleans come as
@@ -28,7 +27,7 @@ defmodule PythonxPort.Tensor do
   @typedoc "Sizes of the dimensions; `{}` is a single number."
   @type shape :: tuple()
 
-  @typedoc "`data` holds as many bytes as type and shape ask for."
+  @typedoc "`data` has as many bytes as type and shape take."
   @type t :: %__MODULE__{type: type(), shape: shape(), data: binary()}
 
   @types for(
@@ -38,7 +37,7 @@ defmodule PythonxPort.Tensor do
          )
 
   @doc """
-  Puts data together with its type and shape; raises `ArgumentError` where they do not fit.
+  Returns a tensor of data with a type and a shape; raises `ArgumentError` if they do not fit.
 
       iex> PythonxPort.Tensor.new(<<1, 2, 3, 4, 5, 6>>, {:u, 8}, {2, 3}).shape
       {2, 3}
@@ -59,7 +58,7 @@ defmodule PythonxPort.Tensor do
   end
 
   @doc """
-  How many bytes a type and a shape take.
+  Returns how many bytes a type and a shape take.
 
       iex> PythonxPort.Tensor.byte_size({:f, 32}, {2, 3})
       24
@@ -79,7 +78,7 @@ defmodule PythonxPort.Tensor do
 
   if Code.ensure_loaded?(Nx) do
     @doc """
-    The tensor for an `Nx.Tensor`, on whatever backend; its data is shared where the backend is binary.
+    Returns the tensor of an `Nx.Tensor`, on any backend; they share their data if the backend is binary.
     """
     @spec from_nx(Nx.Tensor.t()) :: t()
     def from_nx(tensor) do
@@ -88,7 +87,7 @@ defmodule PythonxPort.Tensor do
     end
 
     @doc """
-    The `Nx.Tensor` for a tensor, on the default backend of Nx.
+    Returns the `Nx.Tensor` of a tensor, on the default backend of Nx.
     """
     @spec to_nx(t()) :: Nx.Tensor.t()
     def to_nx(%__MODULE__{type: type, shape: shape, data: data}) do
@@ -99,7 +98,7 @@ defmodule PythonxPort.Tensor do
   defimpl Inspect do
     import Inspect.Algebra
 
-    # As many numbers are shown; the rest is only counted.
+    # How many numbers are shown; the rest is only counted.
     @shown 10
 
     def inspect(%{type: {kind, bits}, shape: shape, data: data} = tensor, options) do
@@ -150,7 +149,7 @@ defmodule PythonxPort.Tensor do
     defp signed(n, bits) when 2 * n >= Bitwise.bsl(1, bits), do: n - Bitwise.bsl(1, bits)
     defp signed(n, _bits), do: n
 
-    # From its bits; what is not finite has no form as a float of Erlang.
+    # Erlang has no floats that are not finite.
     for {size, mantissa_bits} <- [{16, 10}, {32, 23}, {64, 52}] do
       defp float(bits, unquote(size)) do
         case <<bits::unquote(size)>> do

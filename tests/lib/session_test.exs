@@ -41,7 +41,7 @@ defmodule PythonxPort.SessionTest do
       session = Process.whereis(name)
       monitor = Process.monitor(session)
 
-      # A monitor may be set up later than another process is told to end. The answer to a question tells that it is.
+      # A monitor may be set up after another process gets its exit signal. A reply shows that it is set up.
       assert Process.info(session, :status)
       Process.exit(owner, :kill)
       assert_receive {:DOWN, ^monitor, :process, ^session, :normal}

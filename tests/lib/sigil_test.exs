@@ -1,6 +1,6 @@
 defmodule PythonxPort.SigilTest do
   # Sigils of two letters need Elixir 1.15. A sigil of one letter has the same form in code that was parsed, so that
-  # the tests write ~P, and have it renamed; a last one uses the real thing where that can be.
+  # the tests write ~P, and have it renamed; a last one uses the real sigil if this Elixir has it.
   use PythonxPort.SessionCase, async: true
 
   defp sigil(source) do

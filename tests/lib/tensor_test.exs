@@ -23,7 +23,7 @@ defmodule PythonxPort.TensorTest do
      for(n <- [1.5, -2.0, 0.0, 3.0, 4.0, 0.5], into: <<>>, do: <<n::float-64-native>>)}
   ]
 
-  # Larger than what goes through the pipe where there is shared memory.
+  # Too large for the pipe, if there is shared memory.
   @large 2 * PythonxPort.SharedMemory.size()
 
   defp large(seed), do: :binary.copy(<<seed, 1, 2, 3>>, div(@large, 4))
@@ -91,7 +91,7 @@ defmodule PythonxPort.TensorTest do
       ]
 
       for {tensor, text} <- shown, do: assert(inspect(tensor) == text)
-      # What nobody checked is shown as well.
+      # A tensor that was never checked is shown as well.
       assert inspect(%Tensor{type: {:f, 32}, shape: {5}, data: "abc"}) =~ "#PythonxPort.Tensor<f32 {5}"
       assert inspect(%Tensor{type: {:f, 32}, shape: {1}, data: "abcdef"}) =~ "#PythonxPort.Tensor<f32 {1}"
     end

@@ -1,13 +1,13 @@
 defmodule PythonxPort.Callback.Allowlist do
   @moduledoc false
-  # What Python may call and whom it may write to by name: the session option `allow`, and what names mean. Functions
-  # and pids that were passed to Python are always allowed, for it has no way to make any.
+  # Decides what Python may call and send to by name: the session option `allow`, and the meaning of names. Functions
+  # and pids that were passed to Python are always allowed, since it cannot make any.
 
   @type entry ::
           :all | module() | {module(), atom()} | {module(), atom(), arity()} | {:send, atom()}
   @type t :: :all | [entry()]
 
-  @doc "The entries, where that is what they are."
+  @doc "Checks the entries."
   @spec new(term()) :: {:ok, t()} | :error
   def new(:all), do: {:ok, :all}
 
@@ -32,8 +32,8 @@ defmodule PythonxPort.Callback.Allowlist do
   defp entry?(_other), do: false
 
   @doc """
-  The atom for a name as Python has it, which may be a string: `"Enum"` and `"Elixir.Enum"` are both `Enum`. Strings
-  are made into no atom that is not there.
+  Returns the atom for a name from Python, which may be a string: `"Enum"` and `"Elixir.Enum"` are both `Enum`. Strings
+  create no atoms.
   """
   @spec atom(atom() | binary()) :: {:ok, atom()} | :error
   def atom(name) when is_atom(name), do: {:ok, name}
@@ -44,7 +44,7 @@ defmodule PythonxPort.Callback.Allowlist do
 
   def atom(name) when is_binary(name), do: existing(name)
 
-  @doc "A name as Elixir code has it."
+  @doc "Returns a name as Elixir code has it."
   @spec shown(atom() | binary()) :: String.t()
   def shown(name) when is_atom(name), do: inspect(name)
   def shown(<<first, _rest::binary>> = name) when first in ?A..?Z, do: short(name)
@@ -58,6 +58,7 @@ defmodule PythonxPort.Callback.Allowlist do
     _no_atom in [ArgumentError, SystemLimitError] -> :error
   end
 
+  @doc "Returns whether Python may call a function."
   @spec call?(t(), module(), atom(), arity()) :: boolean()
   def call?(:all, _module, _function, _arity), do: true
 
@@ -68,11 +69,12 @@ defmodule PythonxPort.Callback.Allowlist do
     end)
   end
 
-  @doc "Whether all functions of a module may be called, also those that it does not have."
+  @doc "Returns whether Python may call all functions of a module, also those that do not exist."
   @spec module?(t(), module()) :: boolean()
   def module?(:all, _module), do: true
   def module?(entries, module), do: module in entries
 
+  @doc "Returns whether Python may send to the process with a name."
   @spec send?(t(), atom()) :: boolean()
   def send?(:all, _name), do: true
   def send?(entries, name), do: {:send, name} in entries

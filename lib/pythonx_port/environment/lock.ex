@@ -1,15 +1,15 @@
 defmodule PythonxPort.Environment.Lock do
   @moduledoc false
-  # Runs a function while no other process has the lock, on any node of the host. The port program holds it for the
-  # calling process, and lets go of it when that process, or the whole BEAM, is gone.
+  # Runs a function while no other process has the lock, on any node of the host. The port program holds the lock for
+  # the calling process, and releases it when that process, or the whole BEAM, has ended.
 
   alias PythonxPort.Error
   alias PythonxPort.PortProgram.Executable
 
-  # After that, a person wants to know what is going on.
+  # After so many milliseconds, a person wants to know what is going on.
   @soon 1_000
 
-  @doc "`waiting` is called once where the lock is not to be had soon."
+  @doc "Runs `function` under the lock; calls `waiting` once if it takes long to get it."
   @spec run(Path.t(), (() -> any()), (() -> {:ok, value} | {:error, Error.t()})) ::
           {:ok, value} | {:error, Error.t()}
         when value: term()
@@ -53,13 +53,13 @@ defmodule PythonxPort.Environment.Lock do
     {:error, %Error{kind: :environment_failed, message: "#{path} could not be locked: #{inspect(text)}"}}
   end
 
-  # The lock's process may have ended by itself; what it said is nobody's message.
+  # The port program may have ended on its own; its messages are of no use to the caller.
   defp close(port) do
     Process.unlink(port)
     if Port.info(port), do: Port.close(port)
     flush(port)
   rescue
-    # It has closed just now.
+    # The port has just closed.
     ArgumentError -> flush(port)
   end
 

@@ -1,6 +1,6 @@
 defmodule PythonxPort.Environment.UV do
   @moduledoc false
-  # The program uv: what it is asked for, where it is, how it is run.
+  # Checks the options of uv_init, finds the program uv, and runs it.
 
   alias PythonxPort.Error
   alias PythonxPort.PortProgram.Executable
@@ -10,7 +10,7 @@ defmodule PythonxPort.Environment.UV do
   @enforce_keys [:project]
   defstruct [:project, :python_version, :uv_lock, :uv_path, :progress, directory: nil, locked: false, env: []]
 
-  @typedoc "What `PythonxPort.uv_init/1` was asked for; `project` is the text of the pyproject.toml."
+  @typedoc "The options of `PythonxPort.uv_init/1`; `project` is the text of the pyproject.toml."
   @type t :: %__MODULE__{}
 
   @keys [
@@ -27,12 +27,12 @@ defmodule PythonxPort.Environment.UV do
 
   @oldest_minor 11
 
-  # Which environment is meant is for the arguments to say.
+  # The arguments say which environment is meant.
   @unset ~w(VIRTUAL_ENV CONDA_PREFIX UV_PROJECT UV_PROJECT_ENVIRONMENT UV_WORKING_DIRECTORY UV_PYTHON PYTHONHOME PYTHONPATH)
 
-  # -- what is wanted -------------------------------------------------------------------------------------------------
+  # -- options --------------------------------------------------------------------------------------------------------
 
-  @doc "Raises an ArgumentError for options that make no sense."
+  @doc "Checks options; raises an ArgumentError for those that make no sense."
   @spec new(keyword()) :: t()
   def new(options) do
     options = Keyword.validate!(options, @keys)
@@ -99,7 +99,7 @@ defmodule PythonxPort.Environment.UV do
     case Regex.run(~r/\A(\d+)\.(\d+)(?:\.\d+)?\z/, version) do
       [_all, "3", minor] -> if String.to_integer(minor) < @oldest_minor, do: too_old(version), else: :ok
       [_all, _major, _minor] -> too_old(version)
-      # Something like ">=3.12", which uv will understand or not.
+      # Such as ">=3.12", which uv understands or refuses.
       nil -> :ok
     end
   end
@@ -108,7 +108,7 @@ defmodule PythonxPort.Environment.UV do
     raise ArgumentError, "Python #{version} was asked for: CPython 3.#{@oldest_minor} or later is needed"
   end
 
-  # A dependency group and not the project's dependencies: uv's message about a bad requirement is shorter for it.
+  # A dependency group, not the project's dependencies: uv's message about a bad requirement is shorter.
   defp project(packages, version) do
     """
     [project]
@@ -152,10 +152,10 @@ defmodule PythonxPort.Environment.UV do
 
   defp hex(number), do: number |> Integer.to_string(16) |> String.pad_leading(4, "0")
 
-  # -- running it -----------------------------------------------------------------------------------------------------
+  # -- running uv -----------------------------------------------------------------------------------------------------
 
   @doc """
-  Makes the environment `.venv` in the folder, which has a pyproject.toml, and perhaps a uv.lock; both stay there. The
+  Creates the environment `.venv` in a folder with a pyproject.toml, and perhaps a uv.lock; both stay there. The
   environment can be moved afterwards.
   """
   @spec make(t(), Path.t()) :: :ok | {:error, Error.t()}
@@ -221,7 +221,7 @@ defmodule PythonxPort.Environment.UV do
         collect(port, show, [output | line])
 
       {^port, {:exit_status, status}} ->
-        # Whoever traps exits has no use for the port's.
+        # The caller may trap exits.
         Process.unlink(port)
 
         receive do
@@ -236,7 +236,7 @@ defmodule PythonxPort.Environment.UV do
 
   defp printable(text), do: if(String.valid?(text), do: text, else: inspect(text, binaries: :as_strings))
 
-  @doc "Whether there is somebody to whom progress is to be shown."
+  @doc "Returns whether progress is shown."
   @spec show?(t()) :: boolean()
   def show?(%{progress: nil}), do: match?({:ok, _columns}, :io.columns())
   def show?(%{progress: progress}), do: progress

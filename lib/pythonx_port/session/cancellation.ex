@@ -9,7 +9,7 @@ defmodule PythonxPort.Session.Cancellation do
   # Requests that may take long, and that Python can end.
   @cancellable [:eval, :exec, :call, :stream]
 
-  @doc "Tells Python to end a request; one that Python does not have yet ends at once."
+  @doc "Cancels a request; one that Python does not have yet ends at once."
   @spec cancel(State.t(), Protocol.id()) :: State.t()
   def cancel(state, id) do
     case state.pending do

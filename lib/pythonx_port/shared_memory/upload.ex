@@ -21,7 +21,7 @@ defmodule PythonxPort.SharedMemory.Upload do
   @enforce_keys [:directory, :large]
   defstruct [:directory, :large, :writers, writing: %{}]
 
-  @typedoc "A segment as the Python process leases it: number, descriptors, offset, size, and the generation of its files."
+  @typedoc "A segment that the Python process leases: number, descriptors, offset, size, generation of its files."
   @type lease :: {:"$segment", pos_integer(), [non_neg_integer()], 0, pos_integer(), pos_integer()}
 
   @typedoc """

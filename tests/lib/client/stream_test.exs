@@ -3,7 +3,7 @@ defmodule PythonxPort.Client.StreamTest do
 
   import ExUnit.CaptureIO
 
-  # A generator that tells this process how far it is, and when it ends.
+  # A generator that reports to this process how far it is, and when it ends.
   @counter """
   import erlang
 

@@ -1,5 +1,5 @@
 defmodule PythonxPort.PortProgram.CrashTest do
-  # Ends of the Python process that nobody asked for: an error for those who wait, and nothing worse.
+  # Unexpected ends of the Python process: an error for the callers, and nothing worse.
   use PythonxPort.SessionCase, async: true
 
   import ExUnit.CaptureLog

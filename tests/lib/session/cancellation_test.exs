@@ -5,7 +5,7 @@ defmodule PythonxPort.Session.CancellationTest do
   # instruction behind `try`.
   @loop "for n in iter(int, 1): pass"
 
-  # Code that does not end, and tells this process how it came to its end.
+  # Code that does not end on its own, and reports to this process how it was ended.
   @endless """
   import erlang
   erlang.send(test, "begun")
@@ -123,7 +123,7 @@ defmodule PythonxPort.Session.CancellationTest do
         PythonxPort.cancel(task)
       end
 
-      # It came to its end by itself: what it says is its value.
+      # It has ended on its own, with a value.
       assert PythonxPort.await(task) == {:ok, "went on"}
     end
 

@@ -5,7 +5,7 @@ defmodule PythonxPort.Session.PortWriterTest do
 
   @frame :binary.copy("x", 100_000)
 
-  # A program that reads nothing until it is told to, then sends back all that it was sent.
+  # A program that reads nothing until it gets a signal, and then sends back all that it was sent.
   setup do
     port = Port.open({:spawn_executable, System.find_executable("cat")}, [:binary, :exit_status, packet: 4])
     {:os_pid, os_pid} = Port.info(port, :os_pid)

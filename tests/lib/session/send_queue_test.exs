@@ -101,7 +101,7 @@ defmodule PythonxPort.Session.SendQueueTest do
     Gate.open(gate)
     {microseconds, result} = :timer.tc(fn -> Task.await(late, 20_000) end)
     assert {:error, %Error{kind: :timeout}} = result
-    # With a count that began anew it would be 700 ms from here on.
+    # If the count began again here, it would take 700 ms.
     assert microseconds < 690_000
     assert PythonxPort.await(running) == {:ok, nil}
     Enum.each(waiting, &assert(PythonxPort.await(&1) == {:ok, nil}))

@@ -1,5 +1,5 @@
 defmodule PythonxPort.SharedMemory.UploadTest do
-  # Large binaries on their way to Python: where they are written, by whom, and what is kept for the next one. Not at the
+  # Large binaries on their way to Python: which process writes them, and what stays open for the next one. Not at the
   # same time as other tests, since files that are open here are counted.
   use PythonxPort.SessionCase, async: false
 

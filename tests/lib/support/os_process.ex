@@ -33,7 +33,7 @@ defmodule PythonxPort.OSProcess do
     assert eventually(fn -> not alive?(os_pid) end), "process #{os_pid} is still there"
   end
 
-  @doc "Asks until the answer is yes; false where it is not within the promised time."
+  @doc "Calls a function until it returns true; returns false if it does not within the promised time."
   @spec eventually(function(), integer()) :: boolean()
   def eventually(question, deadline \\ System.monotonic_time(:millisecond) + @promised_ms) do
     cond do

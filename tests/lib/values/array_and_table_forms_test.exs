@@ -50,7 +50,7 @@ defmodule PythonxPort.Values.ArrayAndTableFormsTest do
   defp is(value), do: {:is, value}
   defp refused(parts), do: {:refused, List.wrap(parts)}
 
-  # Fails if one of the modules exports a class that is neither that of a row nor among those that are no values:
+  # Fails if one of the modules exports a class that is neither that of a row nor among the classes that are no values:
   # families by their base class, or single names.
   defp check_exports(session, modules, families, names) do
     unnamed =

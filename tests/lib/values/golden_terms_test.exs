@@ -1,5 +1,5 @@
 defmodule PythonxPort.Values.GoldenTermsTest do
-  # The terms of tests/vectors through the library and back. What each is in Python is told in terms.txt, and checked
+  # The terms of tests/vectors through the library and back. Their objects in Python are listed in terms.txt, and checked
   # down to the last type by the tests of port/; here it is the way through a session that counts.
   use PythonxPort.SessionCase, async: true
 
