@@ -12,7 +12,7 @@ defmodule PythonxPort.Client do
   @type id :: {:sent, Request.token(), pid() | {atom(), node()}} | {:failed, Error.t()}
 
   @typedoc "A session, or a function that finds it, which is called when the request is sent."
-  @type session :: GenServer.server() | (() -> {:ok, pid()} | {:error, Error.t()})
+  @type session :: GenServer.server() | (... -> {:ok, pid()} | {:error, Error.t()})
 
   @type code :: String.t() | Code.t()
   @type result :: {:ok, term()} | {:error, Error.t()}
@@ -89,7 +89,7 @@ defmodule PythonxPort.Client do
 
   `demand` is how many items Python may be ahead by default.
   """
-  @spec stream(session(), code(), keyword(), pos_integer()) :: {(() -> id()), keyword()}
+  @spec stream(session(), code(), keyword(), pos_integer()) :: {(... -> id()), keyword()}
   def stream(session, code, options, demand) do
     {source, options} = code_options(code, options, @stream_options)
     options = Keyword.put_new(options, :demand, demand)

@@ -213,7 +213,7 @@ defmodule PythonxPort.Session do
     end)
   end
 
-  unless Version.match?(System.version(), ">= 1.17.0-dev"), do: @impl(true)
+  @impl true
   @doc false
   def format_status(_reason, [_dictionary, %State{} = state]), do: State.summary(state)
   def format_status(_reason, [_dictionary, state]), do: state

@@ -10,7 +10,7 @@ defmodule PythonxPort.Environment.Lock do
   @soon 1_000
 
   @doc "Runs `function` under the lock; calls `waiting` once if it takes long to get it."
-  @spec run(Path.t(), (() -> any()), (() -> {:ok, value} | {:error, Error.t()})) ::
+  @spec run(Path.t(), (... -> any()), (... -> {:ok, value} | {:error, Error.t()})) ::
           {:ok, value} | {:error, Error.t()}
         when value: term()
   def run(path, waiting, function) do
