@@ -78,6 +78,10 @@ defmodule PythonxPort.Environment.UV do
 
   defp check({key, value}) when key in [:locked, :progress] and is_boolean(value), do: :ok
   defp check({:env, env}) when is_list(env) or is_map(env), do: :ok
+  # A message that showed the value could show a password.
+  defp check({:env, _other}),
+    do: raise(ArgumentError, "option :env of uv_init takes a list or a map of {name, value} pairs")
+
   defp check({key, nil}) when key not in [:packages, :env], do: :ok
 
   defp check({key, value}) do

@@ -102,6 +102,12 @@ defmodule PythonxPort.Session.ReportTest do
     end
   end
 
+  test "no secret of the environment of uv, if it is refused" do
+    error = assert_raise(ArgumentError, fn -> PythonxPort.uv_init(packages: [], env: "TOKEN=#{@secret}") end)
+    assert Exception.message(error) =~ ":env"
+    refute Exception.message(error) =~ @secret
+  end
+
   test "a child specification has the environment, but does not show it" do
     specification = PythonxPort.child_spec(env: @env)
     refute shown(specification) =~ @secret
