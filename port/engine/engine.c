@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "beam/invoke_async.h"
+#include "codec/atom_budget.h"
 #include "codec/decode.h"
 #include "codec/refs.h"
 #include "codec/structs.h"
@@ -61,6 +62,7 @@ static int start_parts(const struct engine_options *options)
     if (erlang == NULL)
         return -1;
     Py_DECREF(erlang);
+    atom_budget_start(options->atom_limit);
     if (buffer_start() < 0 || decode_start() < 0 || refs_start() < 0 || compile_start() < 0 ||
         structs_start(options->mapset_version) < 0)
         return -1;
@@ -115,6 +117,7 @@ static void set_session(const struct engine_options *options)
     session.input_fd = options->input_fd;
     session.output_fd = options->output_fd;
     session.max_frame = options->max_frame;
+    session.max_result = options->max_result;
     session.spin_us = options->spin_us;
     session.linger_ms = options->linger_ms;
     session.attach_look_ms = -1;

@@ -14,6 +14,8 @@ struct engine_options {
     int output_fd;
     size_t max_frame;     /* bytes */
     size_t segment_limit; /* bytes of shared memory; 0: none */
+    size_t max_result;    /* bytes of a term that Python sends; 0: no limit */
+    size_t atom_limit;    /* how many atoms Python may make up */
     unsigned spin_us;     /* how long to poll for a next frame before sleeping; 0: not at all */
     unsigned linger_ms;   /* how long requests may go on after the end of input */
     long mapset_version;  /* of the client's %MapSet{}; negative if its structs have no such field */

@@ -10,6 +10,7 @@
 
 #include "launcher/oom_score.h"
 #include "wire/frame.h"
+#include "wire/protocol.h"
 
 #define DEFAULT_LINGER_MS 1000
 #define DEFAULT_SEGMENT_LIMIT ((size_t)1024 * 1024 * 1024)
@@ -21,6 +22,8 @@ enum option_code {
     OPTION_MAX_FRAME,
     OPTION_MEMORY_LIMIT,
     OPTION_SEGMENT_LIMIT,
+    OPTION_MAX_RESULT,
+    OPTION_ATOM_LIMIT,
     OPTION_OOM_SCORE_ADJ,
     OPTION_SPIN,
     OPTION_LINGER,
@@ -37,6 +40,8 @@ static const struct option long_options[] = {
     {"max-frame", required_argument, NULL, OPTION_MAX_FRAME},
     {"memory-limit", required_argument, NULL, OPTION_MEMORY_LIMIT},
     {"segment-limit", required_argument, NULL, OPTION_SEGMENT_LIMIT},
+    {"max-result", required_argument, NULL, OPTION_MAX_RESULT},
+    {"atom-limit", required_argument, NULL, OPTION_ATOM_LIMIT},
     {"oom-score-adj", required_argument, NULL, OPTION_OOM_SCORE_ADJ},
     {"spin", required_argument, NULL, OPTION_SPIN},
     {"linger", required_argument, NULL, OPTION_LINGER},
@@ -66,6 +71,8 @@ static const char help[] =
     "  --max-frame BYTES       longest frame that is accepted (4294967295)\n"
     "  --memory-limit BYTES    most address space that the process may have (no limit)\n"
     "  --segment-limit BYTES   most shared memory for bulk data; 0: none (1073741824)\n"
+    "  --max-result BYTES      longest term that Python may send: a result, an item, a message (no limit)\n"
+    "  --atom-limit N          how many atoms that the client does not know Python may send (10000)\n"
     "  --oom-score-adj N       how soon the kernel kills the process if memory runs out, -1000 to 1000 (500)\n"
     "  --spin USEC             poll this long for a next request before sleeping (0)\n"
     "  --linger MSEC           after the end of the input, how long a request may still take (1000)\n"
@@ -130,6 +137,16 @@ static bool read_children(const char *text, struct engine_options *engine)
     return engine->end_children || strcmp(text, "keep") == 0 || complain("children", "end or keep", text);
 }
 
+static bool read_size(const char *option, const char *expected, const char *text, unsigned long long fewest,
+                      unsigned long long most, size_t *size)
+{
+    unsigned long long number;
+    if (!read_number(text, fewest, most, &number, '\0', NULL))
+        return complain(option, expected, text);
+    *size = (size_t)number;
+    return true;
+}
+
 static bool read_option(enum option_code option, const char *value, struct options *options)
 {
     unsigned long long number = 0;
@@ -140,19 +157,18 @@ static bool read_option(enum option_code option, const char *value, struct optio
     case OPTION_FDS:
         return read_fds(value, &options->engine);
     case OPTION_MAX_FRAME:
-        if (!read_number(value, 1, FRAME_LENGTH_MAX, &number, '\0', NULL))
-            return complain("max-frame", "bytes, from 1 to 4294967295", value);
-        options->engine.max_frame = (size_t)number;
-        return true;
+        return read_size("max-frame", "bytes, from 1 to 4294967295", value, 1, FRAME_LENGTH_MAX,
+                         &options->engine.max_frame);
     case OPTION_MEMORY_LIMIT:
         if (!read_number(value, 1, ULLONG_MAX / 2, &options->memory_limit, '\0', NULL))
             return complain("memory-limit", "a number of bytes", value);
         return true;
     case OPTION_SEGMENT_LIMIT:
-        if (!read_number(value, 0, SIZE_MAX / 2, &number, '\0', NULL))
-            return complain("segment-limit", "a number of bytes", value);
-        options->engine.segment_limit = (size_t)number;
-        return true;
+        return read_size("segment-limit", "a number of bytes", value, 0, SIZE_MAX / 2, &options->engine.segment_limit);
+    case OPTION_MAX_RESULT:
+        return read_size("max-result", "a number of bytes", value, 1, SIZE_MAX / 2, &options->engine.max_result);
+    case OPTION_ATOM_LIMIT:
+        return read_size("atom-limit", "a number of atoms", value, 0, UINT32_MAX, &options->engine.atom_limit);
     case OPTION_OOM_SCORE_ADJ:
         return read_oom_score(value, options);
     case OPTION_SPIN:
@@ -208,6 +224,7 @@ bool options_read(int argc, char **argv, struct options *options)
                                            .output_fd = 1,
                                            .max_frame = FRAME_LENGTH_MAX,
                                            .segment_limit = DEFAULT_SEGMENT_LIMIT,
+                                           .atom_limit = PROTOCOL_ATOM_LIMIT,
                                            .linger_ms = DEFAULT_LINGER_MS,
                                            .end_children = true,
                                            .mapset_version = -1}};

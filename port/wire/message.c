@@ -33,16 +33,18 @@ static void shrink(struct message *message)
     if (bytes == NULL)
         return;
     message->bytes = bytes;
-    message->capacity = INITIAL_CAPACITY;
+    message->allocated = INITIAL_CAPACITY;
 }
 
 void message_begin(struct message *message)
 {
     message_release_pins(message);
-    if (message->capacity > KEPT_CAPACITY)
+    if (message->allocated > KEPT_CAPACITY)
         shrink(message);
+    message_lift_limit(message);
     message->length = 0;
     message->failed = false;
+    message->over_limit = false;
     message->share_from = 0;
     message->whole = false;
     message->lease_count = 0;
@@ -89,7 +91,7 @@ enum message_status message_finish(struct message *message)
 
 static bool grow(struct message *message, size_t size)
 {
-    size_t capacity = message->capacity > 0 ? message->capacity : INITIAL_CAPACITY;
+    size_t capacity = message->allocated > 0 ? message->allocated : INITIAL_CAPACITY;
     while (capacity - message->length < size) {
         if (capacity > SIZE_MAX / 2)
             return false;
@@ -99,18 +101,76 @@ static bool grow(struct message *message, size_t size)
     if (bytes == NULL)
         return false;
     message->bytes = bytes;
-    message->capacity = capacity;
+    message->allocated = capacity;
     return true;
+}
+
+/* -- the limit ---------------------------------------------------------------------------------------------------- */
+
+static void set_capacity(struct message *message)
+{
+    bool near = message->limit > 0 && message->limit < message->allocated;
+    message->capacity = near ? message->limit : message->allocated;
+}
+
+void message_set_limit(struct message *message, size_t bytes)
+{
+    message->limited_bytes = bytes;
+    message->limit = bytes < SIZE_MAX - message->length ? message->length + bytes : SIZE_MAX;
+    set_capacity(message);
+}
+
+void message_lift_limit(struct message *message)
+{
+    message->limit = 0;
+    set_capacity(message);
+}
+
+bool message_allows(struct message *message, size_t size)
+{
+    if (message->limit == 0 || (size <= message->limit - message->length && !message->over_limit))
+        return true;
+    if (!message->over_limit) {
+        /* Bytes outside of the buffer have lowered the limit. */
+        size_t left = message->limit - message->length;
+        message->needed = message->limited_bytes - left;
+        message->needed = size < SIZE_MAX - message->needed ? message->needed + size : SIZE_MAX;
+    }
+    message->over_limit = true;
+    message->failed = true;
+    return false;
+}
+
+bool message_count_outside(struct message *message, size_t size)
+{
+    if (!message_allows(message, size))
+        return false;
+    if (message->limit > 0) {
+        message->limit -= size;
+        set_capacity(message);
+    }
+    return true;
+}
+
+void message_cut(struct message *message, size_t length)
+{
+    message->length = length;
+    if (message->over_limit)
+        message->failed = false;
+    message->over_limit = false;
 }
 
 unsigned char *message_grow(struct message *message, size_t size)
 {
     if (message->failed)
         return NULL;
-    if (!grow(message, size)) {
+    if (!message_allows(message, size))
+        return NULL;
+    if (message->allocated - message->length < size && !grow(message, size)) {
         message->failed = true;
         return NULL;
     }
+    set_capacity(message);
     return message->bytes + message->length;
 }
 

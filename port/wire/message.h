@@ -9,6 +9,9 @@
 
 #include "wire/span.h"
 
+/* The size of a binary's tag and length. */
+#define MESSAGE_BINARY_HEAD ((size_t)5)
+
 struct message_pin {
     size_t offset;     /* where in the buffer the bytes belong */
     const void *bytes; /* must stay valid until release */
@@ -20,7 +23,11 @@ struct message_pin {
 struct message {
     unsigned char *bytes; /* begins with the frame's length, filled in by message_finish */
     size_t length;
-    size_t capacity;
+    size_t capacity;      /* as much may be used without message_grow: all that is allocated, or less near the limit */
+    size_t allocated;     /* the size of the buffer */
+    size_t limit;         /* the most that length may become; 0: there is no limit */
+    size_t limited_bytes; /* the most that the limited part may take */
+    size_t needed;        /* what that would have taken at least, if over_limit */
     struct message_pin *pins;
     size_t pin_count;
     size_t
@@ -28,7 +35,8 @@ struct message {
     unsigned long long *leases; /* numbers of the segments that the message refers to */
     size_t lease_count;
     bool whole;  /* large bytes are copied into the buffer as well, for a caller that reads them there */
-    bool failed; /* memory ran short: what follows is ignored, and message_finish reports it */
+    bool failed; /* memory ran short, or over_limit: what follows is ignored, and message_finish reports it */
+    bool over_limit;
 };
 
 /* An all-zero message owns nothing yet; message_begin starts the next one in the same buffer. */
@@ -44,6 +52,22 @@ enum message_status { MESSAGE_OK, MESSAGE_NO_MEMORY, MESSAGE_TOO_LONG };
 
 /* Writes the frame's length in front. */
 enum message_status message_finish(struct message *message);
+
+/* Limits what is appended from here on to so many bytes, those of pins and segments included. Beyond that nothing is
+ * allocated or appended: the message has failed, and over_limit is set. */
+void message_set_limit(struct message *message, size_t bytes);
+
+/* Ends the limit for what follows. The message stays as it is, failed or not. */
+void message_lift_limit(struct message *message);
+
+/* Returns false, and the message is over its limit, if `size` more bytes are too many. */
+bool message_allows(struct message *message, size_t size);
+
+/* Counts bytes that belong to the message but lie outside of its buffer. Returns false if they are too many. */
+bool message_count_outside(struct message *message, size_t size);
+
+/* Removes what was appended behind `length`, which holds no pins, and which may have been over the limit. */
+void message_cut(struct message *message, size_t length);
 
 /* Returns room for `size` more bytes, which the caller fills and then counts with message_advance; NULL, and the
  * message has failed, if memory is short. */

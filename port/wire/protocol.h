@@ -35,13 +35,17 @@
     OPTION(line)                                                                                                       \
     OPTION(return )                                                                                                    \
     OPTION(binaries)                                                                                                   \
-    OPTION(segments)
+    OPTION(segments)                                                                                                   \
+    OPTION(max_result)
 
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
-#define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors) FEATURE(control)
+#define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors) FEATURE(control) FEATURE(limits)
 
 /* FEATURE(name): listed as well if the system has shared memory. */
 #define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files)
+
+/* How many atoms Python may make up, unless --atom-limit says another number. */
+#define PROTOCOL_ATOM_LIMIT 10000
 
 /* The `kind` of an error map. */
 #define PROTOCOL_EXCEPTION "exception"

@@ -324,7 +324,7 @@ static void keep_owner(void *owner)
 bool request_send_error(struct writer *writer, struct span id, const char *kind, const char *text)
 {
     unsigned char room[ERROR_ROOM];
-    struct message message = {.bytes = room, .capacity = sizeof room};
+    struct message message = {.bytes = room, .capacity = sizeof room, .allocated = sizeof room};
     struct message_pin pin = {.bytes = id.bytes, .length = id.length, .release = keep_owner};
     message_begin(&message);
     message_put_tuple(&message, 3);

@@ -18,6 +18,7 @@
     SUITE(session_memory)                                                                                              \
     SUITE(session_context)                                                                                             \
     SUITE(session_answers)                                                                                             \
+    SUITE(session_limits)                                                                                              \
     SUITE(session_versions)                                                                                            \
     SUITE(terms)                                                                                                       \
     SUITE(vectors)                                                                                                     \

@@ -6,6 +6,7 @@
 #include "python/context.h"
 #include "python/emit.h"
 #include "python/errors.h"
+#include "queue/session.h"
 #include "wire/message.h"
 #include "wire/protocol.h"
 
@@ -52,7 +53,8 @@ int beam_events_invoke(unsigned long long number, PyObject *target, PyObject *ar
     message_put_tuple(&message, 4);
     message_put_atom_text(&message, PROTOCOL_INVOKE);
     put_call_id(&message, number);
-    if (encode_object(&message, target, "target") < 0 || encode_object(&message, arguments, "args") < 0) {
+    if (encode_object_within(&message, target, "target", session.max_result) < 0 ||
+        encode_object_within(&message, arguments, "args", session.max_result) < 0) {
         message_free(&message);
         return -1;
     }
@@ -86,7 +88,8 @@ PyObject *beam_events_send_function(PyObject *self, PyObject *arguments)
     message_begin(&message);
     message_put_tuple(&message, 3);
     message_put_atom_text(&message, PROTOCOL_SEND);
-    if (encode_object(&message, destination, "dest") < 0 || encode_object(&message, term, "term") < 0) {
+    if (encode_object_within(&message, destination, "dest", session.max_result) < 0 ||
+        encode_object_within(&message, term, "term", session.max_result) < 0) {
         message_free(&message);
         return NULL;
     }

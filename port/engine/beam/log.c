@@ -6,6 +6,7 @@
 #include "os/std_fds.h"
 #include "python/context.h"
 #include "python/emit.h"
+#include "queue/session.h"
 #include "wire/message.h"
 #include "wire/protocol.h"
 
@@ -16,7 +17,7 @@ static bool put_pair(struct message *message, PyObject *name, PyObject *value)
     if (encode_object(message, name, "extra") == 0 && encode_object(message, value, "extra") == 0)
         return true;
     PyErr_Clear();
-    message->length = before;
+    message_cut(message, before);
     return false;
 }
 
@@ -33,22 +34,24 @@ static void put_extra(struct message *message, PyObject *extra)
     message_patch_length(message, count_at, count);
 }
 
-/* Appends the fields. Returns 0, or -1 with an error set. */
+/* Appends the fields, within the session's limit. Returns 0, or -1 with an error set. */
 static int put_fields(struct message *message, PyObject *fields)
 {
     Py_ssize_t position = 0;
     PyObject *name, *value;
+    if (session.max_result > 0)
+        message_set_limit(message, session.max_result);
     message_put_map(message, (uint32_t)PyDict_Size(fields));
     while (PyDict_Next(fields, &position, &name, &value)) {
         const char *key = PyUnicode_AsUTF8AndSize(name, NULL);
-        if (key == NULL)
+        if (key == NULL || encode_name(message, name) < 0)
             return -1;
-        message_put_atom_text(message, key);
         if (PyDict_Check(value))
             put_extra(message, value);
         else if (encode_object(message, value, key) < 0)
             return -1;
     }
+    message_lift_limit(message);
     return 0;
 }
 
@@ -64,10 +67,9 @@ static PyObject *log_in_child(PyObject *fields)
 PyObject *log_send_function(PyObject *self, PyObject *arguments)
 {
     (void)self;
-    const char *level;
-    PyObject *fields;
+    PyObject *level, *fields;
     struct message message = {.whole = true};
-    if (!PyArg_ParseTuple(arguments, "sO!", &level, &PyDict_Type, &fields))
+    if (!PyArg_ParseTuple(arguments, "UO!", &level, &PyDict_Type, &fields))
         return NULL;
     if (std_fds_forked())
         return log_in_child(fields);
@@ -76,9 +78,8 @@ PyObject *log_send_function(PyObject *self, PyObject *arguments)
     message_put_tuple(&message, 4);
     message_put_atom_text(&message, PROTOCOL_LOG);
     context_put_id(&message, context);
-    message_put_atom_text(&message, level);
     Py_XDECREF((PyObject *)context);
-    int failed = put_fields(&message, fields);
+    int failed = encode_name(&message, level) < 0 ? -1 : put_fields(&message, fields);
     if (failed) {
         message_free(&message);
         return NULL;

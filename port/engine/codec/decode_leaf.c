@@ -5,6 +5,7 @@
 
 #include <ei.h>
 
+#include "codec/atom_budget.h"
 #include "codec/decode_fail.h"
 #include "codec/intern.h"
 #include "codec/types.h"
@@ -56,7 +57,10 @@ static PyObject *make_atom(const unsigned char *bytes, size_t length)
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
         if (term_is_atom(&head, floats[i].name))
             return PyFloat_FromDouble(floats[i].value);
-    return types_atom((const char *)bytes, (Py_ssize_t)length);
+    PyObject *atom = types_atom((const char *)bytes, (Py_ssize_t)length);
+    if (atom != NULL)
+        atom_budget_note(atom);
+    return atom;
 }
 
 static PyObject *decode_latin1_atom(const struct term_head *head)

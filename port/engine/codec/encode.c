@@ -20,6 +20,7 @@ struct encoder {
      * container; 0 if other code holds some. */
     Py_ssize_t references;
     struct value_path path;
+    struct atom_list created;
 };
 
 static int encode_any(struct encoder *encoder, PyObject *object);
@@ -31,7 +32,7 @@ static int encode_held(struct encoder *encoder, PyObject *object)
 {
     /* This path runs no code of others. */
     if (Py_TYPE(object) == &PyLong_Type)
-        return encode_integer(encoder->message, object);
+        return encode_check_limit(encoder->message, encode_integer(encoder->message, object));
     Py_INCREF(object);
     int failed = encode_any(encoder, object);
     Py_DECREF(object);
@@ -241,7 +242,8 @@ static int encode_singleton(struct message *message, const char *name)
     return 0;
 }
 
-static int encode_any(struct encoder *encoder, PyObject *object)
+/* Like encode_any, but what is over the limit is no error yet. */
+static int encode_unlimited(struct encoder *encoder, PyObject *object)
 {
     const PyTypeObject *type = Py_TYPE(object);
     if (type == &PyUnicode_Type)
@@ -259,7 +261,7 @@ static int encode_any(struct encoder *encoder, PyObject *object)
     if (type == &PyBytes_Type)
         return encode_bytes(encoder->message, object);
     if (types_is_atom(object))
-        return encode_atom(encoder->message, object);
+        return encode_atom(encoder->message, object, &encoder->created);
     PyObject *term = types_opaque_term(object);
     if (term != NULL) {
         message_put_raw(encoder->message, PyBytes_AsString(term), (size_t)PyBytes_Size(term));
@@ -268,12 +270,39 @@ static int encode_any(struct encoder *encoder, PyObject *object)
     return encode_nested(encoder, object, type);
 }
 
+static int encode_any(struct encoder *encoder, PyObject *object)
+{
+    return encode_check_limit(encoder->message, encode_unlimited(encoder, object));
+}
+
 int encode_object(struct message *message, PyObject *object, const char *name)
 {
     struct encoder encoder = {.message = message, .references = 1};
-    if (encode_any(&encoder, object) == 0)
+    atom_budget_begin();
+    int failed = encode_any(&encoder, object);
+    atom_budget_end(&encoder.created, failed);
+    if (!failed)
         return 0;
     value_path_prepend(&encoder.path, name);
     value_path_raise(&encoder.path, errors_EncodeError);
     return -1;
+}
+
+int encode_object_within(struct message *message, PyObject *object, const char *name, size_t limit)
+{
+    if (limit == 0 || object == Py_None)
+        return encode_object(message, object, name);
+    message_set_limit(message, limit);
+    int failed = encode_object(message, object, name);
+    message_lift_limit(message);
+    return failed;
+}
+
+int encode_name(struct message *message, PyObject *text)
+{
+    struct atom_list created = {0};
+    atom_budget_begin();
+    int failed = encode_atom(message, text, &created);
+    atom_budget_end(&created, failed);
+    return failed;
 }

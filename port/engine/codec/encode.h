@@ -11,6 +11,13 @@
  * then holds half a term and must be begun again. */
 int encode_object(struct message *message, PyObject *object, const char *name);
 
+/* Likewise, with an EncodeError as soon as the term takes more bytes than `limit`, those in segments included; 0: it
+ * may take any number. None always passes. */
+int encode_object_within(struct message *message, PyObject *object, const char *name, size_t limit);
+
+/* Appends a str as an atom. Returns 0, or -1 with an error set. */
+int encode_name(struct message *message, PyObject *text);
+
 /* Appends `%PythonxPort.Object{}` for the object that is kept under `number`. Returns 0. */
 int encode_reference(struct message *message, unsigned long long number, PyObject *object);
 

@@ -13,6 +13,14 @@ int encode_fail(const char *what)
     return -1;
 }
 
+int encode_fail_over_limit(const struct message *message)
+{
+    PyErr_Format(errors_EncodeError,
+                 "the term takes at least %zu bytes, and %zu are allowed: send less, or raise the limit (max_result)",
+                 message->needed, message->limited_bytes);
+    return -1;
+}
+
 int encode_big_integer(struct message *message, PyObject *object, bool negative)
 {
     int result = -1;
@@ -25,6 +33,10 @@ int encode_big_integer(struct message *message, PyObject *object, bool negative)
     if (length < 0)
         goto done;
     length = (length + 7) / 8;
+    if (!message_allows(message, 3 + (size_t)length)) {
+        result = 0;
+        goto done;
+    }
     digits = PyObject_CallMethod(magnitude, "to_bytes", "ns", length, "little");
     if (digits == NULL)
         goto done;
@@ -76,19 +88,23 @@ static int put_bytes(struct message *message, PyObject *owner, const char *bytes
 int encode_text(struct message *message, PyObject *object)
 {
     Py_ssize_t length;
+    /* The text becomes UTF-8, of as many bytes at least. */
+    if (message->limit > 0 && !message_allows(message, MESSAGE_BINARY_HEAD + (size_t)PyUnicode_GetLength(object)))
+        return 0;
     const char *utf8 = utf8_of(object, &length);
     return utf8 == NULL ? -1 : put_bytes(message, object, utf8, length);
 }
 
-int encode_atom(struct message *message, PyObject *object)
+int encode_atom(struct message *message, PyObject *object, struct atom_list *created)
 {
     Py_ssize_t length, characters = PyUnicode_GetLength(object);
     if (characters > 255)
         return encode_fail("an atom of more than 255 characters");
     const char *utf8 = utf8_of(object, &length);
-    if (utf8 != NULL)
-        message_put_atom(message, utf8, (size_t)length);
-    return utf8 == NULL ? -1 : 0;
+    if (utf8 == NULL || atom_budget_admit(object, created) < 0)
+        return -1;
+    message_put_atom(message, utf8, (size_t)length);
+    return 0;
 }
 
 int encode_bytes(struct message *message, PyObject *object)
@@ -109,8 +125,16 @@ int encode_buffer(struct message *message, PyObject *object)
     }
     if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS) == 0)
         return large_binary_put_view(message, view);
+    PyErr_Clear();
+    bool allowed = true;
+    if (message->limit > 0 && PyObject_GetBuffer(object, view, PyBUF_STRIDED_RO) == 0) {
+        allowed = message_allows(message, MESSAGE_BINARY_HEAD + (size_t)view->len);
+        PyBuffer_Release(view);
+    }
     free(view);
     PyErr_Clear();
+    if (!allowed)
+        return 0;
     /* A strided buffer is copied first. */
     PyObject *copy = PyObject_CallFunctionObjArgs((PyObject *)&PyBytes_Type, object, NULL);
     if (copy == NULL)

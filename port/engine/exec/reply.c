@@ -19,11 +19,18 @@
 
 /* -- the value ---------------------------------------------------------------------------------------------------- */
 
+/* Returns the smaller of the limits that the session and the request have; 0: there is none. */
+static size_t result_limit(const struct context *context)
+{
+    size_t asked = context->options.max_result, most = session.max_result;
+    return asked > 0 && (most == 0 || asked < most) ? asked : most;
+}
+
 int reply_put_item(struct context *context, PyObject *item, struct message *message)
 {
     message->share_from = context->options.segments;
     if (!context->options.return_ref)
-        return encode_object(message, item, "result");
+        return encode_object_within(message, item, "result", result_limit(context));
     unsigned long long number = refs_keep(item);
     return number == 0 ? -1 : encode_reference(message, number, item);
 }

@@ -171,12 +171,26 @@ static Py_buffer *get_plain_view(PyObject *array)
     return NULL;
 }
 
+/* Returns whether a copy of the array is within the message's limit. */
+static bool is_allowed(struct message *message, PyObject *array)
+{
+    if (message->limit == 0)
+        return true;
+    PyObject *bytes = PyObject_GetAttrString(array, "nbytes");
+    size_t size = bytes == NULL ? 0 : PyLong_AsSize_t(bytes);
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    return message_allows(message, size);
+}
+
 static int put_converted(struct message *message, PyObject *array)
 {
     PyObject *native;
     const char *kind;
     long bits;
     int failed = -1;
+    if (!is_allowed(message, array))
+        return 0; /* the encoder reports it */
     PyObject *converted = load() == NULL ? NULL : PyObject_CallMethod(module, "plain", "O", array);
     if (converted == NULL)
         return -1;

@@ -20,6 +20,7 @@ struct session {
     /* Set before other threads start, constant from then on. */
     int input_fd, output_fd;
     size_t max_frame;   /* bytes */
+    size_t max_result;  /* bytes of a term that Python sends; 0: no limit */
     unsigned spin_us;   /* how long the idle main thread polls before it sleeps */
     unsigned linger_ms; /* how long requests may go on after the end of input */
     int attach_look_ms; /* how often the idle main thread looks for a debugger; -1: never. Set before `ready` */

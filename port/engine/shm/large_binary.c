@@ -65,7 +65,10 @@ static bool put_in_segment(struct message *message, const void *bytes, size_t le
     if (!segment_lease(length, &lease))
         return false;
     copy(lease.bytes, bytes, length);
-    return put_place(message, &lease, 0, length);
+    if (!put_place(message, &lease, 0, length))
+        return false;
+    (void)message_count_outside(message, length);
+    return true;
 }
 
 static bool is_shared(const struct message *message, size_t length)
@@ -77,7 +80,8 @@ int large_binary_put(struct message *message, const void *bytes, size_t length, 
                      void *owner)
 {
     bool pinned = !message->whole && length >= PIN_SIZE;
-    if (is_shared(message, length) && put_in_segment(message, bytes, length)) {
+    if (!message_allows(message, MESSAGE_BINARY_HEAD + length) ||
+        (is_shared(message, length) && put_in_segment(message, bytes, length))) {
         release(owner);
         return 0;
     }
@@ -86,8 +90,10 @@ int large_binary_put(struct message *message, const void *bytes, size_t length, 
         PyErr_SetString(errors_EncodeError, "a binary of 4 GiB or more does not fit a frame");
         return -1;
     }
-    if (pinned && message_pin_binary(message, bytes, length, release, owner))
+    if (pinned && message_pin_binary(message, bytes, length, release, owner)) {
+        (void)message_count_outside(message, length);
         return 0;
+    }
     if (!pinned)
         message_put_binary(message, bytes, length);
     release(owner);
@@ -118,9 +124,11 @@ int large_binary_put_temporary(struct message *message, Py_buffer *view)
 {
     struct segment_lease lease;
     size_t length = (size_t)view->len;
-    if (!is_shared(message, length) || !segment_lease_allocated(view->buf, length, &lease) ||
+    if (!is_shared(message, length) || !message_allows(message, length) ||
+        !segment_lease_allocated(view->buf, length, &lease) ||
         !put_place(message, &lease, (size_t)((unsigned char *)view->buf - lease.bytes), length))
         return large_binary_put_view(message, view);
+    (void)message_count_outside(message, length);
     release_view(view);
     return 0;
 }

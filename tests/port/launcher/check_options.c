@@ -42,6 +42,8 @@ START_TEST(has_defaults)
     ck_assert_int_eq(options.engine.input_fd, 0);
     ck_assert_int_eq(options.engine.output_fd, 1);
     ck_assert_uint_eq(options.engine.max_frame, FRAME_LENGTH_MAX);
+    ck_assert_uint_eq(options.engine.max_result, 0);
+    ck_assert_uint_eq(options.engine.atom_limit, 10000);
     ck_assert_uint_eq(options.engine.spin_us, 0);
     ck_assert_uint_eq(options.engine.linger_ms, 1000);
     ck_assert_int_lt(options.engine.mapset_version, 0);
@@ -66,6 +68,9 @@ START_TEST(reads_every_option)
     ck_assert_int_eq(options.engine.mapset_version, 2);
     ck_assert(!accepted("--children keep").engine.end_children);
     ck_assert(accepted("--children end").engine.end_children);
+    options = accepted("--max-result 1 --atom-limit 0");
+    ck_assert_uint_eq(options.engine.max_result, 1);
+    ck_assert_uint_eq(options.engine.atom_limit, 0);
     options = accepted("--oom-score-adj 0");
     ck_assert(options.has_oom_score && options.oom_score == 0);
     options = accepted("--oom-score-adj -1000");
@@ -115,6 +120,10 @@ static const struct {
     {"--max-frame +1", "--max-frame: expected bytes"},
     {"--max-frame 0x10", "--max-frame: expected bytes"},
     {"--max-frame 99999999999999999999999", "--max-frame: expected bytes"},
+    {"--max-result 0", "--max-result: expected a number of bytes, got '0'"},
+    {"--max-result x", "--max-result: expected a number of bytes, got 'x'"},
+    {"--atom-limit -1", "--atom-limit: expected a number of atoms, got '-1'"},
+    {"--atom-limit 4294967296", "--atom-limit: expected a number of atoms"},
     {"--memory-limit 0", "--memory-limit: expected a number of bytes, got '0'"},
     {"--children", "children"},
     {"--children kill", "--children: expected end or keep, got 'kill'"},

@@ -215,6 +215,61 @@ START_TEST(gives_a_large_buffer_back)
 }
 END_TEST
 
+START_TEST(keeps_within_a_limit)
+{
+    int none = 0;
+    struct message *message = begin();
+    message_put_text(message, "before");
+    size_t before = message->length;
+    for (size_t size = 0; size < 3000; size = 2 * size + 1) {
+        char *bytes = calloc(1, size + 1);
+        message_set_limit(message, size + 5);
+        message_put_binary(message, bytes, size);
+        ck_assert(!message->failed && !message->over_limit && message->length == before + size + 5);
+        ck_assert(message_allows(message, 0));
+        message_put_nil_list(message);
+        ck_assert(message->failed && message->over_limit && message->length == before + size + 5);
+        ck_assert_uint_eq(message->needed, size + 6);
+        message_put_integer(message, 1);
+        ck_assert_uint_eq(message->needed, size + 6);
+        message_lift_limit(message);
+        message_put_integer(message, 1);
+        ck_assert_uint_eq(message->length, before + size + 5);
+        message_cut(message, before);
+        message_put_integer(message, 1);
+        ck_assert(!message->failed && message->length == before + 2);
+        message_cut(message, before);
+        free(bytes);
+    }
+    message_set_limit(message, 100);
+    ck_assert(message_count_outside(message, 90));
+    ck_assert(message_pin_binary(message, &none, sizeof none, count_release, &none));
+    ck_assert(!message_allows(message, 6));
+    ck_assert_uint_eq(message->needed, 101);
+    ck_assert_int_eq(message_finish(message), MESSAGE_NO_MEMORY);
+    message_begin(message);
+    ck_assert(!message->failed && !message->over_limit && message_allows(message, SIZE_MAX));
+    message_free(message);
+}
+END_TEST
+
+/* A limit ends where a small buffer could still grow: the room that it has left is not used. */
+START_TEST(ends_a_limit_with_the_message)
+{
+    struct message *message = begin();
+    message_set_limit(message, 3);
+    message_put_text(message, "more");
+    ck_assert(message->failed);
+    message_begin(message);
+    message_put_text(message, "more");
+    ck_assert_int_eq(message_finish(message), MESSAGE_OK);
+    message_set_limit(message, SIZE_MAX);
+    message_put_text(message, "more");
+    ck_assert_int_eq(message_finish(message), MESSAGE_OK);
+    message_free(message);
+}
+END_TEST
+
 /* The notation that other tests are written in. */
 START_TEST(reads_and_shows_the_notation)
 {
@@ -245,6 +300,8 @@ Suite *message_suite(void)
     tcase_add_test(tcase, pins_many);
     tcase_add_test(tcase, refuses_more_than_a_frame_holds);
     tcase_add_test(tcase, gives_a_large_buffer_back);
+    tcase_add_test(tcase, keeps_within_a_limit);
+    tcase_add_test(tcase, ends_a_limit_with_the_message);
     tcase_add_test(tcase, reads_and_shows_the_notation);
     suite_add_tcase(suite, tcase);
     return suite;
