@@ -120,6 +120,8 @@ defmodule PythonxPort do
           env: Enumerable.t(),
           cd: Path.t(),
           memory_limit: pos_integer(),
+          max_result: pos_integer(),
+          atom_limit: non_neg_integer(),
           oom_score_adj: -1000..1000,
           children: :end | :keep,
           max_frame: pos_integer(),
@@ -152,6 +154,7 @@ defmodule PythonxPort do
           timeout: timeout(),
           grace: timeout(),
           concurrent: boolean(),
+          max_result: pos_integer(),
           output: PythonxPort.Output.t(),
           file: String.t(),
           line: pos_integer()
@@ -164,6 +167,7 @@ defmodule PythonxPort do
           binaries: :str | :bytes,
           timeout: timeout(),
           grace: timeout(),
+          max_result: pos_integer(),
           output: PythonxPort.Output.t(),
           file: String.t(),
           line: pos_integer()
@@ -201,6 +205,13 @@ defmodule PythonxPort do
       SIGTERM, and SIGKILL after a second; `:keep` lets them live on. Daemons with a session of their own
       (`start_new_session=True`, setsid(2)) always live on. Defaults to `:end`.
     * `:max_frame` - bytes of the longest request that is accepted. Defaults to 4 GiB.
+    * `:max_result` - bytes of the largest result that Python may send. A larger one is an error of kind `:unencodable`
+      that names the value at which the limit was reached; nothing is built beyond it. It also bounds each item of a
+      stream, messages of `erlang.send` and arguments of calls, which raise in Python, and records of `logging`. No
+      limit by default.
+    * `:atom_limit` - how many different atoms Python may create, since the BEAM never frees one and ends when it has
+      too many. Atoms that you sent to Python do not count. One more is an error of kind `:unencodable`. Defaults to
+      `10_000`.
     * `:spin` - microseconds that Python polls for the next request before it sleeps. This makes answers quicker, and
       keeps a processor busy. Defaults to `0`.
     * `:name` - a name to register the session under.
@@ -303,6 +314,8 @@ defmodule PythonxPort do
       session's `:grace`.
     * `:concurrent` - `true` lets the requests behind this one run while it awaits something, if its value is an
       awaitable: code with a top-level `await`, or a coroutine that a function returns. Defaults to `false`.
+    * `:max_result` - bytes of the largest result that you want; a larger one is an error of kind `:unencodable`. It
+      cannot exceed the session's own `:max_result`.
     * `:output` - where the output of this request goes; see `PythonxPort.Output`.
     * `:file`, `:line` - the place of the code, for tracebacks.
 
@@ -433,8 +446,8 @@ defmodule PythonxPort do
   raises or dies, cancels the stream: the generator is closed, its `finally` blocks run, and the consumer waits for
   that. A stream that waits for its consumer does not make other requests wait.
 
-  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:timeout` (from the start to the last item) and
-  `:grace` as in `eval/3`, and
+  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:max_result` (of each item), `:timeout` (from the
+  start to the last item) and `:grace` as in `eval/3`, and
 
     * `:demand` - how many items Python may be ahead. Large items are fewer, so that they take about 16 MiB at most.
       Choose a small number, such as 2, if items are costly to make. Defaults to `256`.

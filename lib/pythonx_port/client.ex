@@ -20,9 +20,9 @@ defmodule PythonxPort.Client do
   @typedoc "What ends the wait for a result; `:closed` if the caller has cancelled the request, or has its result."
   @type response :: Request.message() | {:down, reason :: term()} | :timeout | :closed
 
-  @call_options [:binaries, :concurrent, :grace, :output, :return]
+  @call_options [:binaries, :concurrent, :grace, :max_result, :output, :return]
   @code_options [:bindings, :file, :line | @call_options]
-  @stream_options [:bindings, :binaries, :demand, :file, :grace, :line, :output, :timeout]
+  @stream_options [:bindings, :binaries, :demand, :file, :grace, :line, :max_result, :output, :timeout]
   # These are not passed on to Python.
   @own_options [:demand, :grace, :output]
   # The longest time that a process can wait for a message, in milliseconds, less ten seconds.
@@ -342,6 +342,7 @@ defmodule PythonxPort.Client do
   defp engine_option(:bindings, bindings), do: names(bindings)
   defp engine_option(:return, value) when value in [:value, :ref], do: value
   defp engine_option(:binaries, value) when value in [:str, :bytes], do: value
+  defp engine_option(:max_result, value) when value in 1..0x7FFF_FFFF_FFFF_FFFF, do: value
   defp engine_option(:file, value) when is_binary(value), do: value
   defp engine_option(:line, value) when is_integer(value) and value > 0, do: value
   defp engine_option(key, value), do: invalid(key, value)

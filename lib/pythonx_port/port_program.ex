@@ -101,6 +101,8 @@ defmodule PythonxPort.PortProgram do
           {"--memory-limit", options.memory_limit},
           {"--max-frame", options.max_frame},
           {"--segment-limit", options.segment_limit},
+          {"--max-result", options.max_result},
+          {"--atom-limit", options.atom_limit},
           {"--oom-score-adj", options.oom_score_adj},
           {"--children", options.children},
           {"--spin", options.spin},

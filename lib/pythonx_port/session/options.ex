@@ -8,6 +8,7 @@ defmodule PythonxPort.Session.Options do
   # The default of the port program, and the most that {packet, 4} can carry.
   @max_frame 0xFFFF_FFFF
   @max_spin 1_000_000
+  @max_result 0x7FFF_FFFF_FFFF_FFFF
   # The longest time that a process can wait for a message, in milliseconds, less ten seconds.
   @max_timeout 0xFFFF_FFFF - 10_000
 
@@ -19,6 +20,8 @@ defmodule PythonxPort.Session.Options do
     :output,
     :memory_limit,
     :segment_limit,
+    :max_result,
+    :atom_limit,
     :oom_score_adj,
     :cd,
     :executable,
@@ -40,6 +43,8 @@ defmodule PythonxPort.Session.Options do
           output: Output.target(),
           memory_limit: pos_integer() | nil,
           segment_limit: non_neg_integer() | nil,
+          max_result: pos_integer() | nil,
+          atom_limit: non_neg_integer() | nil,
           oom_score_adj: -1000..1000 | nil,
           cd: Path.t() | nil,
           executable: Path.t() | nil,
@@ -92,14 +97,18 @@ defmodule PythonxPort.Session.Options do
   defp python(nil), do: nil
   defp python(python), do: if(String.contains?(python, "/"), do: Path.expand(python), else: python)
 
-  defp check({key, nil})
-       when key in [:python, :memory_limit, :segment_limit, :oom_score_adj, :cd, :executable, :spin, :name],
-       do: :ok
+  # Those without a default here.
+  @optional [:python, :memory_limit, :segment_limit, :max_result, :atom_limit] ++
+              [:oom_score_adj, :cd, :executable, :spin, :name]
+
+  defp check({key, nil}) when key in @optional, do: :ok
 
   defp check({key, value}) when key in [:python, :cd, :executable] and is_binary(value) and value != "",
     do: :ok
 
   defp check({:memory_limit, value}) when is_integer(value) and value > 0, do: :ok
+  defp check({:max_result, value}) when value in 1..@max_result, do: :ok
+  defp check({:atom_limit, value}) when value in 0..0xFFFF_FFFF, do: :ok
   defp check({:segment_limit, value}) when is_integer(value) and value >= 0, do: :ok
   defp check({:oom_score_adj, value}) when value in -1000..1000, do: :ok
   defp check({:children, value}) when value in [:end, :keep], do: :ok
