@@ -13,16 +13,16 @@ defmodule PythonxPort.Tensor do
   of your application, `from_nx/1` and `to_nx/1` convert without touching the data, and an `Nx.Tensor` with a binary
   backend can be passed to Python directly.
 
-  The types are those of Nx: `{:u, 8}` to `{:u, 64}`, `{:s, 8}` to `{:s, 64}`, `{:f, 16}`, `{:bf, 16}` (which needs
-  the Python package `ml_dtypes`), `{:f, 32}`, `{:f, 64}`, `{:c, 64}` and `{:c, 128}`. Arrays of booleans come as
-  `{:u, 8}`.
+  The types are those of Nx: `{:u, 8}` to `{:u, 64}`, `{:s, 8}` to `{:s, 64}`, `{:f, 16}`, `{:f, 32}`, `{:f, 64}`,
+  `{:c, 64}` and `{:c, 128}`, and with the Python package `ml_dtypes` `{:bf, 16}`, `{:f, 8}` (`float8_e5m2`) and
+  `{:f8_e4m3fn, 8}`. Arrays of booleans come as `{:u, 8}`.
   """
 
   @enforce_keys [:type, :shape, :data]
   defstruct [:type, :shape, :data]
 
   @typedoc "The kind of number and its size in bits, as Nx names them."
-  @type type :: {:u | :s | :f | :bf | :c, pos_integer()}
+  @type type :: {:u | :s | :f | :bf | :c | :f8_e4m3fn, pos_integer()}
 
   @typedoc "Sizes of the dimensions; `{}` is a single number."
   @type shape :: tuple()
@@ -31,7 +31,14 @@ defmodule PythonxPort.Tensor do
   @type t :: %__MODULE__{type: type(), shape: shape(), data: binary()}
 
   @types for(
-           {kind, sizes} <- [u: [8, 16, 32, 64], s: [8, 16, 32, 64], f: [16, 32, 64], bf: [16], c: [64, 128]],
+           {kind, sizes} <- [
+             u: [8, 16, 32, 64],
+             s: [8, 16, 32, 64],
+             f: [8, 16, 32, 64],
+             f8_e4m3fn: [8],
+             bf: [16],
+             c: [64, 128]
+           ],
            bits <- sizes,
            do: {kind, bits}
          )
@@ -107,12 +114,16 @@ defmodule PythonxPort.Tensor do
       more = if count > @shown, do: " … #{count} in all", else: ""
 
       concat([
-        "#PythonxPort.Tensor<#{kind}#{bits} ",
+        "#PythonxPort.Tensor<#{name(kind, bits)} ",
         to_doc(shape, options),
         if(count > 0, do: " " <> numbers <> more, else: ""),
         ">"
       ])
     end
+
+    # As Nx has it: the name of this type says its size.
+    defp name(:f8_e4m3fn, 8), do: "f8_e4m3fn"
+    defp name(kind, bits), do: "#{kind}#{bits}"
 
     defp take(_data, _type, 0), do: []
 
@@ -130,6 +141,9 @@ defmodule PythonxPort.Tensor do
     # Sizes in patterns are literals: from Elixir 1.20 on a variable needs a pin, which 1.14 does not have.
     defp read(bytes, {:u, _bits}), do: unsigned(bytes)
     defp read(bytes, {:s, _bits}), do: signed(unsigned(bytes), bit_size(bytes))
+    # The upper half of a float of 16 bits.
+    defp read(bytes, {:f, 8}), do: float(unsigned(bytes) * 0x100, 16)
+    defp read(bytes, {:f8_e4m3fn, 8}), do: float8(unsigned(bytes))
     defp read(bytes, {:f, bits}), do: float(unsigned(bytes), bits)
     # The upper half of a float of 32 bits.
     defp read(bytes, {:bf, 16}), do: float(unsigned(bytes) * 0x1_0000, 32)
@@ -160,6 +174,15 @@ defmodule PythonxPort.Tensor do
         end
       end
     end
+
+    # Four bits of exponent and three of mantissa; the largest of both is not a number, and nothing is infinite.
+    defp float8(n) when n >= 0x80, do: negative(float8(n - 0x80))
+    defp float8(0x7F), do: "NaN"
+    defp float8(n) when n < 8, do: n / 512
+    defp float8(n), do: (8 + rem(n, 8)) * :math.pow(2, div(n, 8) - 10)
+
+    defp negative("NaN"), do: "NaN"
+    defp negative(number), do: -number
 
     defp number({real, imaginary}), do: "#{real}+#{imaginary}i"
     defp number(text_or_number), do: to_string(text_or_number)

@@ -55,7 +55,19 @@ defmodule PythonxPort.TensorTest do
     end
 
     test "of another type or shape is none" do
-      for type <- [{:f, 8}, {:f, 128}, {:u, 1}, {:bf, 32}, {:c, 32}, {:x, 8}, :f32, "f32", {:f, 32, 1}, nil] do
+      for type <- [
+            {:f, 4},
+            {:f8_e4m3fn, 16},
+            {:f, 128},
+            {:u, 1},
+            {:bf, 32},
+            {:c, 32},
+            {:x, 8},
+            :f32,
+            "f32",
+            {:f, 32, 1},
+            nil
+          ] do
         assert_raise ArgumentError, "unknown type of tensor: #{inspect(type)}", fn ->
           Tensor.new("abcd", type, {1})
         end
@@ -79,6 +91,10 @@ defmodule PythonxPort.TensorTest do
         {Tensor.new(<<-2.0::float-64-native>>, {:f, 64}, {1}), "#PythonxPort.Tensor<f64 {1} -2.0>"},
         {Tensor.new(<<0.5::float-16-native>>, {:f, 16}, {1}), "#PythonxPort.Tensor<f16 {1} 0.5>"},
         {Tensor.new(<<0x3FC0::16-native>>, {:bf, 16}, {1}), "#PythonxPort.Tensor<bf16 {1} 1.5>"},
+        {Tensor.new(<<0x3E, 0xC2, 0x7C, 0x7E>>, {:f, 8}, {4}),
+         "#PythonxPort.Tensor<f8 {4} 1.5 -3.0 Inf NaN>"},
+        {Tensor.new(<<0x38, 0xC4, 0x01, 0x7E, 0xFF>>, {:f8_e4m3fn, 8}, {5}),
+         "#PythonxPort.Tensor<f8_e4m3fn {5} 1.0 -3.0 0.001953125 448.0 NaN>"},
         {Tensor.new("", {:f, 32}, {0, 2}), "#PythonxPort.Tensor<f32 {0, 2}>"},
         {Tensor.new(<<0x7FC00000::32-native, 0x7F800000::32-native, 0xFF800000::32-native>>, {:f, 32}, {3}),
          "#PythonxPort.Tensor<f32 {3} NaN Inf -Inf>"},
@@ -154,6 +170,19 @@ defmodule PythonxPort.TensorTest do
       end
 
       assert SegmentFiles.of(piped) == 0
+    end
+
+    @tag :ml_dtypes
+    test "and those of eight bits", %{session: session} do
+      for {type, name, data} <- [
+            {{:f, 8}, "float8_e5m2", <<0x3C, 0xC2>>},
+            {{:f8_e4m3fn, 8}, "float8_e4m3fn", <<0x38, 0xC4>>}
+          ] do
+        tensor = Tensor.new(data, type, {2})
+
+        assert PythonxPort.eval!(session, "t, t.dtype.name, t.tolist(), t[1:]", bindings: [t: tensor]) ==
+                 {tensor, name, [1.0, -3.0], Tensor.new(binary_part(data, 1, 1), type, {1})}
+      end
     end
 
     @tag :ml_dtypes

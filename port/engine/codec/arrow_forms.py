@@ -130,7 +130,7 @@ def value_of(scalar):
         return [value_of(item) for item in scalar.values]
     if isinstance(scalar, pyarrow.StructScalar):
         return {name: value_of(field) for name, field in scalar.items()}
-    if isinstance(scalar, (pyarrow.TimestampScalar, pyarrow.Time64Scalar)):
+    if isinstance(scalar, (pyarrow.TimestampScalar, pyarrow.Time64Scalar, pyarrow.DurationScalar)):
         return _shared.nanoseconds() if scalar.type.unit == "ns" and scalar.value % 1000 else scalar.as_py()
     if isinstance(scalar, pyarrow.ExtensionScalar) and hasattr(scalar.type, "permutation"):  # a tensor
         if not hasattr(scalar, "to_numpy"):  # an older PyArrow

@@ -110,7 +110,7 @@ def polars_kind(dtype):
 
 def is_time_in_nanoseconds(dtype):
     kind = polars_kind(dtype)
-    return kind == "Time" or kind == "Datetime" and dtype.time_unit == "ns"
+    return kind == "Time" or kind in ("Datetime", "Duration") and dtype.time_unit == "ns"
 
 
 def polars_lazy_frame(_frame):

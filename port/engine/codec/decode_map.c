@@ -177,7 +177,7 @@ static PyObject *decode_struct(struct decoder *decoder, size_t count, const stru
 {
     const unsigned char *at = span_here(&decoder->span);
     bool outer_bytes = decoder->bytes, outer_hashable = decoder->hashable;
-    if (term_is_atom(name, STRUCTS_BYTES))
+    if (term_is_atom(name, STRUCTS_BYTES) || term_is_atom(name, STRUCTS_REGEX))
         decoder->bytes = true;
     PyObject *dict = decode_pairs(decoder, count);
     decoder->bytes = outer_bytes;

@@ -108,11 +108,7 @@ def column(series):
     if dtype.kind in "biufc" and not (has_own_nulls(dtype) and series.hasnans):
         # Returns the type of the numbers in a column that may have nulls, or is sparse.
         return series.to_numpy(dtype=getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype)))
-    if dtype.kind == "m":
-        return _shared.Refused(
-            "a column of timedelta has no form: send it as a number, such as column.dt.total_seconds()"
-        )
-    # A Timestamp keeps its nanoseconds: the encoder refuses it rather than lose them.
+    # A Timestamp and a Timedelta keep their nanoseconds: the encoder refuses those rather than lose them.
     return [None if null else value for value, null in zip(series.astype(object), series.isna())]
 
 

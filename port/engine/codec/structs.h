@@ -6,6 +6,8 @@
 
 /* The struct whose binary is decoded to bytes. */
 #define STRUCTS_BYTES "Elixir.PythonxPort.Bytes"
+/* The struct that holds what it was compiled to, which is no text: its binaries are decoded to bytes. */
+#define STRUCTS_REGEX "Elixir.Regex"
 /* The struct that stands for an object in the session. */
 #define STRUCTS_OBJECT "Elixir.PythonxPort.Object"
 

@@ -82,6 +82,15 @@ def time_zone(name):
         raise ValueError(f"this machine's zoneinfo has no time zone {name!r} (pip install tzdata)") from None
 
 
+def build_duration(fields):
+    from datetime import timedelta
+
+    if fields["year"] or fields["month"]:
+        raise ValueError("years and months have no fixed length, which a timedelta has: send days")
+    units = {name + "s": fields[name] for name in ("week", "day", "hour", "minute", "second")}
+    return timedelta(**units, microseconds=fields["microsecond"][0])
+
+
 def build_decimal(fields):
     from decimal import Decimal
 
@@ -107,6 +116,10 @@ def build_range(fields):
     return range(first, last + (1 if step > 0 else -1), step)
 
 
+def build_complex(fields):
+    return complex(fields["re"], fields["im"])
+
+
 def build_bytes(fields):
     data = fields["data"]
     if not isinstance(data, bytes):
@@ -121,7 +134,10 @@ builders = {
     "Elixir.Time": build_time,
     "Elixir.NaiveDateTime": build_naive_datetime,
     "Elixir.DateTime": build_datetime,
+    "Elixir.Duration": build_duration,
     "Elixir.Decimal": build_decimal,
+    "Elixir.Complex": build_complex,
+    "Elixir.Regex": lambda fields: embedded("regexes").build(fields),
     "Elixir.Range": build_range,
 }
 
@@ -169,8 +185,31 @@ def simplify_datetime(value):
 
 
 def simplify_timedelta(value):
-    name = type(value).__qualname__
-    raise EncodeError(f"{type(value).__module__}.{name} has no Erlang term: send value.total_seconds()")
+    if getattr(value, "nanoseconds", 0):  # a Timedelta of pandas
+        raise EncodeError("Elixir's durations end at microseconds: round it first, as with timedelta.floor('us')")
+    # A negative one has a negative number of days and no other; in Elixir all units of it are negative.
+    sign = -1 if value.days < 0 else 1
+    whole, microsecond = divmod(sign * ((value.days * 86400 + value.seconds) * 1000000 + value.microseconds), 1000000)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
+    units = {"day": day, "hour": hour, "minute": minute, "second": second}
+    return struct(
+        "Duration",
+        **{"year": 0, "month": 0, "week": 0},
+        **{name: sign * count for name, count in units.items()},
+        microsecond=(sign * microsecond, 6 if microsecond else 0),
+    )
+
+
+def simplify_complex(value):
+    return struct("Complex", re=value.real, im=value.imag)
+
+
+def simplify_zone(value):
+    if value.key is None:
+        raise EncodeError("a ZoneInfo without a key has no form in Elixir")
+    return value.key
 
 
 def whole_seconds(delta):
@@ -232,6 +271,21 @@ def simplify_dataclass(value):
     return {name: getattr(value, name) for name in type(value).__dataclass_fields__ if is_field(value, name)}
 
 
+def simplify_attrs(value):
+    return {field.name: getattr(value, field.name) for field in type(value).__attrs_attrs__}
+
+
+def simplify_model(value):
+    """Returns the fields of a model of pydantic, those that it computes and those that it was given beside them, all by
+    their names in Python. Fields that the model excludes are left out, as in what it dumps itself."""
+    type_ = type(value)
+    if not hasattr(type_, "model_fields"):  # of pydantic 1, which keeps them in the object
+        return dict(vars(value))
+    names = [name for name, field in type_.model_fields.items() if not field.exclude]
+    names += [name for name in type_.model_computed_fields if name not in names]
+    return {**{name: getattr(value, name) for name in names}, **(value.__pydantic_extra__ or {})}
+
+
 def is_field(value, name):
     # The table also contains pseudo-fields (ClassVar, InitVar).
     return type(value).__dataclass_fields__[name]._field_type.name == "_FIELD"
@@ -246,6 +300,9 @@ NAMED = {
     ("datetime", "time"): simplify_time,
     ("datetime", "timedelta"): simplify_timedelta,
     ("decimal", "Decimal"): simplify_decimal,
+    ("builtins", "complex"): simplify_complex,
+    ("zoneinfo", "ZoneInfo"): simplify_zone,
+    ("re", "Pattern"): lambda value: embedded("regexes").simplify(value),
     ("builtins", "frozendict"): lambda value: dict(value),
     ("enum", "Enum"): lambda value: value.value,
     ("uuid", "UUID"): str,
@@ -275,6 +332,8 @@ sparse = refused("has no form: send tensor.to_tensor(), or its parts")
 PACKAGED = {
     ("numpy", "poly1d"): refused("has no form: send its coeffs"),
     ("numpy", "ABCPolyBase"): refused("has no form: send its coef, domain and window"),
+    ("pydantic", "BaseModel"): simplify_model,
+    ("pydantic", "RootModel"): lambda value: value.root,
     ("pandas", "DataFrame"): by("pandas_forms", "frame"),
     ("pandas", "Series"): by("pandas_forms", "series"),
     ("pandas", "Index"): by("pandas_forms", "index"),
@@ -394,6 +453,8 @@ def find(type_):
             return base
     if hasattr(type_, "__dataclass_fields__"):
         return simplify_dataclass
+    if hasattr(type_, "__attrs_attrs__"):
+        return simplify_attrs
     if hasattr(type_, "__array__") or hasattr(type_, "__dlpack__"):
         return None if is_of_tables(type_) else tensors().array_of
     if hasattr(type_, "__fspath__"):

@@ -25,10 +25,10 @@ static PyObject *load(void)
 
 /* The types that were used so far, with their dtypes. */
 static struct {
-    char kind[8];
+    char kind[16];
     long bits;
     PyObject *dtype;
-} dtypes[16];
+} dtypes[32];
 #define DTYPE_COUNT (sizeof dtypes / sizeof *dtypes)
 
 /* Returns a borrowed reference to the dtype. */

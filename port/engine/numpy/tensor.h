@@ -16,7 +16,7 @@
 
 /* The fields of a tensor as they were read; tensor_build checks them. */
 struct tensor_fields {
-    char kind[8]; /* of the type {:f, 32}: "f" */
+    char kind[16]; /* of the type {:f, 32}: "f" */
     long bits;
     int rank; /* -1: no shape was given */
     Py_ssize_t shape[TENSOR_RANK_MAX];

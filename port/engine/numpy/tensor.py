@@ -7,6 +7,8 @@ from erlang import Atom, EncodeError
 # The kinds of types in Nx by NumPy's letters for them, and how many bits each may have.
 KINDS = {"b": "u", "u": "u", "i": "s", "f": "f", "c": "c"}
 SIZES = {"u": (8, 16, 32, 64), "s": (8, 16, 32, 64), "f": (16, 32, 64), "c": (64, 128)}
+# Types of Nx that NumPy itself does not have, by their names in the package ml_dtypes.
+ML_DTYPES = {"bfloat16": ("bf", 16), "float8_e5m2": ("f", 8), "float8_e4m3fn": ("f8_e4m3fn", 8)}
 
 
 def numpy():
@@ -20,16 +22,23 @@ def numpy():
 def dtype_of(kind, bits):
     """Returns the dtype for a type of Nx; raises ValueError if NumPy has none."""
     np = numpy()
-    if kind == "bf" and bits == 16:
-        try:
-            from ml_dtypes import bfloat16
-        except ImportError:
-            raise ValueError("tensors of type {:bf, 16} need the package ml_dtypes in this Python") from None
-        return np.dtype(bfloat16)
+    for name, type_ in ML_DTYPES.items():
+        if type_ == (kind, bits):
+            return ml_dtype(np, name, f"{{:{kind}, {bits}}}")
     letter = {"u": "u", "s": "i", "f": "f", "c": "c"}.get(kind)
     if letter is None or bits not in SIZES[kind]:
         raise ValueError(f"NumPy has no type for {{:{kind}, {bits}}}")
     return np.dtype(f"{letter}{bits // 8}")
+
+
+def ml_dtype(np, name, shown):
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise ValueError(f"tensors of type {shown} need the package ml_dtypes in this Python") from None
+    if not hasattr(ml_dtypes, name):
+        raise ValueError(f"tensors of type {shown} need a newer version of the package ml_dtypes in this Python")
+    return np.dtype(getattr(ml_dtypes, name))
 
 
 def from_buffer(buffer, dtype, shape):
@@ -42,13 +51,13 @@ def plain(array):
     np = numpy()
     dtype = array.dtype
     bits = 8 * dtype.itemsize
-    brain = dtype.name == "bfloat16"
-    kind = "bf" if brain else KINDS.get(dtype.kind)
-    if not brain and bits not in SIZES.get(kind, ()):
+    of_ml_dtypes = ML_DTYPES.get(dtype.name)
+    kind = of_ml_dtypes[0] if of_ml_dtypes else KINDS.get(dtype.kind)
+    if not of_ml_dtypes and bits not in SIZES.get(kind, ()):
         raise EncodeError(f"an array of {dtype} has no form as a tensor{hint(dtype)}")
     # NumPy does not export unaligned arrays as buffers.
     native = np.require(array, dtype.newbyteorder("="), "CA")
-    return native.view(np.uint16) if brain else native, kind, bits
+    return native.view(f"u{dtype.itemsize}") if of_ml_dtypes else native, kind, bits
 
 
 def hint(dtype):
@@ -56,7 +65,7 @@ def hint(dtype):
         return ": send array.astype('int64') and its unit, or array.tolist()"
     if dtype.kind in "OSUT":
         return ": send array.tolist()"
-    if dtype.kind == "V":
+    if dtype.names:
         return ": send its fields one by one, as with {name: array[name] for name in array.dtype.names}"
     return ": convert it with astype"
 
@@ -72,8 +81,9 @@ def array_of(value):
             value = value.detach()  # a tensor that tracks gradients does not export its data
         if hasattr(value, "resolve_conj"):
             value = value.resolve_conj().resolve_neg()  # nor does one that is conjugated or negated by a flag
-        if str(getattr(value, "dtype", "")) == "torch.bfloat16":
-            return torch_bfloat16(value)
+        type_ = ML_DTYPES.get(str(getattr(value, "dtype", "")).removeprefix("torch."))
+        if type_ and hasattr(value, "detach"):
+            return torch_tensor(value, *type_)
         array = np.asarray(value) if hasattr(value, "__array__") else np.from_dlpack(value)
     except Exception as error:
         raise EncodeError(f"{type(value).__module__}.{type(value).__qualname__} as an array: {error}") from error
@@ -82,10 +92,10 @@ def array_of(value):
     return array
 
 
-def torch_bfloat16(value):
+def torch_tensor(value, kind, bits):
     import torch
 
-    return Tensor(value.contiguous().view(torch.int16).numpy(), "bf", 16)
+    return Tensor(value.contiguous().view(torch.int16 if bits == 16 else torch.uint8).numpy(), kind, bits)
 
 
 class Tensor:

@@ -129,6 +129,178 @@ defmodule PythonxPort.Values.StructTest do
              {:ok, %Decimal{sign: -1, coef: 10, exp: -2}}
   end
 
+  # Elixir has the struct from 1.17 on; before that it is a map of the same keys, as that of another package may be.
+  defp duration(units) do
+    zero = %{__struct__: Duration, year: 0, month: 0, week: 0, day: 0, hour: 0, minute: 0, second: 0}
+    zero |> Map.put(:microsecond, {0, 0}) |> Map.merge(Map.new(units))
+  end
+
+  test "durations go both ways", %{session: session} do
+    durations = [
+      duration([]),
+      duration(day: 400, hour: 23, minute: 59, second: 59, microsecond: {999_999, 6}),
+      duration(day: -1, hour: -2, minute: -3, second: -4, microsecond: {-5, 6}),
+      duration(second: -1)
+    ]
+
+    Enum.each(durations, &assert_back(session, &1))
+
+    assert seen(session, duration(week: 1, hour: -1)) ==
+             {"datetime.timedelta", "datetime.timedelta(days=6, seconds=82800)"}
+
+    if Code.ensure_loaded?(Duration) do
+      code = "import datetime\ndatetime.timedelta(days=2, milliseconds=1500)"
+      assert %{__struct__: Duration} = value = PythonxPort.eval!(session, code)
+      assert apply(Duration, :to_iso8601, [value]) == "P2DT1.500000S"
+    end
+
+    for units <- [[year: 1], [month: -1]] do
+      assert {:error, %Error{kind: :undecodable, message: message}} =
+               PythonxPort.eval(session, "d", bindings: [d: duration(units)])
+
+      assert message =~ ~s(bindings["d"]: ) and message =~ "years and months have no fixed length"
+    end
+  end
+
+  test "complex numbers go both ways", %{session: session} do
+    complex = %{__struct__: Complex, re: 1.5, im: -0.0}
+    assert_back(session, complex)
+    assert_back(session, %{complex | re: :nan, im: :neg_infinity})
+    assert seen(session, %{complex | re: 1, im: 2}) == {"builtins.complex", "(1+2j)"}
+
+    assert PythonxPort.eval(session, "z * z", bindings: [z: %{complex | im: 2}]) ==
+             {:ok, %{complex | re: -1.75, im: 6.0}}
+  end
+
+  describe "regular expressions" do
+    test "become patterns", %{session: session} do
+      for {regex, text, found} <- [
+            {~r/(?<word>\w+) \k<word>\z/i, "say Hey hey", "Hey hey"},
+            {~r/^b.c$/ms, "a\nb\nc\nd", "b\nc"},
+            {~r/a \d  # a comment (?<[/x, "xa5", "a5"},
+            {~r/[[]é\x{263a}/u, "x[é☺", "[é☺"},
+            {~r/\w+/, "- a", "a"},
+            {~r/\w+/u, "äa", "äa"},
+            {~r/\h+\v/, "a \t\n", " \t\n"}
+          ] do
+        code = "regex.search(text)[0]"
+        assert PythonxPort.eval(session, code, bindings: [regex: regex, text: text]) == {:ok, found}
+        assert regex |> Regex.run(text) |> hd() == found
+      end
+
+      assert {"re.Pattern", "re.compile('a')"} = seen(session, ~r/a/u)
+      # What it was compiled to is no text.
+      assert PythonxPort.eval(session, "len(r)", bindings: [r: [~r/a/, ~r/b/]], binaries: :bytes) == {:ok, 2}
+    end
+
+    test "that Python has not are refused", %{session: session} do
+      for {regex, part} <- [
+            {~r/[[:alpha:]]/, "'[:alpha:]]' has no counterpart in Python's re"},
+            {~r/a/U, "Python's re has no option U"},
+            {~r/\R/, "bad escape"},
+            {~r/\p{L}/u, "bad escape"},
+            {~r/(?<!a|bc)d/, "look-behind requires fixed-width"},
+            {~r/é/, "needs the option u"}
+          ] do
+        assert {:error, %Error{kind: :undecodable, message: message}} =
+                 PythonxPort.eval(session, "r", bindings: [r: regex])
+
+        assert message =~ part
+      end
+    end
+
+    test "of Python are what Regex.compile takes", %{session: session} do
+      PythonxPort.exec!(session, "import re")
+
+      for {code, text, found} <- [
+            {"re.compile(r'(?P<n>a)(?P=n)\\Z', re.I)", "xaA", "aA"},
+            {"re.compile(r'\\u263a{,2}x')", "☺☺x", "☺☺x"},
+            {"re.compile(r'[a[:]+', re.X)", "x[:a", "[:a"},
+            {"re.compile(rb'.b', re.S)", "\nb", "\nb"}
+          ] do
+        assert %{"source" => source, "opts" => opts} = PythonxPort.eval!(session, code)
+        assert source |> Regex.compile!(opts) |> Regex.run(text) |> hd() == found
+      end
+
+      assert {:error, %Error{kind: :unencodable, message: message}} =
+               PythonxPort.eval(session, "re.compile(b'a', re.L)")
+
+      assert message =~ "flag LOCALE"
+    end
+  end
+
+  test "time zones become their keys", %{session: session} do
+    case PythonxPort.eval(session, "import zoneinfo\nzoneinfo.ZoneInfo('Europe/Vienna')") do
+      {:ok, key} -> assert key == "Europe/Vienna"
+      # A machine without the data of time zones.
+      {:error, error} -> assert error.type == "zoneinfo._common.ZoneInfoNotFoundError"
+    end
+  end
+
+  @tag :attrs
+  test "attrs classes become maps", %{session: session} do
+    PythonxPort.exec!(session, """
+    import attr, attrs
+
+    @attrs.define
+    class Point:
+        x: int
+        _y: object = None
+
+    @attrs.frozen
+    class Named(Point):
+        name: str = "n"
+
+    @attr.s
+    class Old:
+        a = attr.ib()
+    """)
+
+    assert PythonxPort.eval(session, "[Named(1, Point(2)), Old([Old(3)])]") ==
+             {:ok,
+              [
+                %{"x" => 1, "_y" => %{"x" => 2, "_y" => nil}, "name" => "n"},
+                %{"a" => [%{"a" => 3}]}
+              ]}
+  end
+
+  @tag :pydantic
+  test "pydantic models become maps", %{session: session} do
+    PythonxPort.exec!(session, """
+    import functools, pydantic, pydantic.dataclasses
+
+    class Item(pydantic.BaseModel):
+        price: float = pydantic.Field(alias="cost")
+
+    class Order(pydantic.BaseModel):
+        model_config = {"extra": "allow"}
+        items: list[Item]
+        secret: str = pydantic.Field("s", exclude=True)
+        _private: int = 1
+
+        @pydantic.computed_field
+        def total(self) -> float:
+            return sum(item.price for item in self.items)
+
+        @functools.cached_property
+        def cached(self):
+            return 1
+
+    @pydantic.dataclasses.dataclass
+    class Point:
+        x: int
+
+    order = Order(items=[{"cost": 2}, {"cost": 3}], note="n")
+    order.cached
+    """)
+
+    assert PythonxPort.eval(session, "order") ==
+             {:ok, %{"items" => [%{"price" => 2.0}, %{"price" => 3.0}], "total" => 5.0, "note" => "n"}}
+
+    assert PythonxPort.eval(session, "[Point(1), pydantic.RootModel[list[int]]([1, 2])]") ==
+             {:ok, [%{"x" => 1}, [1, 2]]}
+  end
+
   test "ranges go both ways", %{session: session} do
     assert seen(session, 1..3) == {"builtins.range", "range(1, 4)"}
     Enum.each([1..3, 0..-1//1, 10..1//-3, 5..5, 1..10//4, -3..3], &assert_back(session, &1))

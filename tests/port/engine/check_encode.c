@@ -157,6 +157,8 @@ static const char classes[] = "import typing\n"
                               "class Flags(enum.Flag):\n"
                               "    A = 1\n"
                               "    B = 2\n"
+                              "import re\n"
+                              "class MyComplex(complex): pass\n"
                               "class MyInt(int): pass\n"
                               "class MyFloat(float): pass\n"
                               "class MyStr(str): pass\n"
@@ -239,6 +241,31 @@ static const struct form {
     {"range(1, 11, 3)", "#{__struct__ => Elixir.Range, first => 1, last => 10, step => 3}"},
     {"range(3)", "#{__struct__ => Elixir.Range, first => 0, last => 2, step => 1}"},
     {"range(3, 0, -1)", "#{__struct__ => Elixir.Range, first => 3, last => 1, step => -1}"},
+    {"timedelta(0)", "#{__struct__ => Elixir.Duration, year => 0, month => 0, week => 0, day => 0, hour => 0,"
+                     "  minute => 0, second => 0, microsecond => {0, 0}}"},
+    {"timedelta(8, 3723, 4)", "#{__struct__ => Elixir.Duration, year => 0, month => 0, week => 0, day => 8, hour => 1,"
+                              "  minute => 2, second => 3, microsecond => {4, 6}}"},
+    {"-timedelta(8, 3723, 4)",
+     "#{__struct__ => Elixir.Duration, year => 0, month => 0, week => 0, day => -8, hour => -1,"
+     "  minute => -2, second => -3, microsecond => {-4, 6}}"},
+    {"timedelta(microseconds=-1)",
+     "#{__struct__ => Elixir.Duration, year => 0, month => 0, week => 0, day => 0, hour => 0,"
+     "  minute => 0, second => 0, microsecond => {-1, 6}}"},
+    {"timedelta.min", "#{__struct__ => Elixir.Duration, year => 0, month => 0, week => 0, day => -999999999, hour => 0,"
+                      "  minute => 0, second => 0, microsecond => {0, 0}}"},
+    {"timedelta.max", "#{__struct__ => Elixir.Duration, year => 0, month => 0, week => 0, day => 999999999, hour => 23,"
+                      "  minute => 59, second => 59, microsecond => {999999, 6}}"},
+    {"1.5 - 2j", "#{__struct__ => Elixir.Complex, re => 1.5, im => -2.0}"},
+    {"complex('nan-infj')", "#{__struct__ => Elixir.Complex, re => nan, im => neg_infinity}"},
+    {"{MyComplex(1)}", "#{__struct__ => Elixir.MapSet, map => #{#{__struct__ => Elixir.Complex, re => 1.0,"
+                       "  im => 0.0} => []}}"},
+    {"ZoneInfo('Europe/Berlin')", "'Europe/Berlin'"},
+    {"re.compile('a')", "#{'source' => 'a', 'opts' => 'u'}"},
+    {"re.compile(b'a', re.I | re.S | re.M | re.X)", "#{'source' => 'a', 'opts' => 'ismx'}"},
+    {"re.compile('a', re.A)", "#{'source' => 'a', 'opts' => ''}"},
+    {"re.compile(r'(?P<n>[x[])\\Z|(?P=n)\\v\\u263a{,2}')",
+     "#{'source' => '(?P<n>[x\\[])\\z|(?P=n)\\x0b\\x{263a}{0,2}', 'opts' => 'u'}"},
+    {"re.compile(r'[]\\Z(?a)]'.replace('Z', 'd'))", "#{'source' => '[]\\d(?a)]', 'opts' => 'u'}"},
     {"uuid.UUID(int=1)", "'00000000-0000-0000-0000-000000000001'"},
     {"pathlib.PurePosixPath('/a/b')", "'/a/b'"},
     {"Path()", "'/a/path'"},
@@ -347,10 +374,14 @@ static const struct form failures[] = {
     {"Plain", "result: builtins.type has no Erlang term"},
     {"len", "has no Erlang term"},
     {"math", "result: builtins.module has no Erlang term"},
-    {"1j", "result: builtins.complex has no Erlang term"},
     {"(x for x in ())", "result: builtins.generator has no Erlang term"},
     {"iter([])", "result: builtins.list_iterator has no Erlang term"},
-    {"timedelta(1)", "result: datetime.timedelta has no Erlang term"},
+    {"import re\nre.compile('\u00e9', re.A)", "a pattern with the flag ASCII and other characters"},
+    {"import re\nre.compile('\\\\u00e9', re.A)", "a pattern with the flag ASCII and other characters"},
+    {"import re\nre.compile(b'\\xe9')", "a pattern of bytes that are not ASCII"},
+    {"import re\nre.compile(b'a', re.L)", "flag LOCALE"},
+    {"import re\nre.compile('(?a:b)')", "'(?a' in a regular expression has no counterpart"},
+    {"import re\nre.compile(r'\\N{BULLET}')", "has no counterpart"},
     {"Same()", "result: __main__.Same has no Erlang term"},
     {"Ellipsis", "result: builtins.ellipsis has no Erlang term"},
     {"['\\ud800']", "result[0]: a str with lone surrogates is no UTF-8 (send its bytes)"},
