@@ -181,7 +181,7 @@ defmodule PythonxPort.Values.StructTest do
             {~r/[[]é\x{263a}/u, "x[é☺", "[é☺"},
             {~r/\w+/, "- a", "a"},
             {~r/\w+/u, "äa", "äa"},
-            {~r/\h+\v/, "a \t\n", " \t\n"}
+            {Regex.compile!("\\h+\\v"), "a \t\n", " \t\n"}
           ] do
         code = "regex.search(text)[0]"
         assert PythonxPort.eval(session, code, bindings: [regex: regex, text: text]) == {:ok, found}

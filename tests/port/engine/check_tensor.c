@@ -301,7 +301,7 @@ static const struct {
      "type is a tuple such"},
     {"#{__struct__ => Elixir.PythonxPort.Tensor, type => {abcdefghijklmnop, 8}, shape => {1}, data => 'a'}",
      "type is a tuple"},
-    {"#{__struct__ => Elixir.PythonxPort.Tensor, type => {f, 8}, shape => {1}, data => 'a'}", "no type for {:f, 8}"},
+    {"#{__struct__ => Elixir.PythonxPort.Tensor, type => {f, 4}, shape => {1}, data => 'a'}", "no type for {:f, 4}"},
     {"#{__struct__ => Elixir.PythonxPort.Tensor, type => {f, 128}, shape => {0}, data => ''}", "no type for {:f, 128}"},
     {"#{__struct__ => Elixir.PythonxPort.Tensor, type => {u, 1}, shape => {8}, data => 'a'}", "no type for {:u, 1}"},
     {"#{__struct__ => Elixir.PythonxPort.Tensor, type => {s, 12}, shape => {2}, data => 'abc'}",
