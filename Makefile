@@ -34,15 +34,17 @@ export PWD := $(CURDIR)
 
 VERSION := $(shell sed -n 's/.*version: "\(.*\)",/\1/p' mix.exs)
 
-# What is machine-dependent was found out once: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
+# What is machine-dependent is found out once for what make is given: PYTHON, PYTHON_INCLUDE, PYTHON_EMBED, EI_INCLUDE, EI_LIBDIR.
 CONFIG := $(BUILD)/config.mk
 # These make the other goals by a make of their own, after setup.
 GOALS_WITHOUT_CONFIG := help setup tools clean format dialyzer uninstall dist rpm test demo asan schedules model fuzz portability worlds
 ifneq ($(filter-out $(GOALS_WITHOUT_CONFIG),$(or $(MAKECMDGOALS),all)),)
-# What this make was given; where it is not what the last one was given, all is made anew.
-GIVEN := $(strip $(VERSION) $(CURDIR) $(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(PORTABLE) $(PYTHON) $(PYTHON_INCLUDE) \
-	$(ERL_EI_INCLUDE_DIR) $(ERL_EI_LIBDIR))
+# What this make was given; if that is not what the last one was given, everything is built again.
+GIVEN := $(strip $(foreach name,VERSION CURDIR CC CFLAGS LDFLAGS SANITIZE PORTABLE PYTHON PYTHON_INCLUDE \
+	ERL_EI_INCLUDE_DIR ERL_EI_LIBDIR,$(name)=$($(name))))
+# $(CONFIG) sets these two, and so what make exports under their names.
 PYTHON_GIVEN := $(PYTHON)
+PYTHON_INCLUDE_GIVEN := $(PYTHON_INCLUDE)
 ifneq ($(shell cat $(BUILD)/given 2>/dev/null),$(GIVEN))
 $(shell mkdir -p $(BUILD) && printf '%s\n' $(call quoted,$(GIVEN)) >$(BUILD)/given)
 endif
@@ -87,7 +89,8 @@ all: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## build the port program and its engine
 		if cmp -s "$$new" "$$place"; then rm "$$new"; else mv -f "$$new" "$$place"; fi || exit 1; done
 
 $(CONFIG): port/scripts/configure.sh $(BUILD)/given
-	@sh port/scripts/configure.sh > $@.new && mv $@.new $@ || { rm -f $@.new; exit 1; }
+	@PYTHON=$(call quoted,$(PYTHON_GIVEN)) PYTHON_INCLUDE=$(call quoted,$(PYTHON_INCLUDE_GIVEN)) \
+		sh port/scripts/configure.sh > $@.new && mv $@.new $@ || { rm -f $@.new; exit 1; }
 
 $(PROGRAM): $(LAUNCHER)
 	@echo '  LD $@'

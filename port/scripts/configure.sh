@@ -40,16 +40,30 @@ if [ -z "${ERL_EI_INCLUDE_DIR:-}" ] || [ -z "${ERL_EI_LIBDIR:-}" ]; then
     ERL_EI_LIBDIR=${ERL_EI_LIBDIR:-$ei/lib}
 fi
 [ -f "$ERL_EI_INCLUDE_DIR/ei.h" ] || fail "$ERL_EI_INCLUDE_DIR has no ei.h (try: make setup)"
+for library in "$ERL_EI_LIBDIR"/libei.*; do
+    [ -f "$library" ] || fail "$ERL_EI_LIBDIR has no libei (try: make setup)"
+done
 
 # Without a Python on this machine (only headers of another one) its lines stay empty, and so do those of the tests.
-[ -z "$PYTHON" ] || "$PYTHON" - <<'END' || fail "$PYTHON could not be asked for its headers"
+if [ -n "$PYTHON" ]; then
+    command -v "$PYTHON" >/dev/null 2>&1 || fail "PYTHON is $PYTHON, which is no program"
+    "$PYTHON" - <<'END' || fail "PYTHON is $PYTHON, which does not report its headers"
 import os, sys, sysconfig
+if sys.version_info < (3, 11):
+    sys.exit(f"configure: Python {sys.version.split()[0]} is older than 3.11")
 var = sysconfig.get_config_var
 print(f"PYTHON := {sys.executable}")
 print(f"PYTHON_EMBED := -L{var('LIBDIR')} -Wl,-rpath,{var('LIBDIR')} -lpython{var('LDVERSION')}")
 if not os.environ.get("PYTHON_INCLUDE"):
-    print(f"PYTHON_INCLUDE := {sysconfig.get_path('include')}")
+    include = sysconfig.get_path('include')
+    if not os.path.exists(os.path.join(include, "Python.h")):
+        sys.exit(f"configure: {include} has no Python.h (try: make setup, or set PYTHON_INCLUDE)")
+    print(f"PYTHON_INCLUDE := {include}")
 END
-[ -z "${PYTHON_INCLUDE:-}" ] || echo "PYTHON_INCLUDE := $PYTHON_INCLUDE"
+fi
+if [ -n "${PYTHON_INCLUDE:-}" ]; then
+    [ -f "$PYTHON_INCLUDE/Python.h" ] || fail "PYTHON_INCLUDE is $PYTHON_INCLUDE, which has no Python.h"
+    echo "PYTHON_INCLUDE := $PYTHON_INCLUDE"
+fi
 echo "EI_INCLUDE := $ERL_EI_INCLUDE_DIR"
 echo "EI_LIBDIR := $ERL_EI_LIBDIR"

@@ -52,5 +52,61 @@ defmodule PythonxPort.BuildTest do
     refute make.("CFLAGS=-O1") =~ "CC"
   end
 
+  test "PYTHON and PYTHON_INCLUDE are heeded after the first build, from the environment and the command line" do
+    folder = folder!()
+    place = copy_sources!(Path.join(folder, "sources"))
+    make = fn before, arguments -> run!("#{before} make build/config.mk #{arguments}", cd: place) end
+    config = fn -> File.read!(Path.join(place, "build/config.mk")) end
+
+    make.("", "")
+    [_line, python] = Regex.run(~r/^PYTHON := (.*)$/m, config.())
+    [_line, include] = Regex.run(~r/^PYTHON_INCLUDE := (.*)$/m, config.())
+    other = Path.join(folder, "python3")
+    File.ln_s!(python, other)
+    other_include = Path.join(folder, "headers")
+    File.ln_s!(include, other_include)
+
+    for variables <- [{"PYTHON=#{other}", ""}, {"", "PYTHON=#{other}"}] do
+      {before, arguments} = variables
+      make.(before, arguments)
+      assert config.() =~ "PYTHON := #{other}\n"
+      make.("", "")
+      assert config.() =~ "PYTHON := #{python}\n"
+    end
+
+    make.("PYTHON_INCLUDE=#{other_include}", "")
+    assert config.() =~ "PYTHON_INCLUDE := #{other_include}\n"
+    assert config.() =~ "PYTHON := #{python}\n"
+    # The same text for another variable is something else.
+    make.("PYTHON=#{other}", "")
+    assert config.() =~ "PYTHON := #{other}\n"
+    assert config.() =~ "PYTHON_INCLUDE := #{include}\n"
+    make.("", "")
+    assert config.() =~ "PYTHON_INCLUDE := #{include}\n"
+  end
+
+  test "a PYTHON, PYTHON_INCLUDE or ERL_EI_LIBDIR that is wrong is an error that says so, each time" do
+    folder = folder!()
+    place = copy_sources!(Path.join(folder, "sources"))
+    run!("make build/config.mk", cd: place)
+
+    old = Path.join(folder, "old_python")
+    File.write!(old, "#!/bin/sh\necho 'configure: Python 3.10.1 is older than 3.11' >&2\nexit 1\n")
+    File.chmod!(old, 0o755)
+
+    for {variables, message} <- [
+          {"PYTHON=/no/such/python", "PYTHON is /no/such/python, which is no program"},
+          {"PYTHON=#{old}", "PYTHON is #{old}, which does not report its headers"},
+          {"PYTHON_INCLUDE=#{folder}", "PYTHON_INCLUDE is #{folder}, which has no Python.h"},
+          {"ERL_EI_INCLUDE_DIR=#{folder}", "#{folder} has no ei.h"},
+          {"ERL_EI_LIBDIR=#{folder}", "#{folder} has no libei"}
+        ],
+        _time <- 1..2 do
+      assert run!("! #{variables} make build/obj/wire/frame.o", cd: place) =~ message
+    end
+
+    run!("make build/config.mk", cd: place)
+  end
+
   defp sha256(file), do: Base.encode16(:crypto.hash(:sha256, File.read!(file)))
 end
