@@ -1,6 +1,7 @@
 /* Keeps objects in a dict by their numbers. */
 #include "codec/refs.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 
 static PyObject *kept;
 static unsigned long long last_number;
+static atomic_size_t kept_count; /* the size of `kept`, for threads without the GIL */
 
 /* The first number is random, so that a reference of another session is not found here. */
 int refs_start(void)
@@ -30,6 +32,16 @@ void refs_stop(void)
     Py_XDECREF(none);
 }
 
+static void count_kept(void)
+{
+    atomic_store(&kept_count, (size_t)PyDict_Size(kept));
+}
+
+size_t refs_count(void)
+{
+    return atomic_load(&kept_count);
+}
+
 unsigned long long refs_keep(PyObject *object)
 {
     PyObject *number = PyLong_FromUnsignedLongLong(last_number + 1);
@@ -37,6 +49,7 @@ unsigned long long refs_keep(PyObject *object)
         return 0;
     int failed = PyDict_SetItem(kept, number, object);
     Py_DECREF(number);
+    count_kept();
     return failed ? 0 : ++last_number;
 }
 
@@ -71,5 +84,6 @@ int refs_release(PyObject *list)
     for (Py_ssize_t i = 0; i < length; i++)
         if (PyDict_DelItem(kept, number_of(PyList_GetItem(list, i))) < 0)
             PyErr_Clear();
+    count_kept();
     return 0;
 }

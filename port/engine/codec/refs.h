@@ -2,6 +2,8 @@
 #ifndef PYTHONX_REFS_H
 #define PYTHONX_REFS_H
 
+#include <stddef.h>
+
 #include "python/py_api.h"
 
 int refs_start(void);
@@ -12,6 +14,9 @@ void refs_stop(void);
 
 /* Keeps the object. Returns its number, never used before, or 0 with an error set. */
 unsigned long long refs_keep(PyObject *object);
+
+/* Counts the kept objects. May be called from any thread, without the GIL. */
+size_t refs_count(void);
 
 /* Returns a new reference to the object kept under `number` (a Python int); NULL with a DecodeError if there is
  * none. */

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "codec/refs.h"
 #include "os/clock.h"
 #include "os/platform.h"
 #include "queue/session.h"
@@ -75,11 +76,12 @@ static void put_counts_of_jobs(struct message *message)
 
 void info_put(struct message *message)
 {
-    message_put_map(message, 17);
+    message_put_map(message, 18);
     session_lock();
     put_running(message);
     put_counts_of_jobs(message);
     session_unlock();
+    put_count(message, "refs", refs_count());
     put_count(message, "memory", read_resident_bytes());
     put_count(message, "bytes_in", atomic_load(&session.bytes_in));
     put_count(message, "bytes_out", writer_bytes(session.writer));

@@ -581,6 +581,27 @@ START_TEST(reports_its_state)
 }
 END_TEST
 
+START_TEST(counts_references)
+{
+    struct session *session = SESSION();
+    session_send(session, "{eval, 1, '[]', #{return => ref}}");
+    long long first = session_expect_reference(session, "list", "[]");
+    session_send(session, "{eval, 1, '[]', #{return => ref}}");
+    long long second = session_expect_reference(session, "list", "[]");
+    session_send(session, "{info, now}");
+    expect_part(session_next(session), "refs=>2,");
+    session_send(session, "{release, [%d, %d]}", first, first + 1000);
+    session_expect_alive(session);
+    session_send(session, "{info, now}");
+    expect_part(session_next(session), "refs=>1,");
+    session_send(session, "{release, [%d]}", second);
+    session_expect_alive(session);
+    session_send(session, "{info, now}");
+    expect_part(session_next(session), "refs=>0,");
+    session_end(session, 0);
+}
+END_TEST
+
 /* Also while Python is busy, even if it holds its lock. */
 START_TEST(reports_its_state_while_busy)
 {
@@ -800,6 +821,7 @@ Suite *session_suite(void)
     tcase_add_loop_test(tcase, keeps_its_descriptors_from_children, 0, pythons);
     tcase_add_loop_test(tcase, serves_on_other_descriptors, 0, pythons);
     tcase_add_loop_test(tcase, reports_its_state, 0, pythons);
+    tcase_add_loop_test(tcase, counts_references, 0, pythons);
     tcase_add_loop_test(tcase, reports_its_state_while_busy, 0, pythons);
     tcase_add_loop_test(tcase, stops, 0, pythons);
     tcase_add_loop_test(tcase, refuses_what_comes_after_stop, 0, pythons);
