@@ -1,8 +1,10 @@
 /* Maps files of memfd_create(2), one behind the other. */
 #include "os/memfd.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/platform.h"
@@ -61,6 +63,15 @@ static int make_file(unsigned char *bytes, size_t size)
 }
 #endif
 
+static bool find_id(int fd, struct memfd_id *id)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    *id = (struct memfd_id){(unsigned long long)status.st_dev, (unsigned long long)status.st_ino};
+    return true;
+}
+
 bool memfd_make(struct memfd *memfd, size_t size, unsigned files)
 {
     size_t part = size / files;
@@ -72,7 +83,8 @@ bool memfd_make(struct memfd *memfd, size_t size, unsigned files)
     memfd->fd = make_file(memfd->bytes, part);
     if (memfd->fd >= 0 && files > 1)
         memfd->second_fd = make_file(memfd->bytes + part, part);
-    if (memfd->fd >= 0 && (files == 1 || memfd->second_fd >= 0))
+    if (memfd->fd >= 0 && find_id(memfd->fd, &memfd->id) &&
+        (files == 1 || (memfd->second_fd >= 0 && find_id(memfd->second_fd, &memfd->second_id))))
         return true;
     memfd_drop(memfd);
     return false;
@@ -87,6 +99,31 @@ void memfd_drop(struct memfd *memfd)
 void memfd_detach(struct memfd *memfd)
 {
     map_files(memfd, MAP_PRIVATE);
+}
+
+static bool read_file(int fd, size_t offset, unsigned char *buffer, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = pread(fd, buffer, length, (off_t)offset);
+        if (count <= 0 && (count == 0 || errno != EINTR))
+            return false;
+        if (count < 0)
+            continue;
+        buffer += count;
+        offset += (size_t)count;
+        length -= (size_t)count;
+    }
+    return true;
+}
+
+bool memfd_read(const struct memfd *memfd, size_t offset, void *buffer, size_t length)
+{
+    size_t part = find_part_size(memfd), first = offset < part ? part - offset : 0;
+    if (first > length)
+        first = length;
+    return read_file(memfd->fd, offset, buffer, first) &&
+           (first == length ||
+            read_file(memfd->second_fd, offset + first - part, (unsigned char *)buffer + first, length - first));
 }
 
 void memfd_close_files(struct memfd *memfd)

@@ -6,8 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What fstat reports of a file: no other file of the host has both at the same time. */
+struct memfd_id {
+    unsigned long long device, inode;
+};
+
 struct memfd {
     int fd, second_fd; /* -1 if there is no second; each file holds an equal part */
+    struct memfd_id id, second_id;
     unsigned char *bytes;
     size_t size;
 };
@@ -23,6 +29,10 @@ void memfd_drop(struct memfd *memfd);
 /* Detaches the mapped bytes, which stay, from the files: neither sees later changes of the other. If that fails, both
  * stay as they were. */
 void memfd_detach(struct memfd *memfd);
+
+/* Copies bytes out of the files, which may differ from the mapped ones after memfd_detach. They must be within them.
+ * Returns false if the system cannot read them. */
+bool memfd_read(const struct memfd *memfd, size_t offset, void *buffer, size_t length);
 
 /* Closes the files; the bytes stay. Makes system calls only, as the child of a fork must. */
 void memfd_close_files(struct memfd *memfd);

@@ -46,6 +46,7 @@ void message_begin(struct message *message)
     message->failed = false;
     message->over_limit = false;
     message->share_from = 0;
+    message->share_ids = false;
     message->whole = false;
     message->lease_count = 0;
     unsigned char *start = message_reserve(message, FRAME_HEADER + 1);
@@ -339,6 +340,12 @@ void message_put_binary_of_two(struct message *message, const void *first, size_
     if (second_length > 0)
         memcpy(at + 5 + first_length, second, second_length);
     message_advance(message, 5 + first_length + second_length);
+}
+
+unsigned char *message_start_binary(struct message *message, size_t length)
+{
+    put_tag_u32(message, BINARY, (uint32_t)length);
+    return message_reserve(message, length);
 }
 
 void message_put_text(struct message *message, const char *text)

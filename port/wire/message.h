@@ -32,6 +32,7 @@ struct message {
     size_t pin_count;
     size_t
         share_from; /* binaries of this many bytes or more may go through segments; 0: none does (shm/large_binary.h) */
+    bool share_ids; /* with device and inode of each segment's file */
     unsigned long long *leases; /* numbers of the segments that the message refers to */
     size_t lease_count;
     bool whole;  /* large bytes are copied into the buffer as well, for a caller that reads them there */
@@ -103,6 +104,9 @@ void message_put_unsigned(struct message *message, unsigned long long value);
 void message_put_big(struct message *message, const void *digits, size_t length, bool negative);
 void message_put_float(struct message *message, double value); /* a finite one */
 void message_put_binary(struct message *message, const void *bytes, size_t length);
+/* Appends the head of a binary. Returns room for its bytes, which the caller fills and then counts with
+ * message_advance; NULL, and the message has failed, if memory is short. */
+unsigned char *message_start_binary(struct message *message, size_t length);
 /* Appends one binary of two runs of bytes. */
 void message_put_binary_of_two(struct message *message, const void *first, size_t first_length, const void *second,
                                size_t second_length);

@@ -18,6 +18,7 @@
     OPERATION(info, 2, 2, OWN)                                                                                         \
     OPERATION(reply, 3, 3, OTHER)                                                                                      \
     OPERATION(segment, 3, 4, OWN)                                                                                      \
+    OPERATION(fetch, 5, 5, OWN)                                                                                        \
     OPERATION(give_back, 2, 2, NONE)                                                                                   \
     OPERATION(stop, 2, 2, OWN)
 
@@ -36,13 +37,14 @@
     OPTION(return )                                                                                                    \
     OPTION(binaries)                                                                                                   \
     OPTION(segments)                                                                                                   \
-    OPTION(max_result)
+    OPTION(max_result)                                                                                                 \
+    OPTION(segment_ids)
 
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
 #define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors) FEATURE(control) FEATURE(limits)
 
 /* FEATURE(name): listed as well if the system has shared memory. */
-#define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files)
+#define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files) FEATURE(segment_ids)
 
 /* How many atoms Python may make up, unless --atom-limit says another number. */
 #define PROTOCOL_ATOM_LIMIT 10000
@@ -70,5 +72,6 @@
 #define PROTOCOL_ABANDONED "abandoned"
 #define PROTOCOL_SEGMENT "$segment"
 #define PROTOCOL_SEGMENT_FILES "files"
+#define PROTOCOL_SEGMENT_IDS "ids"
 
 #endif

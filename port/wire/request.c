@@ -189,6 +189,7 @@ static bool has_options(const struct request *request, size_t *before)
     case OPERATION_info:
     case OPERATION_reply:
     case OPERATION_segment:
+    case OPERATION_fetch:
     case OPERATION_give_back:
     case OPERATION_stop:
         break;
@@ -279,6 +280,7 @@ bool request_is_brief(const struct request *request)
     case OPERATION_cancel:
     case OPERATION_info:
     case OPERATION_segment:
+    case OPERATION_fetch:
     case OPERATION_give_back:
         return true;
     case OPERATION_eval:

@@ -275,6 +275,7 @@ static PyObject *execute(struct context *context)
     case OPERATION_info:
     case OPERATION_reply:
     case OPERATION_segment:
+    case OPERATION_fetch:
     case OPERATION_give_back:
         break; /* handled by session/control */
     }

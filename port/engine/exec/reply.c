@@ -29,6 +29,7 @@ static size_t result_limit(const struct context *context)
 int reply_put_item(struct context *context, PyObject *item, struct message *message)
 {
     message->share_from = context->options.segments;
+    message->share_ids = context->options.segment_ids;
     if (!context->options.return_ref)
         return encode_object_within(message, item, "result", result_limit(context));
     unsigned long long number = refs_keep(item);

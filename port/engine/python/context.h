@@ -21,6 +21,7 @@ struct request_options {
     bool bytes;           /* binaries => bytes */
     size_t segments;      /* results of this many bytes or more through shared memory; 0: none */
     size_t max_result;    /* the most bytes of a result or item; 0: as many as the session allows */
+    bool segment_ids;     /* with device and inode of their files */
     size_t batch;         /* the most items that a stream sends at once; 0: each on its own */
     bool timing;          /* report how long the request waited and ran */
     bool return_ref;      /* return => ref */

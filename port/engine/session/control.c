@@ -36,6 +36,15 @@ static void answer_segment(const struct request *request)
     request_send_reply(session.writer, &message, request->id);
 }
 
+static void answer_fetch(const struct request *request)
+{
+    struct message message = {0};
+    message_begin(&message);
+    if (!message.failed)
+        segment_request_fetch(&message, request);
+    request_send_reply(session.writer, &message, request->id);
+}
+
 static bool grant(const struct request *request)
 {
     struct span span = request->arguments;
@@ -73,6 +82,9 @@ bool control_serve(struct request *request)
         return true;
     case OPERATION_segment:
         answer_segment(request);
+        return true;
+    case OPERATION_fetch:
+        answer_fetch(request);
         return true;
     case OPERATION_give_back:
         if (!segment_request_give_back(request))

@@ -48,13 +48,17 @@ static bool put_place(struct message *message, const struct segment_lease *lease
         segment_release(lease->number);
         return false;
     }
-    message_put_tuple(message, 6);
+    message_put_tuple(message, message->share_ids ? 8 : 6);
     message_put_atom_text(message, PROTOCOL_SEGMENT);
     message_put_unsigned(message, lease->number);
     message_put_integer(message, lease->fd);
     message_put_unsigned(message, offset);
     message_put_unsigned(message, length);
     message_put_unsigned(message, lease->size);
+    if (message->share_ids) {
+        message_put_unsigned(message, lease->id.device);
+        message_put_unsigned(message, lease->id.inode);
+    }
     return true;
 }
 

@@ -6,8 +6,9 @@
 #include "python/py_api.h"
 #include "wire/message.h"
 
-/* Appends a binary, or `{'$segment', Number, Fd, Offset, Length, Size}`. Takes `owner` over: release(owner) is called
- * once the bytes are not needed any more, which may be before the return. Returns 0, or -1 with an EncodeError set. */
+/* Appends a binary, or `{'$segment', Number, Fd, Offset, Length, Size}`, with Device and Inode behind that if the
+ * client wants them (message->share_ids). Takes `owner` over: release(owner) is called once the bytes are not needed
+ * any more, which may be before the return. Returns 0, or -1 with an EncodeError set. */
 int large_binary_put(struct message *message, const void *bytes, size_t length, void (*release)(void *owner),
                      void *owner);
 

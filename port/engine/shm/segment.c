@@ -154,8 +154,10 @@ static struct segment *find_free(size_t size, unsigned files)
 static struct segment_lease lease_of(const struct segment *segment)
 {
     const struct memfd *memfd = &segment->memfd;
-    return (struct segment_lease){segment->number, memfd->fd,        memfd->bytes,
-                                  memfd->size,     memfd->second_fd, segment->generation};
+    return (struct segment_lease){
+        segment->number,  memfd->fd,           memfd->bytes, memfd->size,
+        memfd->second_fd, segment->generation, memfd->id,    memfd->second_id,
+    };
 }
 
 bool segment_lease_files(size_t size, unsigned files, struct segment_lease *lease)
@@ -223,6 +225,18 @@ void segment_unpin(struct segment *segment)
     segment->pins--;
     settle(segment);
     ranked_lock_release(&lock);
+}
+
+bool segment_read(unsigned long long number, size_t offset, void *buffer, size_t length)
+{
+    unsigned char *bytes;
+    struct segment *segment = segment_pin(number, offset, length, &bytes);
+    if (segment == NULL)
+        return false;
+    /* Not from the mapped bytes: Python may have changed those since the segment was detached. */
+    bool is_read = memfd_read(&segment->memfd, offset, buffer, length);
+    segment_unpin(segment);
+    return is_read;
 }
 
 /* -- memory of Python's own --------------------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "os/memfd.h"
+
 /* Sets how many bytes all segments together may take; 0: no segments. Returns false if the fork handlers cannot be
  * installed; no segment is created then. */
 bool segment_start(size_t limit);
@@ -24,6 +26,7 @@ struct segment_lease {
     size_t size;                   /* at least the requested size */
     int second_fd;                 /* of a segment of two files, of equal size, the second follows the first; else -1 */
     unsigned long long generation; /* the number of this file or pair of files; no other has it */
+    struct memfd_id id, second_id; /* of the files */
 };
 
 /* Leases a segment to the client. Returns false if the limit does not allow it, or the system has no more. */
@@ -42,6 +45,10 @@ void segment_release(unsigned long long number);
 struct segment;
 struct segment *segment_pin(unsigned long long number, size_t offset, size_t length, unsigned char **bytes);
 void segment_unpin(struct segment *segment);
+
+/* Copies bytes of a leased segment, as the client sees them in the file. Returns false if the number is not leased, the
+ * bytes are not in it, or the system cannot read them. */
+bool segment_read(unsigned long long number, size_t offset, void *buffer, size_t length);
 
 /* Turns a free segment into memory of at least `size` bytes that Python may use freely, as from malloc, until
  * segment_free. Returns NULL if there is no free segment that fits: none is created, since new pages of shared memory

@@ -268,6 +268,54 @@ START_TEST(keeps_one_and_two_apart)
 }
 END_TEST
 
+START_TEST(reads_across_files_as_the_client_sees_them)
+{
+    segment_start(100 * MIB);
+    struct segment_lease lease = lend_two(3 * MIB), one = lease_of(MIB);
+    size_t half = lease.size / 2;
+    char text[17] = "";
+    memcpy(lease.bytes + half - 4, "both files", 10);
+    ck_assert(segment_read(lease.number, half - 4, text, 10));
+    ck_assert_str_eq(text, "both files");
+    ck_assert(segment_read(lease.number, half + 1, text, 5));
+    ck_assert_mem_eq(text, "files", 5);
+    ck_assert(segment_read(lease.number, half - 4, text, 3));
+    ck_assert_mem_eq(text, "bot", 3);
+    ck_assert(segment_read(lease.number, lease.size, text, 0));
+    ck_assert(!segment_read(lease.number, lease.size - 1, text, 2));
+    ck_assert(!segment_read(lease.number + 100, 0, text, 1));
+    /* Python's later changes are not in the file. */
+    memcpy(one.bytes, "before", 6);
+    struct segment *pinned = pin(one.number, MIB, 0);
+    segment_detach(one.number);
+    memcpy(one.bytes, "behind", 6);
+    ck_assert(segment_read(one.number, 0, text, 6));
+    ck_assert_mem_eq(text, "before", 6);
+    segment_release(one.number);
+    segment_unpin(pinned);
+    ck_assert(!segment_read(one.number, 0, text, 1));
+}
+END_TEST
+
+START_TEST(identifies_files)
+{
+    segment_start(100 * MIB);
+    struct segment_lease lease = lend_two(3 * MIB), one = lease_of(MIB);
+    const struct memfd_id ids[] = {lease.id, lease.second_id, one.id};
+    const int fds[] = {lease.fd, lease.second_fd, one.fd};
+    for (int i = 0; i < 3; i++) {
+        struct stat status;
+        int file = open_file(fds[i], O_RDONLY);
+        ck_assert_int_eq(fstat(file, &status), 0);
+        close(file);
+        ck_assert_uint_eq(ids[i].device, status.st_dev);
+        ck_assert_uint_eq(ids[i].inode, status.st_ino);
+        for (int j = 0; j < i; j++)
+            ck_assert_uint_ne(ids[i].inode, ids[j].inode);
+    }
+}
+END_TEST
+
 /* The generation of the files distinguishes them from others with the same descriptors. */
 START_TEST(numbers_files)
 {
@@ -516,8 +564,9 @@ START_TEST(answers_requests_for_segments)
                                       "{segment, 1, 1, #{files => x}}",
                                       "{segment, 1, 1, #{files => 1, more => 1}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        expect_answer(bad[i], "{error,1,#{kind=>bad_request,message=>"
-                              "'segment takes a number of bytes, and options: files, 1 or 2'}}");
+        expect_answer(bad[i],
+                      "{error,1,#{kind=>bad_request,message=>"
+                      "'segment takes a number of bytes, and options: files, 1 or 2, and ids, true or false'}}");
 }
 END_TEST
 
@@ -802,6 +851,8 @@ static TCase *segments_tcase(void)
     tcase_add_test(tcase, is_bounded_in_count);
     tcase_add_test(tcase, joins_two_files);
     tcase_add_test(tcase, keeps_one_and_two_apart);
+    tcase_add_test(tcase, reads_across_files_as_the_client_sees_them);
+    tcase_add_test(tcase, identifies_files);
     tcase_add_test(tcase, numbers_files);
     tcase_add_test(tcase, refuses_two_files_if_one_is_left);
     tcase_add_test(tcase, ignores_numbers_that_are_not_leased);

@@ -294,6 +294,87 @@ START_TEST(takes_data_out_of_two_files)
 }
 END_TEST
 
+/* Expects that the file is the one of that device and inode. */
+static void expect_id(const struct session *session, int fd, unsigned long long device, unsigned long long inode)
+{
+    const struct segment_seen seen = {.fd = fd};
+    struct stat status;
+    int file = open_segment(session, &seen);
+    ck_assert_int_eq(fstat(file, &status), 0);
+    close(file);
+    ck_assert_uint_eq(device, status.st_dev);
+    ck_assert_uint_eq(inode, status.st_ino);
+}
+
+START_TEST(identifies_files)
+{
+    struct session *session = SESSION();
+    unsigned long long number, made, device, inode, second_device, second_inode;
+    int fd, second;
+    size_t size;
+    ck_assert_ptr_nonnull(strstr(session_ready(session), "segment_ids"));
+    session_send(session, "{eval, 1, '2000 * \"a\"', #{segments => 1000, segment_ids => true}}");
+    const char *reply = session_next_reply(session);
+    ck_assert_msg(
+        sscanf(reply, "{ok,1,{$segment,%llu,%d,0,2000,%zu,%llu,%llu},[", &number, &fd, &size, &device, &inode) == 5,
+        "%s", reply);
+    expect_id(session, fd, device, inode);
+    session_send(session, "{segment, 2, 1000, #{files => 1, ids => true}}");
+    reply = session_next_reply(session);
+    ck_assert_msg(sscanf(reply, "{ok,2,{$segment,%llu,[%d],0,%zu,%llu,[{%llu,%llu}]}}", &number, &fd, &size, &made,
+                         &device, &inode) == 6,
+                  "%s", reply);
+    expect_id(session, fd, device, inode);
+    session_send(session, "{segment, 3, 1000, #{ids => true, files => 2}}");
+    reply = session_next_reply(session);
+    ck_assert_msg(sscanf(reply, "{ok,3,{$segment,%llu,[%d,%d],0,%zu,%llu,[{%llu,%llu},{%llu,%llu}]}}", &number, &fd,
+                         &second, &size, &made, &device, &inode, &second_device, &second_inode) == 9,
+                  "%s", reply);
+    expect_id(session, fd, device, inode);
+    expect_id(session, second, second_device, second_inode);
+    session_send(session, "{segment, 4, 1000, #{ids => 1}}");
+    session_expect_error(session, "4", "bad_request", "files, 1 or 2, and ids");
+    session_send(session, "{eval, 5, '1', #{segment_ids => 1}}");
+    session_expect_error(session, "5", "bad_request", "segment_ids is true or false");
+    session_end(session, 0);
+}
+END_TEST
+
+/* At once, also while Python is busy, and as often as the client likes until it gives the segment back. */
+START_TEST(sends_segments_through_the_pipe)
+{
+    struct session *session = SESSION();
+    struct segment_seen seen = ask_for_letters(session, 'q', 300000);
+    char *letters = malloc(300000);
+    memset(letters, 'q', 300000);
+    session_send(session, "{exec, 1, 'import time\ntime.sleep(0.3)'}");
+    for (int i = 0; i < 2; i++) {
+        struct frame frame;
+        session_send(session, "{fetch, 2, %d, 0, 300000}", (long long)seen.number);
+        ck_assert(session_next_frame(session, &frame));
+        ck_assert_uint_gt(frame.length, 300000);
+        ck_assert_mem_eq(frame.bytes + frame.length - 300000, letters, 300000);
+        frame_free(&frame);
+    }
+    session_send(session, "{fetch, 2, %d, 299999, 1}", (long long)seen.number);
+    session_expect(session, "{ok,2,'q'}");
+    session_send(session, "{fetch, 2, %d, 300000, 0}", (long long)seen.number);
+    session_expect(session, "{ok,2,''}");
+    session_send(session, "{fetch, 2, %d, %d, 2}", (long long)seen.number, (long long)seen.size - 1);
+    session_expect_error(session, "2", "bad_request", "the segment is not leased, is shorter");
+    session_send(session, "{fetch, 2, %d, 0, 67108865}", (long long)seen.number);
+    session_expect_error(session, "2", "bad_request", "a length of up to 64 MiB");
+    session_send(session, "{fetch, 2, %d, -1, 1}", (long long)seen.number);
+    session_expect_error(session, "2", "bad_request", "fetch takes the number of a segment");
+    give_back(session, seen.number);
+    session_send(session, "{fetch, 2, %d, 0, 1}", (long long)seen.number);
+    session_expect_error(session, "2", "bad_request", "the segment is not leased");
+    session_expect(session, "{ok,1,nil}");
+    free(letters);
+    session_end(session, 0);
+}
+END_TEST
+
 /* A client that cuts the file, as opening it for writing may do, only gets an error for it. */
 START_TEST(survives_a_client_that_cuts)
 {
@@ -794,6 +875,8 @@ static TCase *segments_tcase(int pythons)
     tcase_add_loop_test(tcase, uses_the_pipe_beyond_the_limit, 0, pythons);
     tcase_add_loop_test(tcase, leases_at_once, 0, pythons);
     tcase_add_loop_test(tcase, takes_data_out_of_two_files, 0, pythons);
+    tcase_add_loop_test(tcase, identifies_files, 0, pythons);
+    tcase_add_loop_test(tcase, sends_segments_through_the_pipe, 0, pythons);
     tcase_add_loop_test(tcase, survives_a_client_that_cuts, 0, pythons);
     tcase_add_loop_test(tcase, keeps_requests_apart, 0, pythons);
     tcase_add_loop_test(tcase, ends_with_segments_leased, 0, pythons);
