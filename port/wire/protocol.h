@@ -12,6 +12,7 @@
     OPERATION(exec, 3, 4, OWN)                                                                                         \
     OPERATION(call, 4, 6, OWN)                                                                                         \
     OPERATION(stream, 3, 4, OWN)                                                                                       \
+    OPERATION(assign, 3, 4, OWN)                                                                                       \
     OPERATION(next, 3, 3, OTHER)                                                                                       \
     OPERATION(cancel, 2, 2, OTHER)                                                                                     \
     OPERATION(release, 2, 2, NONE)                                                                                     \
@@ -41,7 +42,8 @@
     OPTION(segment_ids)
 
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
-#define PROTOCOL_FEATURES(FEATURE) FEATURE(crash_file) FEATURE(tensors) FEATURE(control) FEATURE(limits)
+#define PROTOCOL_FEATURES(FEATURE)                                                                                     \
+    FEATURE(crash_file) FEATURE(tensors) FEATURE(control) FEATURE(limits) FEATURE(local_bindings) FEATURE(assign)
 
 /* FEATURE(name): listed as well if the system has shared memory. */
 #define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files) FEATURE(segment_ids)

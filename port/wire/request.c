@@ -178,6 +178,7 @@ static bool has_options(const struct request *request, size_t *before)
     case OPERATION_eval:
     case OPERATION_exec:
     case OPERATION_stream:
+    case OPERATION_assign:
         *before = 1;
         return request->argument_count == 2;
     case OPERATION_call:
@@ -287,6 +288,7 @@ bool request_is_brief(const struct request *request)
     case OPERATION_exec:
     case OPERATION_call:
     case OPERATION_stream:
+    case OPERATION_assign:
     case OPERATION_release:
     case OPERATION_reply:
     case OPERATION_stop:

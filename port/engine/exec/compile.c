@@ -1,6 +1,9 @@
 /* Compiles each text once, and keeps the texts by their file name for tracebacks. */
 #include "exec/compile.h"
 
+#include <stdbool.h>
+
+#include "exec/bindings.h"
 #include "exec/cache.h"
 #include "python/embedded.h"
 
@@ -13,6 +16,8 @@
 #define SOURCES_MAX 1024         /* texts for tracebacks */
 #define SOURCES_BYTES (16 * MIB) /* of them */
 #define SOURCE_BYTES (4 * MIB)   /* a larger text is not kept */
+
+#define BLOCK_SIZE 4 /* the elements of a block without bindings; others have their text as the last one */
 
 static int forget_lines(PyObject *file);
 
@@ -68,68 +73,122 @@ static int keep_source(PyObject *file, PyObject *text)
     return bytes > SOURCE_BYTES ? 0 : cache_put(&sources, file, text, bytes);
 }
 
-static int keep_block(struct cache *cache, PyObject *text, PyObject *block)
+static int keep_block(struct cache *cache, PyObject *key, PyObject *text, PyObject *block)
 {
     if ((size_t)PyUnicode_GetLength(text) > BLOCK_LENGTH)
         return 0;
     PyObject *size = PyObject_CallFunctionObjArgs(size_of_block, block, NULL);
     size_t bytes = size == NULL ? 0 : PyLong_AsSize_t(size);
     Py_XDECREF(size);
-    return PyErr_Occurred() ? -1 : cache_put(cache, text, block, bytes + cache_size_of(text));
+    return PyErr_Occurred() ? -1 : cache_put(cache, key, block, bytes + cache_size_of(text));
 }
 
 /* Returns a new reference to a block that was compiled before; NULL, mostly with no error set, if there is none. Its
- * text may have been dropped since, so it is kept again. */
-static PyObject *find_block(const struct cache *cache, PyObject *text)
+ * text may have been dropped since, so it is kept again. `text` is NULL for bound blocks, which hold it. */
+static PyObject *find_block(const struct cache *cache, PyObject *key, PyObject *text)
 {
-    PyObject *block = Py_XNewRef(cache_get(cache, text));
-    PyObject *file = block == NULL ? NULL : PyTuple_GetItem(block, 3);
-    if (file != NULL && cache_get(&sources, file) == NULL && (PyErr_Occurred() || keep_source(file, text) < 0))
+    PyObject *block = Py_XNewRef(cache_get(cache, key));
+    if (block == NULL)
+        return NULL;
+    PyObject *file = PyTuple_GetItem(block, 3), *kept = cache_get(&sources, file);
+    if (text == NULL)
+        text = PyTuple_GetItem(block, PyTuple_Size(block) - 1);
+    /* Another text with the same file's name may be kept, if the client names the file. */
+    bool is_kept = kept == text || (kept != NULL && PyTuple_Size(block) == BLOCK_SIZE);
+    if (!is_kept && (PyErr_Occurred() || keep_source(file, text) < 0))
         Py_CLEAR(block);
     return block;
 }
 
 /* -- compiling ---------------------------------------------------------------------------------------------------- */
 
-static PyObject *compile_text(PyObject *text, PyObject *file, int keep_value)
+static PyObject *compile_text(PyObject *text, PyObject *file, int keep_value, PyObject *bindings)
 {
     if (keep_source(file, text) < 0)
         return NULL;
+    if (bindings != NULL)
+        return bindings_compile(text, file, keep_value, bindings);
     return PyObject_CallFunction(compile_block, "OOi", text, file, keep_value);
 }
 
 /* Compiles a text that is a part of a file of the client, from some line on. Its lines are kept in case the file does
  * not exist on this machine. */
-static PyObject *compile_in_place(PyObject *text, const struct source_place *place, int keep_value)
+static PyObject *compile_in_place(PyObject *text, const struct source_place *place, int keep_value, PyObject *bindings)
 {
     PyObject *above = PyUnicode_FromString("\n");
     PyObject *lines = above == NULL ? NULL : PySequence_Repeat(above, place->line - 1);
     PyObject *padded = lines == NULL ? NULL : PyUnicode_Concat(lines, text);
-    PyObject *block = padded == NULL ? NULL : compile_text(padded, place->file, keep_value);
+    PyObject *block = padded == NULL ? NULL : compile_text(padded, place->file, keep_value, bindings);
     Py_XDECREF(padded);
     Py_XDECREF(lines);
     Py_XDECREF(above);
     return block;
 }
 
-PyObject *compile_code(PyObject *text, const struct source_place *place, int keep_value)
+static PyObject *compile_numbered(PyObject *text, int keep_value, PyObject *bindings)
 {
-    if (place->file != NULL)
-        return compile_in_place(text, place, keep_value);
-    struct cache *cache = keep_value ? &blocks_as_value : &blocks_as_statements;
-    PyObject *block = find_block(cache, text);
-    if (block != NULL || PyErr_Occurred())
-        return block;
     PyObject *file = PyUnicode_FromFormat("<eval %llu>", ++block_number);
-    block = file == NULL ? NULL : compile_text(text, file, keep_value);
-    if (block != NULL && keep_block(cache, text, block) < 0)
-        Py_CLEAR(block);
+    PyObject *block = file == NULL ? NULL : compile_text(text, file, keep_value, bindings);
     Py_XDECREF(file);
     return block;
 }
 
-PyObject *compile_evaluate(PyObject *block, PyObject *globals)
+/* Returns a new reference to what a block with bindings is kept by: text, file or None, line, and the names. */
+static PyObject *make_key(PyObject *text, const struct source_place *place, PyObject *bindings)
 {
+    enum { BEFORE_NAMES = 3 };
+    PyObject *key = PyTuple_New(BEFORE_NAMES + PyDict_Size(bindings));
+    PyObject *line = key == NULL ? NULL : PyLong_FromLong(place->line), *name;
+    if (line == NULL) {
+        Py_XDECREF(key);
+        return NULL;
+    }
+    (void)PyTuple_SetItem(key, 0, Py_NewRef(text));
+    (void)PyTuple_SetItem(key, 1, Py_NewRef(place->file == NULL ? Py_None : place->file));
+    (void)PyTuple_SetItem(key, 2, line);
+    Py_ssize_t position = 0;
+    for (Py_ssize_t i = BEFORE_NAMES; PyDict_Next(bindings, &position, &name, NULL); i++)
+        (void)PyTuple_SetItem(key, i, Py_NewRef(name));
+    return key;
+}
+
+/* Such a block takes longer to compile than a plain one, so it is also kept if it is a part of a file. */
+static PyObject *compile_with_bindings(PyObject *text, const struct source_place *place, int keep_value,
+                                       PyObject *bindings)
+{
+    struct cache *cache = keep_value ? &blocks_as_value : &blocks_as_statements;
+    PyObject *key = make_key(text, place, bindings);
+    PyObject *block = key == NULL ? NULL : find_block(cache, key, NULL);
+    if (key != NULL && block == NULL && !PyErr_Occurred()) {
+        block = place->file != NULL ? compile_in_place(text, place, keep_value, bindings)
+                                    : compile_numbered(text, keep_value, bindings);
+        if (block != NULL && keep_block(cache, key, PyTuple_GetItem(block, PyTuple_Size(block) - 1), block) < 0)
+            Py_CLEAR(block);
+    }
+    Py_XDECREF(key);
+    return block;
+}
+
+PyObject *compile_code(PyObject *text, const struct source_place *place, int keep_value, PyObject *bindings)
+{
+    if (bindings != NULL)
+        return compile_with_bindings(text, place, keep_value, bindings);
+    if (place->file != NULL)
+        return compile_in_place(text, place, keep_value, NULL);
+    struct cache *cache = keep_value ? &blocks_as_value : &blocks_as_statements;
+    PyObject *block = find_block(cache, text, text);
+    if (block != NULL || PyErr_Occurred())
+        return block;
+    block = compile_numbered(text, keep_value, NULL);
+    if (block != NULL && keep_block(cache, text, text, block) < 0)
+        Py_CLEAR(block);
+    return block;
+}
+
+PyObject *compile_evaluate(PyObject *block, PyObject *globals, PyObject *bindings)
+{
+    if (bindings != NULL)
+        return bindings_evaluate(block, bindings, globals);
     PyObject *body = PyTuple_GetItem(block, 0), *expression = PyTuple_GetItem(block, 1);
     if (Py_IsTrue(PyTuple_GetItem(block, 2)))
         return PyObject_CallFunctionObjArgs(evaluate_block, body, expression, globals, NULL);

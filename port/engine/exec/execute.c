@@ -3,6 +3,7 @@
 
 #include "codec/decode.h"
 #include "codec/refs.h"
+#include "exec/bindings.h"
 #include "exec/compile.h"
 #include "exec/event_loop.h"
 #include "exec/reply.h"
@@ -13,6 +14,7 @@
 #include "os/schedule.h"
 #include "python/errors.h"
 #include "python/interrupt.h"
+#include "shm/segment_ref.h"
 #include "wire/protocol.h"
 #include "wire/term.h"
 
@@ -81,15 +83,9 @@ static struct span without_mark(struct span text)
     return text;
 }
 
-static PyObject *decode_code(struct context *context)
+static PyObject *decode_text(struct span code)
 {
-    struct term_head head;
-    enum term_status status = term_read_head(&context->arguments, &head);
-    if (status != TERM_OK)
-        return PyErr_Format(errors_DecodeError, "code: %s", term_status_text(status));
-    if (head.kind != TERM_BINARY)
-        return refuse_request("code is a binary");
-    struct span code = without_mark(span_of(head.data, head.length));
+    code = without_mark(code);
     PyObject *text = PyUnicode_DecodeUTF8((const char *)span_here(&code), (Py_ssize_t)span_left(&code), NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
@@ -98,45 +94,57 @@ static PyObject *decode_code(struct context *context)
     return text;
 }
 
-static int check_name(PyObject *name)
+/* Reads a long text out of the segment that the tuple refers to. */
+static PyObject *decode_shared_text(struct context *context, size_t arity)
 {
-    if (PyUnicode_Check(name) && PyUnicode_IsIdentifier(name) == 1)
-        return 0;
-    PyErr_Format(errors_BadRequest, "bindings: %R is no Python name", name);
-    return -1;
+    unsigned char *bytes;
+    size_t length;
+    PyObject *buffer;
+    if (!segment_ref_read(&context->arguments, arity, &bytes, &length, &buffer))
+        return refuse_request("code is a binary");
+    PyObject *text = buffer == NULL ? NULL : decode_text(span_of(bytes, length));
+    if (buffer == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyObject *error = errors_take();
+        PyErr_Format(errors_DecodeError, "code: %S", error);
+        Py_XDECREF(error);
+    }
+    Py_XDECREF(buffer);
+    return text;
 }
 
-static int bind(PyObject *name, PyObject *value)
+static PyObject *decode_code(struct context *context)
 {
-    /* Names become plain strings, also if they came as atoms. */
-    PyObject *plain = PyUnicode_FromObject(name);
-    int failed = plain == NULL ? -1 : PyDict_SetItem(globals, plain, value);
-    Py_XDECREF(plain);
-    return failed;
+    struct term_head head;
+    enum term_status status = term_read_head(&context->arguments, &head);
+    if (status != TERM_OK)
+        return PyErr_Format(errors_DecodeError, "code: %s", term_status_text(status));
+    if (head.kind == TERM_TUPLE)
+        return decode_shared_text(context, head.children);
+    return head.kind == TERM_BINARY ? decode_text(span_of(head.data, head.length)) : refuse_request("code is a binary");
 }
 
-static int assign_bindings(struct context *context)
+/* Decodes a map of names and values; *span moves past it. Returns a new reference; NULL with an error set. */
+static PyObject *decode_bindings(const struct context *context, struct span *span, const char *what)
 {
+    PyObject *bindings = decode_named(context, span, what);
+    if (bindings == NULL || PyDict_Check(bindings))
+        return bindings == NULL ? NULL : bindings_check(bindings, what);
+    Py_DECREF(bindings);
+    PyErr_Format(errors_BadRequest, "%s is a map of names and values", what);
+    return NULL;
+}
+
+/* Returns 0: *bindings is a new reference to a dict, or NULL if the request has no bindings. Returns -1 with an error
+ * set. */
+static int take_bindings(struct context *context, PyObject **bindings)
+{
+    *bindings = NULL;
     if (context->options.bindings.length == 0)
         return 0;
-    PyObject *bindings = decode_named(context, &context->options.bindings, "bindings");
-    if (bindings == NULL)
-        return -1;
-    int failed = 0;
-    Py_ssize_t position = 0;
-    PyObject *name, *value;
-    if (!PyDict_Check(bindings)) {
-        refuse_request("options: bindings is a map");
-        failed = -1;
-    }
-    /* Binds all of them or none. */
-    while (!failed && PyDict_Next(bindings, &position, &name, NULL))
-        failed = check_name(name);
-    position = 0;
-    while (!failed && PyDict_Next(bindings, &position, &name, &value))
-        failed = bind(name, value);
-    Py_DECREF(bindings);
-    return failed;
+    *bindings = decode_bindings(context, &context->options.bindings, "bindings");
+    if (*bindings != NULL && PyDict_Size(*bindings) == 0)
+        Py_CLEAR(*bindings);
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* Notes that from here on the request's own code runs, which an abort may end. */
@@ -151,15 +159,16 @@ static int enter_code(struct context *context)
 
 static PyObject *execute_code(struct context *context, int keep_value)
 {
-    PyObject *text = decode_code(context), *block = NULL, *value = NULL;
+    PyObject *text = decode_code(context), *bindings = NULL, *block = NULL, *value = NULL;
     if (text == NULL || read_options(context, context->job->request.argument_count > 1) < 0 ||
-        assign_bindings(context) < 0)
+        take_bindings(context, &bindings) < 0)
         goto done;
     context->stage = STAGE_COMPILE;
-    block = compile_code(text, &context->options.place, keep_value);
+    block = compile_code(text, &context->options.place, keep_value, bindings);
     if (block != NULL && enter_code(context) == 0)
-        value = compile_evaluate(block, globals);
+        value = compile_evaluate(block, globals, bindings);
 done:
+    Py_XDECREF(bindings);
     Py_XDECREF(block);
     Py_XDECREF(text);
     return value;
@@ -217,7 +226,7 @@ static int read_options_ahead(struct context *context)
 
 static PyObject *execute_call(struct context *context)
 {
-    PyObject *function = NULL, *arguments = NULL, *keywords = NULL, *value = NULL;
+    PyObject *bindings = NULL, *function = NULL, *arguments = NULL, *keywords = NULL, *value = NULL;
     PyObject *target = decode_argument(context, "target", false);
     if (target == NULL || read_options_ahead(context) < 0)
         goto done;
@@ -226,17 +235,34 @@ static PyObject *execute_call(struct context *context)
     if (keywords == NULL ||
         (context->job->request.options.length == 0 &&
          read_options(context, context->job->request.argument_count == 4) < 0) ||
-        assign_bindings(context) < 0)
+        take_bindings(context, &bindings) < 0)
         goto done;
     if (enter_code(context) == 0)
-        function = resolve_target(target, globals);
+        function = resolve_target(target, bindings, globals);
     if (function != NULL)
         value = PyObject_Call(function, arguments, keywords);
 done:
     Py_XDECREF(target);
+    Py_XDECREF(bindings);
     Py_XDECREF(function);
     Py_XDECREF(arguments);
     Py_XDECREF(keywords);
+    return value;
+}
+
+static PyObject *execute_assign(struct context *context)
+{
+    PyObject *variables = NULL, *value = NULL;
+    if (read_options_ahead(context) == 0)
+        variables = decode_bindings(context, &context->arguments, "variables");
+    if (variables == NULL || (context->job->request.options.length == 0 &&
+                              read_options(context, context->job->request.argument_count > 1) < 0))
+        goto done;
+    context->stage = STAGE_CODE;
+    if (PyDict_Update(globals, variables) == 0)
+        value = Py_NewRef(Py_None);
+done:
+    Py_XDECREF(variables);
     return value;
 }
 
@@ -266,6 +292,8 @@ static PyObject *execute(struct context *context)
         return execute_code(context, 0);
     case OPERATION_call:
         return execute_call(context);
+    case OPERATION_assign:
+        return execute_assign(context);
     case OPERATION_stop:
         return Py_NewRef(Py_None);
     case OPERATION_release:

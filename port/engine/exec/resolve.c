@@ -3,9 +3,11 @@
 
 #include "python/errors.h"
 
-static PyObject *find_first_part(PyObject *name, PyObject *globals)
+static PyObject *find_first_part(PyObject *name, PyObject *bindings, PyObject *globals)
 {
-    PyObject *found = PyDict_GetItemWithError(globals, name);
+    PyObject *found = bindings == NULL ? NULL : PyDict_GetItemWithError(bindings, name);
+    if (found == NULL && !PyErr_Occurred())
+        found = PyDict_GetItemWithError(globals, name);
     if (found != NULL || PyErr_Occurred())
         return Py_XNewRef(found);
     PyObject *builtins = PyDict_GetItemString(globals, "__builtins__");
@@ -41,9 +43,9 @@ static PyObject *find_next_part(PyObject *object, PyObject *name, PyObject *whol
     return module;
 }
 
-static PyObject *resolve_start(PyObject *name, PyObject *globals, Py_ssize_t parts)
+static PyObject *resolve_start(PyObject *name, PyObject *bindings, PyObject *globals, Py_ssize_t parts)
 {
-    PyObject *object = find_first_part(name, globals);
+    PyObject *object = find_first_part(name, bindings, globals);
     if (object != NULL || PyErr_Occurred())
         return object;
     if (parts > 1)
@@ -52,7 +54,7 @@ static PyObject *resolve_start(PyObject *name, PyObject *globals, Py_ssize_t par
     return NULL;
 }
 
-static PyObject *resolve_name(PyObject *name, PyObject *globals)
+static PyObject *resolve_name(PyObject *name, PyObject *bindings, PyObject *globals)
 {
     PyObject *dot = PyUnicode_FromString("."), *object = NULL, *so_far = NULL;
     PyObject *parts = dot == NULL ? NULL : PyUnicode_Split(name, dot, -1);
@@ -61,7 +63,7 @@ static PyObject *resolve_name(PyObject *name, PyObject *globals)
         PyObject *part = PyList_GetItem(parts, i);
         if (i == 0) {
             so_far = Py_NewRef(part);
-            object = resolve_start(part, globals, count);
+            object = resolve_start(part, bindings, globals, count);
         } else {
             Py_SETREF(so_far, PyUnicode_FromFormat("%U.%U", so_far, part));
             PyObject *next = so_far == NULL ? NULL : find_next_part(object, part, so_far);
@@ -76,7 +78,7 @@ static PyObject *resolve_name(PyObject *name, PyObject *globals)
     return object;
 }
 
-PyObject *resolve_target(PyObject *target, PyObject *globals)
+PyObject *resolve_target(PyObject *target, PyObject *bindings, PyObject *globals)
 {
     if (!PyUnicode_Check(target))
         return Py_NewRef(target);
@@ -84,9 +86,9 @@ PyObject *resolve_target(PyObject *target, PyObject *globals)
     PyObject *name = PyUnicode_FromObject(target);
     PyObject *object = NULL;
     if (name != NULL && PyUnicode_FindChar(name, '.', 0, PyUnicode_GetLength(name), 1) == -1)
-        object = resolve_start(name, globals, 1);
+        object = resolve_start(name, bindings, globals, 1);
     else if (name != NULL)
-        object = resolve_name(name, globals);
+        object = resolve_name(name, bindings, globals);
     Py_XDECREF(name);
     return object;
 }

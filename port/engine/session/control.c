@@ -106,6 +106,7 @@ bool control_serve(struct request *request)
     case OPERATION_exec:
     case OPERATION_call:
     case OPERATION_stream:
+    case OPERATION_assign:
     case OPERATION_release:
     case OPERATION_stop:
         break;

@@ -149,7 +149,7 @@ static PyObject *compile_in(const char *file, long line, const char *format, int
     struct source_place place = {.file = file == NULL ? NULL : PyUnicode_FromString(file), .line = line};
     PyObject *form = python_eval(format);
     PyObject *text = PyUnicode_FromFormat("%U\nn = %d\nn", form, number);
-    PyObject *block = compile_code(text, &place, 1);
+    PyObject *block = compile_code(text, &place, 1, NULL);
     if (block == NULL)
         ck_abort_msg("%s", python_take_error());
     Py_DECREF(text);
@@ -206,7 +206,7 @@ static char *describe_error(PyObject *block)
 {
     PyObject *globals = PyDict_New();
     PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins());
-    ck_assert_ptr_null(compile_evaluate(block, globals));
+    ck_assert_ptr_null(compile_evaluate(block, globals, NULL));
     PyObject *type, *exception, *traceback;
     PyErr_Fetch(&type, &exception, &traceback);
     PyErr_NormalizeException(&type, &exception, &traceback);
