@@ -1,8 +1,7 @@
 /* Runs bound code as the body of a function: each binding is a cell, which is a free variable of the code. */
 #include "exec/bindings.h"
 
-#include <stdbool.h>
-
+#include "exec/bound_locals.h"
 #include "python/embedded.h"
 #include "python/errors.h"
 
@@ -11,6 +10,7 @@ enum { BLOCK_BODY = 0, BLOCK_NAMES = 4, BLOCK_HIDDEN = 5 };
 
 /* Attributes of bound_code.py and bound_names.py, once a request had bindings. */
 static PyObject *compile_bound, *normalized, *reserved_names, *Names, *Cell;
+static newfunc new_cell;
 
 static bool load_attribute(PyObject **place, PyObject *module, const char *name)
 {
@@ -21,13 +21,15 @@ static bool load_attribute(PyObject **place, PyObject *module, const char *name)
 /* Returns 0, or -1 with an error set; the next call tries it again. */
 static int load(void)
 {
-    if (Cell != NULL)
+    if (new_cell != NULL)
         return 0;
     PyObject *code = embedded_load("bound_code"), *names = embedded_load("bound_names");
     bool loaded = code != NULL && names != NULL && load_attribute(&compile_bound, code, "compile_bound") &&
                   load_attribute(&normalized, code, "normalized") &&
                   load_attribute(&reserved_names, code, "reserved_names") && load_attribute(&Names, names, "Names") &&
-                  load_attribute(&Cell, names, "Cell");
+                  load_attribute(&Cell, names, "Cell") && bound_locals_start(Names) == 0;
+    if (loaded)
+        new_cell = (newfunc)PyType_GetSlot((PyTypeObject *)Cell, Py_tp_new);
     Py_XDECREF(code);
     Py_XDECREF(names);
     return loaded ? 0 : -1;
@@ -95,35 +97,39 @@ PyObject *bindings_compile(PyObject *text, PyObject *file, int keep_value, PyObj
     return block;
 }
 
+bool bindings_fit(PyObject *block, PyObject *bindings)
+{
+    PyObject *names = PyTuple_GetItem(block, BLOCK_NAMES);
+    Py_ssize_t count = PyTuple_Size(names);
+    bool fit = count == PyDict_Size(bindings);
+    for (Py_ssize_t i = 0; fit && i < count; i++)
+        fit = PyDict_GetItemWithError(bindings, PyTuple_GetItem(names, i)) != NULL;
+    return fit;
+}
+
 /* Returns a new reference to a tuple with a cell for the value of each name. */
 static PyObject *make_cells(PyObject *names, PyObject *bindings)
 {
     Py_ssize_t count = PyTuple_Size(names);
-    PyObject *cells = PyTuple_New(count);
-    for (Py_ssize_t i = 0; cells != NULL && i < count; i++) {
-        PyObject *value = PyDict_GetItemWithError(bindings, PyTuple_GetItem(names, i));
-        PyObject *cell = value == NULL ? NULL : PyObject_CallFunctionObjArgs(Cell, value, NULL);
+    PyObject *cells = PyTuple_New(count), *arguments = PyTuple_New(1);
+    for (Py_ssize_t i = 0; cells != NULL && arguments != NULL && i < count; i++) {
+        PyObject *value = PyDict_GetItemWithError(bindings, PyTuple_GetItem(names, i)), *cell = NULL;
+        if (value != NULL && PyTuple_SetItem(arguments, 0, Py_NewRef(value)) == 0)
+            cell = new_cell((PyTypeObject *)Cell, arguments, NULL);
         if (cell == NULL || PyTuple_SetItem(cells, i, cell) < 0)
             Py_CLEAR(cells);
     }
+    if (arguments == NULL)
+        Py_CLEAR(cells);
+    Py_XDECREF(arguments);
     return cells;
-}
-
-static PyObject *make_locals(PyObject *block, PyObject *bindings, PyObject *cells, PyObject *globals)
-{
-    PyObject *locals = PyObject_CallFunctionObjArgs(Names, bindings, NULL);
-    PyObject *state =
-        PyTuple_Pack(4, PyTuple_GetItem(block, BLOCK_NAMES), cells, globals, PyTuple_GetItem(block, BLOCK_HIDDEN));
-    if (locals != NULL && (state == NULL || PyObject_SetAttrString(locals, "state", state) < 0))
-        Py_CLEAR(locals);
-    Py_XDECREF(state);
-    return locals;
 }
 
 PyObject *bindings_evaluate(PyObject *block, PyObject *bindings, PyObject *globals)
 {
-    PyObject *cells = make_cells(PyTuple_GetItem(block, BLOCK_NAMES), bindings);
-    PyObject *locals = cells == NULL ? NULL : make_locals(block, bindings, cells, globals);
+    PyObject *names = PyTuple_GetItem(block, BLOCK_NAMES), *cells = make_cells(names, bindings);
+    PyObject *locals =
+        cells == NULL ? NULL : bound_locals_new(names, cells, globals, PyTuple_GetItem(block, BLOCK_HIDDEN));
     PyObject *value = NULL;
     if (locals != NULL)
         value = PyEval_EvalCodeEx(PyTuple_GetItem(block, BLOCK_BODY), globals, locals, NULL, 0, NULL, 0, NULL, 0, NULL,

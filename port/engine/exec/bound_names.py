@@ -12,58 +12,54 @@ Cell = make_cell_type()
 empty_cell = Cell()  # equal to every other one without a value
 
 
-class Names(dict):
+class Names(MutableMapping):
     """The names that bound code sees at its top level: its bindings, and the variables of the session, in which all
-    other names are set.
+    other names are set. The hidden ones are the code's own: they are never set."""
 
-    The dict itself has the bindings as they were at first, for C code that uses it without the methods."""
+    __slots__ = ("cells", "variables", "hidden")
 
-    __slots__ = ("state",)  # names, their cells, the session's variables, the names that only the code's function has
-
-    def find(self, name):
-        names, cells, _, _ = self.state
-        return cells[names.index(name)] if name in names else None
+    def __init__(self, names, cells, variables, hidden):
+        self.cells, self.variables, self.hidden = dict(zip(names, cells)), variables, hidden
 
     def __getitem__(self, name):
-        cell = self.find(name)
+        cell = self.cells.get(name)
         if cell is None:
-            return self.state[2][name]
+            return self.variables[name]
         try:
             return cell.cell_contents
         except ValueError:
             raise KeyError(name) from None
 
     def __setitem__(self, name, value):
-        cell = self.find(name)
+        cell = self.cells.get(name)
         if cell is not None:
             cell.cell_contents = value
-        elif name not in self.state[3]:
-            self.state[2][name] = value
+        elif name not in self.hidden:
+            self.variables[name] = value
 
     def __delitem__(self, name):
-        cell = self.find(name)
+        cell = self.cells.get(name)
         if cell is not None:
             if cell == empty_cell:
                 raise KeyError(name)
             del cell.cell_contents
-        elif name not in self.state[3]:
-            del self.state[2][name]
+        elif name not in self.hidden:
+            del self.variables[name]
 
     def __iter__(self):
-        names, cells, variables, _ = self.state
-        for name, cell in zip(names, cells):
+        for name, cell in self.cells.items():
             if cell != empty_cell:
                 yield name
-        for name in variables:
-            if name not in names:
+        for name in self.variables:
+            if name not in self.cells:
                 yield name
 
     def __len__(self):
         return sum(1 for _ in self)
 
     def __contains__(self, name):
-        cell = self.find(name)
-        return name in self.state[2] if cell is None else cell != empty_cell
+        cell = self.cells.get(name)
+        return name in self.variables if cell is None else cell != empty_cell
 
     def __repr__(self):
         return repr(self.copy())
@@ -76,9 +72,3 @@ class Names(dict):
 
     def __ror__(self, other):
         return other | self.copy()
-
-    __eq__, __ne__ = MutableMapping.__eq__, object.__ne__
-    get, keys, values, items = MutableMapping.get, MutableMapping.keys, MutableMapping.values, MutableMapping.items
-    pop, popitem, clear = MutableMapping.pop, MutableMapping.popitem, MutableMapping.clear
-    update, setdefault = MutableMapping.update, MutableMapping.setdefault
-    __hash__ = None

@@ -17,12 +17,15 @@
 #define SOURCES_BYTES (16 * MIB) /* of them */
 #define SOURCE_BYTES (4 * MIB)   /* a larger text is not kept */
 
-#define BLOCK_SIZE 4 /* the elements of a block without bindings; others have their text as the last one */
+#define PLAIN_BLOCK 4 /* the elements of a block without bindings; others have their text as the last one */
 
 static int forget_lines(PyObject *file);
 
 static struct cache blocks_as_value = {.count_max = BLOCKS_MAX, .bytes_max = BLOCKS_BYTES}; /* by text */
 static struct cache blocks_as_statements = {.count_max = BLOCKS_MAX, .bytes_max = BLOCKS_BYTES};
+/* Blocks with bindings: one by the text, those of the same text for other names or for a file by make_key. */
+static struct cache bound_as_value = {.count_max = BLOCKS_MAX, .bytes_max = BLOCKS_BYTES};
+static struct cache bound_as_statements = {.count_max = BLOCKS_MAX, .bytes_max = BLOCKS_BYTES};
 /* Texts by file name; sources.py reads the entries. */
 static struct cache sources = {.count_max = SOURCES_MAX, .bytes_max = SOURCES_BYTES, .on_drop = forget_lines};
 static PyObject *compile_block, *evaluate_block, *size_of_block, *tracebacks;
@@ -40,7 +43,12 @@ int compile_start(void)
     Py_DECREF(module);
     if (compile_block == NULL || evaluate_block == NULL || size_of_block == NULL)
         return -1;
-    return cache_start(&blocks_as_value) < 0 || cache_start(&blocks_as_statements) < 0 ? -1 : cache_start(&sources);
+    struct cache *const caches[] = {&blocks_as_value, &blocks_as_statements, &bound_as_value, &bound_as_statements,
+                                    &sources};
+    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++)
+        if (cache_start(caches[i]) < 0)
+            return -1;
+    return 0;
 }
 
 PyObject *compile_tracebacks(void)
@@ -83,6 +91,12 @@ static int keep_block(struct cache *cache, PyObject *key, PyObject *text, PyObje
     return PyErr_Occurred() ? -1 : cache_put(cache, key, block, bytes + cache_size_of(text));
 }
 
+/* Borrowed, of a block with bindings. */
+static PyObject *text_of_block(PyObject *block)
+{
+    return PyTuple_GetItem(block, PyTuple_Size(block) - 1);
+}
+
 /* Returns a new reference to a block that was compiled before; NULL, mostly with no error set, if there is none. Its
  * text may have been dropped since, so it is kept again. `text` is NULL for bound blocks, which hold it. */
 static PyObject *find_block(const struct cache *cache, PyObject *key, PyObject *text)
@@ -92,9 +106,9 @@ static PyObject *find_block(const struct cache *cache, PyObject *key, PyObject *
         return NULL;
     PyObject *file = PyTuple_GetItem(block, 3), *kept = cache_get(&sources, file);
     if (text == NULL)
-        text = PyTuple_GetItem(block, PyTuple_Size(block) - 1);
+        text = text_of_block(block);
     /* Another text with the same file's name may be kept, if the client names the file. */
-    bool is_kept = kept == text || (kept != NULL && PyTuple_Size(block) == BLOCK_SIZE);
+    bool is_kept = kept == text || (kept != NULL && PyTuple_Size(block) == PLAIN_BLOCK);
     if (!is_kept && (PyErr_Occurred() || keep_source(file, text) < 0))
         Py_CLEAR(block);
     return block;
@@ -152,19 +166,42 @@ static PyObject *make_key(PyObject *text, const struct source_place *place, PyOb
     return key;
 }
 
-/* Such a block takes longer to compile than a plain one, so it is also kept if it is a part of a file. */
+/* Returns a new reference to a block for these bindings; NULL, mostly with no error set, if there is none. */
+static PyObject *find_bound(const struct cache *cache, PyObject *key, PyObject *bindings)
+{
+    PyObject *block = find_block(cache, key, NULL);
+    if (block != NULL && !bindings_fit(block, bindings))
+        Py_CLEAR(block);
+    return block;
+}
+
+static PyObject *compile_bound(PyObject *text, const struct source_place *place, int keep_value, PyObject *bindings,
+                               PyObject *key)
+{
+    struct cache *cache = keep_value ? &bound_as_value : &bound_as_statements;
+    PyObject *block = place->file != NULL ? compile_in_place(text, place, keep_value, bindings)
+                                          : compile_numbered(text, keep_value, bindings);
+    if (block == NULL)
+        return NULL;
+    if (place->file == NULL && cache_get(cache, text) == NULL)
+        key = text;
+    if (PyErr_Occurred() || keep_block(cache, key, text_of_block(block), block) < 0)
+        Py_CLEAR(block);
+    return block;
+}
+
+/* These blocks take longer to compile than others, so those that are a part of a file are kept as well. */
 static PyObject *compile_with_bindings(PyObject *text, const struct source_place *place, int keep_value,
                                        PyObject *bindings)
 {
-    struct cache *cache = keep_value ? &blocks_as_value : &blocks_as_statements;
+    const struct cache *cache = keep_value ? &bound_as_value : &bound_as_statements;
+    PyObject *block = place->file != NULL ? NULL : find_bound(cache, text, bindings);
+    if (block != NULL || PyErr_Occurred())
+        return block;
     PyObject *key = make_key(text, place, bindings);
-    PyObject *block = key == NULL ? NULL : find_block(cache, key, NULL);
-    if (key != NULL && block == NULL && !PyErr_Occurred()) {
-        block = place->file != NULL ? compile_in_place(text, place, keep_value, bindings)
-                                    : compile_numbered(text, keep_value, bindings);
-        if (block != NULL && keep_block(cache, key, PyTuple_GetItem(block, PyTuple_Size(block) - 1), block) < 0)
-            Py_CLEAR(block);
-    }
+    block = key == NULL ? NULL : find_bound(cache, key, bindings);
+    if (block == NULL && !PyErr_Occurred())
+        block = compile_bound(text, place, keep_value, bindings, key);
     Py_XDECREF(key);
     return block;
 }
