@@ -38,6 +38,16 @@ defmodule PythonxPort do
       iex> PythonxPort.eval("text.upper()", bindings: [text: text])
       {:ok, "IT'S \\"QUOTED\\", AND {BRACED}"}
 
+  A binding is a name of this code's own, as in `Code.eval_string/3`: its functions, classes, comprehensions and
+  coroutines see it as well, and it is gone with the request. Everything else that the code assigns, imports or defines
+  stays in the session. Code that assigns the name of a binding (also by `def`, `import` or `for`) changes its own only,
+  as a function does with a parameter. Use `assign/3` for what later code needs, too.
+
+      iex> PythonxPort.eval("y = x + 1\\nx = 5\\ny", bindings: [x: 1])
+      {:ok, 2}
+      iex> PythonxPort.eval("y, 'x' in globals()")
+      {:ok, {2, false}}
+
     * Text from outside that becomes code *is* code: `'); import os; os.remove('...` would run.
     * Bindings need no quotes and no escapes.
     * Python compiles the same code once. Code with values in it is new each time.
@@ -302,7 +312,8 @@ defmodule PythonxPort do
 
   Call it as `eval(code)`, `eval(code, options)`, `eval(session, code)` or `eval(session, code, options)`. Options:
 
-    * `:bindings` - variables to set first, as a keyword list or a map; they stay set in the session.
+    * `:bindings` - values for names that this code alone sees, as a keyword list or a map; see [Values go in as
+      bindings](#module-values-go-in-as-bindings). `assign/3` sets variables that stay.
     * `:binaries` - `:bytes` turns all binaries in the bindings into `bytes`, `:str` into `str`. For single ones, see
       `PythonxPort.Bytes`. Defaults to `:str`.
     * `:return` - `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python. Defaults to
@@ -353,6 +364,27 @@ defmodule PythonxPort do
     {session, code, options} = arguments(session_or_code, code_or_options, options)
     Client.run(session, :exec, code, options)
   end
+
+  @doc """
+  Sets variables of the session, which all later code sees.
+
+  Call it as `assign(session, variables)`, `assign(session, variables, options)` or, for the default session,
+  `assign(variables)`. `variables` is a keyword list or a map of names to values. If one of them cannot be a variable,
+  none is set.
+
+      iex> PythonxPort.assign(words: ["b", "a"], limit: 1)
+      {:ok, nil}
+      iex> PythonxPort.eval("sorted(words)[:limit]")
+      {:ok, ["a"]}
+
+  Options are `:binaries`, `:grace`, `:output` and `:timeout`, as for `eval/3`.
+  """
+  @spec assign(session(), keyword() | map(), options()) :: {:ok, nil} | {:error, Error.t()}
+  def assign(session, variables, options \\ []), do: Client.assign(locate(session), variables, options)
+
+  @doc "Sets variables of the default session; see `assign/3`."
+  @spec assign(keyword() | map()) :: {:ok, nil} | {:error, Error.t()}
+  def assign(variables), do: assign(:default, variables, [])
 
   @doc """
   Calls a function, and returns its value. This is the quickest way to use Python, since it compiles nothing.
@@ -574,6 +606,14 @@ defmodule PythonxPort do
   def exec!(session_or_code, code_or_options \\ [], options \\ []) do
     session_or_code |> exec(code_or_options, options) |> value!()
   end
+
+  @doc "As `assign/3`, but returns `nil`, and raises the error."
+  @spec assign!(session(), keyword() | map(), options()) :: nil
+  def assign!(session, variables, options \\ []), do: session |> assign(variables, options) |> value!()
+
+  @doc "As `assign/1`, but returns `nil`, and raises the error."
+  @spec assign!(keyword() | map()) :: nil
+  def assign!(variables), do: variables |> assign() |> value!()
 
   @doc "As `call/5`, but returns the value alone, and raises the error."
   @spec call!(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: term()

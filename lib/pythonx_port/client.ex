@@ -22,6 +22,7 @@ defmodule PythonxPort.Client do
 
   @call_options [:binaries, :concurrent, :grace, :max_result, :output, :return]
   @code_options [:bindings, :file, :line | @call_options]
+  @assign_options [:binaries, :grace, :output, :timeout]
   @stream_options [:bindings, :binaries, :demand, :file, :grace, :line, :max_result, :output, :timeout]
   # These are not passed on to Python.
   @own_options [:demand, :grace, :output]
@@ -63,6 +64,16 @@ defmodule PythonxPort.Client do
   def call(session, target, args, kwargs, options) do
     options = validate(options, [:timeout | @call_options])
     session |> send_call(target, args, kwargs, options) |> await_result(options[:timeout])
+  end
+
+  @doc "Sets variables of the session, and waits until they are set."
+  @spec assign(session(), keyword() | map(), keyword()) :: result()
+  def assign(session, variables, options) do
+    options = validate(options, @assign_options)
+
+    session
+    |> start(:assign, [names(variables), engine_options(options)], options)
+    |> await_result(options[:timeout])
   end
 
   @doc "Asks a session what it does and has."

@@ -3,7 +3,7 @@ defmodule PythonxPort.Telemetry do
   Executes events of [telemetry](https://hexdocs.pm/telemetry), if your application has it.
 
   The library does not depend on telemetry. If its module is loaded when a request is made, the session executes, for
-  each `eval`, `exec`, `call` and `stream`:
+  each `eval`, `exec`, `call`, `assign` and `stream`:
 
     * `[:pythonx_port, :request, :start]` - measurements `system_time` and `monotonic_time`
     * `[:pythonx_port, :request, :stop]` - the request has its value; measurements
@@ -22,7 +22,7 @@ defmodule PythonxPort.Telemetry do
 
   alias PythonxPort.{Error, Protocol}
 
-  @measured [:eval, :exec, :call, :stream]
+  @measured [:eval, :exec, :call, :assign, :stream]
 
   @typedoc false
   @type t :: map() | nil

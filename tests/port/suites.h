@@ -16,6 +16,7 @@
     SUITE(session_children)                                                                                            \
     SUITE(session_forks)                                                                                               \
     SUITE(session_memory)                                                                                              \
+    SUITE(session_bindings)                                                                                            \
     SUITE(session_context)                                                                                             \
     SUITE(session_answers)                                                                                             \
     SUITE(session_limits)                                                                                              \

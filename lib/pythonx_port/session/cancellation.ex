@@ -7,7 +7,7 @@ defmodule PythonxPort.Session.Cancellation do
   alias PythonxPort.Session.{SendQueue, State}
 
   # Requests that may take long, and that Python can end.
-  @cancellable [:eval, :exec, :call, :stream]
+  @cancellable [:eval, :exec, :call, :assign, :stream]
 
   @doc "Cancels a request; one that Python does not have yet ends at once."
   @spec cancel(State.t(), Protocol.id()) :: State.t()

@@ -258,6 +258,10 @@ static PyObject *execute_assign(struct context *context)
     if (variables == NULL || (context->job->request.options.length == 0 &&
                               read_options(context, context->job->request.argument_count > 1) < 0))
         goto done;
+    if (context->options.bindings.length > 0) {
+        refuse_request("options: assign takes no bindings");
+        goto done;
+    }
     context->stage = STAGE_CODE;
     if (PyDict_Update(globals, variables) == 0)
         value = Py_NewRef(Py_None);

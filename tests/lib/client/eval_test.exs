@@ -101,16 +101,6 @@ defmodule PythonxPort.Client.EvalTest do
   end
 
   describe "bindings" do
-    test "are variables, and stay", %{session: session} do
-      assert PythonxPort.eval(session, "a + b", bindings: [a: 1, b: 2]) == {:ok, 3}
-      assert PythonxPort.eval(session, "(a, b)") == {:ok, {1, 2}}
-    end
-
-    test "are set before code that does not compile, or raises, is looked at", %{session: session} do
-      assert {:error, %Error{kind: :exception}} = PythonxPort.eval(session, "1 / zero", bindings: [zero: 0])
-      assert PythonxPort.eval(session, "zero") == {:ok, 0}
-    end
-
     test "with a name that Python does not have are refused", %{session: session} do
       assert {:error, %Error{kind: :bad_request, message: message}} =
                PythonxPort.eval(session, "1", bindings: [{"no name", 1}])

@@ -181,7 +181,44 @@ START_TEST(takes_data_out_of_segments)
     give_back(session, seen.number);
     session_send(session, "{call, 6, 'len', [{$segment, %d, 0, 4}]}", (long long)seen.number);
     session_expect_error(session, "6", "undecodable", "is not lent");
-    session_expect_value(session, "a", "'some'");
+    session_end(session, 0);
+}
+END_TEST
+
+START_TEST(takes_code_out_of_segments)
+{
+    enum { LENGTH = 600 * 1024 };
+    static const char mark[] = "\xef\xbb\xbf", last[] = "\nx = 5 + y\n[x, 'é']";
+    static const char *const operations[] = {"eval", "exec"};
+    struct session *session = SESSION();
+    char *code = malloc(LENGTH);
+    memset(code, '#', LENGTH);
+    memcpy(code, mark, strlen(mark));
+    memcpy(code + LENGTH - strlen(last), last, strlen(last));
+    struct segment_seen seen = lease_segment(session, LENGTH);
+    write_segment(session, &seen, 0, code, LENGTH);
+    for (size_t i = 0; i < 2; i++) {
+        session_send(session, "{%a, 1, {$segment, %d, 0, %d}, #{bindings => #{y => 1}}}", operations[i],
+                     (long long)seen.number, (long long)LENGTH);
+        session_expect(session, i == 0 ? "{ok,1,[6,'é']}" : "{ok,1,nil}");
+    }
+    session_expect_value(session, "x", "6");
+    session_send(session, "{stream, 1, {$segment, %d, 0, %d}, #{bindings => #{y => 2}}}", (long long)seen.number,
+                 (long long)LENGTH);
+    session_send(session, "{next, 1, 1}");
+    session_expect(session, "{yield,1,7}");
+    session_send(session, "{cancel, 1}");
+    session_expect_error(session, "1", "cancelled", "");
+    session_send(session, "{eval, 1, {$segment, %d, 0, %d}}", (long long)seen.number, (long long)seen.length + 1);
+    session_expect_error(session, "1", "undecodable", "code: segment");
+    session_send(session, "{eval, 1, {$segment, %d, 1, 2}}", (long long)seen.number);
+    session_expect_error(session, "1", "undecodable", "code: not UTF-8");
+    session_send(session, "{eval, 1, {other, 1, 2, 3}}");
+    session_expect_error(session, "1", "bad_request", "code is a binary");
+    give_back(session, seen.number);
+    session_send(session, "{eval, 1, {$segment, %d, 0, 4}}", (long long)seen.number);
+    session_expect_error(session, "1", "undecodable", "is not lent");
+    free(code);
     session_end(session, 0);
 }
 END_TEST
@@ -455,7 +492,7 @@ START_TEST(keeps_arrays_after_the_request)
         for (int i = 0; i < 20; i++) {
             memset(letters, 'a' + i, 100000);
             session_send(session,
-                         "{exec, 1, 'arrays = globals().get(\"arrays\", []) + [a]', #{bindings => #{a => " TENSOR "}}}",
+                         "{exec, 1, 'arrays = globals().get(\"arrays\", []) + [x]', #{bindings => #{x => " TENSOR "}}}",
                          100000LL, letters, (size_t)100000);
             session_expect(session, "{ok,1,nil}");
         }
@@ -481,7 +518,7 @@ START_TEST(keeps_segments_as_long_as_arrays)
         struct segment_seen seen = lease_segment(session, 100000);
         write_segment(session, &seen, 0, letters, 100000);
         session_send(session,
-                     "{exec, 1, 'part = a[10:]', #{bindings => #{a => #{__struct__ => Elixir.PythonxPort.Tensor,"
+                     "{exec, 1, 'a = x\npart = a[10:]', #{bindings => #{x => #{__struct__ => Elixir.PythonxPort.Tensor,"
                      "  type => {u, 8}, shape => {100000}, data => {$segment, %d, 0, 100000}}}}}",
                      (long long)seen.number);
         session_expect(session, "{ok,1,nil}");
@@ -836,7 +873,7 @@ START_TEST(keeps_children_apart)
     write_segment(session, &sent, 0, "abc", 3);
     session_expect_value(session, "import os; x = letters(chr(98))", "nil");
     session_send(session,
-                 "{exec, 1, 'pass', #{bindings => #{y => #{__struct__ => Elixir.PythonxPort.Tensor,"
+                 "{exec, 1, 'y = given', #{bindings => #{given => #{__struct__ => Elixir.PythonxPort.Tensor,"
                  "  type => {u, 8}, shape => {3}, data => {$segment, %d, 0, 3}}}}}",
                  (long long)sent.number);
     session_expect(session, "{ok,1,nil}");
@@ -871,6 +908,7 @@ static TCase *segments_tcase(int pythons)
 {
     TCase *tcase = tcase_create("segments");
     tcase_add_loop_test(tcase, takes_data_out_of_segments, 0, pythons);
+    tcase_add_loop_test(tcase, takes_code_out_of_segments, 0, pythons);
     tcase_add_loop_test(tcase, puts_results_in_segments, 0, pythons);
     tcase_add_loop_test(tcase, uses_the_pipe_beyond_the_limit, 0, pythons);
     tcase_add_loop_test(tcase, leases_at_once, 0, pythons);

@@ -248,6 +248,8 @@ static const char *const seeds[] = {
     "  data => #{__struct__ => Elixir.Nx.BinaryBackend, state => 'abc'}}]}",
     "{eval, 1, 'b', #{bindings => #{b => #{__struct__ => Elixir.PythonxPort.Tensor, type => {u, 8}, shape => {8},"
     "  data => {$segment, 1, 16, 8}}}, binaries => bytes, segments => 1}}",
+    "{eval, 1, {$segment, 1, 0, 20}, #{bindings => #{a => 1, 'b' => 2}}}",
+    "{assign, 1, #{a => 1, 'b' => [2]}, #{binaries => bytes, timeout => 1000}}",
     "{call, 1, 'bytes', [{$segment, 1, 0, 20}], #{}, #{segments => 5}}",
     "{segment, 1, 1000}",
     "{give_back, [1, 2, 3000]}",
