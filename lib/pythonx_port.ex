@@ -43,10 +43,10 @@ defmodule PythonxPort do
   stays in the session. Code that assigns the name of a binding (also by `def`, `import` or `for`) changes its own only,
   as a function does with a parameter. Use `assign/3` for what later code needs, too.
 
-      iex> PythonxPort.eval("y = x + 1\\nx = 5\\ny", bindings: [x: 1])
-      {:ok, 2}
-      iex> PythonxPort.eval("y, 'x' in globals()")
-      {:ok, {2, false}}
+      iex> PythonxPort.eval("total = price * 2\\nprice = 5\\ntotal", bindings: [price: 4])
+      {:ok, 8}
+      iex> PythonxPort.eval("total, 'price' in globals()")
+      {:ok, {8, false}}
 
     * Text from outside that becomes code *is* code: `'); import os; os.remove('...` would run.
     * Bindings need no quotes and no escapes.
