@@ -122,7 +122,7 @@ defmodule PythonxPort.TensorTest do
       for {type, name, data} <- @types, shape <- [{3}, {1, 3}, {3, 1, 1}] do
         tensor = Tensor.new(data, type, shape)
         assert PythonxPort.eval!(session, code, bindings: [t: tensor]) == {"ndarray", name, shape, data, true}
-        assert PythonxPort.eval!(session, "t") == tensor
+        assert PythonxPort.eval!(session, "t", bindings: [t: tensor]) == tensor
         assert PythonxPort.call!(session, "copy.copy", [tensor]) == tensor
         assert PythonxPort.call!(session, "dict", [], x: [tensor]) == %{"x" => [tensor]}
       end

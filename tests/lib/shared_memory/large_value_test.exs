@@ -9,7 +9,7 @@ defmodule PythonxPort.SharedMemory.LargeValueTest do
     assert PythonxPort.eval(session, "text, len(text), text[-1]", bindings: [text: text]) ==
              {:ok, {text, @size, "f"}}
 
-    assert PythonxPort.eval(session, "text") == {:ok, text}
+    assert PythonxPort.eval(session, "text", bindings: [text: text]) == {:ok, text}
   end
 
   test "50 MiB of bytes, there and back", %{session: session} do
@@ -19,7 +19,7 @@ defmodule PythonxPort.SharedMemory.LargeValueTest do
     assert PythonxPort.eval(session, "import hashlib; hashlib.sha256(data).digest()", bindings: bindings) ==
              {:ok, sha(data)}
 
-    assert PythonxPort.eval(session, "data") == {:ok, data}
+    assert PythonxPort.eval(session, "data", bindings: bindings) == {:ok, data}
 
     assert PythonxPort.call(session, "len", [PythonxPort.Bytes.new(data)]) == {:ok, @size}
 
@@ -38,7 +38,7 @@ defmodule PythonxPort.SharedMemory.LargeValueTest do
   test "a million numbers, and a hundred thousand maps", %{session: session} do
     integers = Enum.to_list(1..1_000_000)
     assert PythonxPort.eval(session, "sum(n)", bindings: [n: integers]) == {:ok, 500_000_500_000}
-    assert PythonxPort.eval(session, "n") == {:ok, integers}
+    assert PythonxPort.eval(session, "n", bindings: [n: integers]) == {:ok, integers}
 
     maps = for n <- 1..100_000, do: %{"id" => n, "name" => "row #{n}", "score" => n / 7}
     assert PythonxPort.eval(session, "rows", bindings: [rows: maps]) == {:ok, maps}

@@ -168,6 +168,8 @@ defmodule PythonxPort.Values.ArrayAndTableFormsTest do
     file = Path.join(System.tmp_dir!(), "pythonx_port-forms-#{System.unique_integer([:positive])}")
     on_exit(fn -> File.rm(file) end)
 
+    PythonxPort.assign!(session, file: file)
+
     PythonxPort.exec!(
       session,
       """
@@ -186,8 +188,7 @@ defmodule PythonxPort.Values.ArrayAndTableFormsTest do
       def with_unit(array):
           array.unit = "m"
           return array
-      """,
-      bindings: [file: file]
+      """
     )
 
     check_rows(session, numpy_arrays() ++ numpy_scalars())

@@ -623,7 +623,9 @@ static void send_ones(struct session *session, const char *code)
 }
 
 #define SUM_OF_ONES "67108864.0"
-static const char sum[] = "float(a[0]) + float(a[-1]) - 2 + sum(float(part.sum()) for part in a.reshape(256, -1))";
+static const char sum[] =
+    "float(a[0]) + float(a[-1]) - 2 + sum(float(part.sum()) for part in a.reshape(256, -1))"
+    " if (a.dtype.name, a.flags.writeable) == ('float32', True) else None";
 
 START_TEST(takes_one_buffer_for_an_array_in)
 {
@@ -633,7 +635,6 @@ START_TEST(takes_one_buffer_for_an_array_in)
     long before = peak_of(session);
     send_ones(session, sum);
     session_expect(session, "{ok,1," SUM_OF_ONES "}");
-    session_expect_value(session, "(a.dtype.name, a.flags.writeable)", "{'float32',true}");
     session_expect_value(session, "a[:] = 2", "nil");
     expect_growth(session, before);
     /* It goes when Python drops it. */
