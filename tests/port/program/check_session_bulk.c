@@ -623,9 +623,8 @@ static void send_ones(struct session *session, const char *code)
 }
 
 #define SUM_OF_ONES "67108864.0"
-static const char sum[] =
-    "float(a[0]) + float(a[-1]) - 2 + sum(float(part.sum()) for part in a.reshape(256, -1))"
-    " if (a.dtype.name, a.flags.writeable) == ('float32', True) else None";
+static const char sum[] = "float(a[0]) + float(a[-1]) - 2 + sum(float(part.sum()) for part in a.reshape(256, -1))"
+                          " if (a.dtype.name, a.flags.writeable) == ('float32', True) else None";
 
 START_TEST(takes_one_buffer_for_an_array_in)
 {
