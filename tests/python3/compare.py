@@ -4,7 +4,7 @@ three ways, and compares what is left: the files, the output, the logs, the exit
     compare.py PORT PYTHON [NAME...]
 
 Exits with status 1 if a snippet differs that is not marked, or a marked one does not differ as its row says. Each mark
-must stand in guides/python.md, and each row of the table there must be a mark."""
+must stand in guides/python.md, and each entry of the list there must be a mark."""
 import os
 import pathlib
 import re
@@ -177,14 +177,14 @@ def check(port, python, snippet):
 
 
 def check_guide():
-    """The guide's table has the same differences as the snippets."""
+    """The guide's list has the same differences as the snippets."""
     text = GUIDE.read_text(encoding="utf-8")
-    told = re.findall(r'^\| <a id="([a-z-]+)"></a>', text, re.M)
+    told = re.findall(r'^- <a id="([a-z-]+)"></a>', text, re.M)
     used = {snippet.reason for snippet in SNIPPETS if snippet.reason}
     for name in sorted(used - set(told)):
-        yield f"guides/python.md does not tell of the difference {name}"
+        yield f"guides/python.md does not describe the difference {name}"
     for name in sorted(set(told) - used):
-        yield f"guides/python.md tells of the difference {name}, which no snippet shows"
+        yield f"guides/python.md describes the difference {name}, which no snippet shows"
 
 
 def main(port, python, *names):

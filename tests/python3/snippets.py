@@ -1,4 +1,4 @@
-"""The snippets of compare.py. One that differs on purpose is marked with the name of a row of guides/python.md, and
+"""The snippets of compare.py. One that differs on purpose is marked with the name of an entry of guides/python.md, and
 with what a session leaves in place of what python3 leaves."""
 import re
 from collections import namedtuple

@@ -6,7 +6,7 @@ defmodule PythonxPort.Scratch do
 
   @root Path.expand("../../..", __DIR__)
   # What a user would have got, with mix.exs first.
-  @sources ~w(mix.exs Makefile rebar.config pythonx_port.spec README.md CHANGELOG.md LICENSE lib port src)
+  @sources ~w(mix.exs Makefile rebar.config pythonx_port.spec README.md CHANGELOG.md LICENSE guides lib port src)
   # What those who run these tests have set for them.
   @unset ~w(PYTHONX_PORT PYTHONX_PORT_SKIP_MAKE MIX_ENV MIX_TARGET MIX_BUILD_PATH MIX_DEPS_PATH MIX_EXS CROSSCOMPILE
             MAKEFLAGS MAKELEVEL MFLAGS)

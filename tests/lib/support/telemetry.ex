@@ -5,6 +5,8 @@ unless Code.ensure_loaded?(:telemetry) do
 
     @table __MODULE__
 
+    def attach(id, event, function, config), do: attach_many(id, [event], function, config)
+
     def attach_many(id, events, function, config) do
       start()
       for event <- events, do: :ets.insert(@table, {event, id, function, config})
