@@ -46,6 +46,11 @@ end
 defmodule PythonxPort.MixProject do
   use Mix.Project
 
+  # In the order of a reader.
+  @topics ~w(sessions values tensors async_and_streams callbacks environments supervision containers python
+             troubleshooting delivery protocol development)
+  @guides Enum.map(@topics, &"guides/#{&1}.md")
+
   def project do
     [
       app: :pythonx_port,
@@ -58,12 +63,41 @@ defmodule PythonxPort.MixProject do
       start_permanent: Mix.env() == :prod,
       # Poolboy, which an example and a test use where it is there, is no dependency, but comes with the system.
       prune_code_paths: false,
-      deps: []
+      deps: deps(),
+      docs: docs()
     ]
   end
 
   def application do
     [extra_applications: [:logger, :crypto], mod: {PythonxPort.Application, []}]
+  end
+
+  # Nothing needs a package, except for `mix docs`.
+  defp deps do
+    if System.get_env("PYTHONX_PORT_DOCS") in [nil, "", "0"],
+      do: [],
+      else: [{:ex_doc, "~> 0.34", only: :dev, runtime: false}]
+  end
+
+  defp docs do
+    [
+      main: "readme",
+      # Two files of one name would have one page.
+      extras:
+        ["README.md"] ++
+          @guides ++ [{"port/PROTOCOL.md", filename: "protocol_reference"}, "CHANGELOG.md", "LICENSE"],
+      groups_for_extras: [
+        Guides: @guides,
+        Reference: ["port/PROTOCOL.md", "CHANGELOG.md", "LICENSE"]
+      ],
+      groups_for_modules: [
+        "The library": [PythonxPort, PythonxPort.Session],
+        Values: [PythonxPort.Bytes, PythonxPort.Code, PythonxPort.Object, PythonxPort.Tensor],
+        Requests: [PythonxPort.Error, PythonxPort.Task],
+        Observation: [PythonxPort.Output, PythonxPort.PythonLog, PythonxPort.Telemetry],
+        Protocol: [PythonxPort.Protocol]
+      ]
+    ]
   end
 
   defp elixirc_paths(:test), do: ["lib", "tests/lib/support", "tests/delivery/support"]
