@@ -11,7 +11,7 @@ PORTABLE ?=
 
 SYSTEM := $(shell uname -s)
 
-# A cross-compiler by its prefix, as elixir_make and Nerves name it; CC and STRIP by themselves win.
+# A cross-compiler by its prefix, as elixir_make and Nerves name it; CC and STRIP take precedence.
 ifneq ($(CROSSCOMPILE),)
 ifeq ($(origin CC),default)
 CC := $(CROSSCOMPILE)-gcc
@@ -160,7 +160,7 @@ test-python3: all ## compare what scripts leave behind under python3 and in sess
 	sh tests/scripts/compare_pythons.sh $(abspath $(PROGRAM))
 
 # The library's tests and the demo run the port program that was just built, under a Python that has NumPy; the tests
-# under the one with all packages, where there is one. A make that a test calls shall be given what this one was.
+# under the one with all packages, if it exists. A make that a test calls shall be given what this one was.
 mix_under = PYTHONX_PORT_SKIP_MAKE=1 PYTHON=$(call quoted,$(PYTHON_GIVEN)) PYTHONX_PYTHON="$${PYTHONX_PYTHON:-$(1)}" mix
 MIX = $(call mix_under,$(PYTHON))
 PACKAGES = $(shell sh tests/scripts/test_venvs.sh $(PYTHON) packages)
@@ -350,7 +350,7 @@ rpm: dist ## build source and binary RPM of the last commit, below build/rpm
 		$(BUILD)/$(DIST).tar.gz
 
 .PHONY: setup
-setup: ## install what building and testing need, where it is missing
+setup: ## install what building and testing need, if it is missing
 	@sh port/scripts/install_tools.sh test
 	@sh port/scripts/install_tools.sh wishes
 	@$(MAKE) --no-print-directory -s venvs

@@ -14,7 +14,7 @@ defmodule Mix.Tasks.Compile.PythonxPort do
 
   defp make(:host) do
     call_make(["PRIV=priv"])
-    # priv/ may be new: Mix links it into the build only where it exists.
+    # priv/ may be new: Mix links it into the build only if it exists.
     Mix.Project.build_structure()
     :ok
   end
@@ -61,7 +61,7 @@ defmodule PythonxPort.MixProject do
       elixirc_paths: elixirc_paths(Mix.env()),
       test_paths: ["tests/lib", "tests/examples", "tests/delivery"],
       start_permanent: Mix.env() == :prod,
-      # Poolboy, which an example and a test use where it is there, is no dependency, but comes with the system.
+      # Poolboy, which an example and a test use if it is installed, is no dependency, but comes with the system.
       prune_code_paths: false,
       deps: deps(),
       docs: docs()

@@ -12,10 +12,10 @@
 %% `executable': the port program, found on PATH by default. `args': its command line, such as ["--python", Path].
 -type options() :: #{executable => file:filename_all(), args => [string()]}.
 
-%% An error is the map of the protocol, or tells that the process ended.
+%% An error is the map of the protocol, or says that the process ended.
 -type result() :: {ok, term()} | {error, map() | {exit_status, non_neg_integer()}}.
 
-%% waiting: who waits for the reply to which request.
+%% waiting: the caller of each request that has no reply yet.
 -record(state, {port :: port(),
                 last_id = 0 :: non_neg_integer(),
                 waiting = #{} :: #{pos_integer() => gen_server:from()}}).

@@ -3,7 +3,7 @@ defmodule ModelServer do
   Serves the model of model.py.
 
   The model is fitted once, when the server starts. The server owns the Python process that holds it, and ends when
-  that process does, so that its supervisor starts both anew.
+  that process does, so that its supervisor starts both again.
   """
   use GenServer
 

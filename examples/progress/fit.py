@@ -1,4 +1,4 @@
-"""A classifier for points in a plane, fitted by gradient descent: slow enough for somebody to want to watch it."""
+"""A classifier for points in a plane, fitted by gradient descent: slow enough to be worth watching."""
 
 import logging
 import math
@@ -33,7 +33,7 @@ def steps(data, rate=0.5):
 
 
 def fit(watcher, passes):
-    """The weights after so many passes. The watcher, a process, is told of each."""
+    """The weights after so many passes. The watcher, a process, gets a message for each."""
     log.info("fitting 400 points in %d passes", passes)
     for number, (weights, loss) in enumerate(steps(list(points(400))), start=1):
         erlang.send(watcher, (erlang.Atom("progress"), number, passes, loss))

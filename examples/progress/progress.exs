@@ -5,7 +5,7 @@ Code.require_file("progress_bar.ex", __DIR__)
 format = [format: "$level from Python: $message\n"]
 Logger.configure(level: :info)
 
-# Elixir 1.15 has handlers where there were backends.
+# Elixir 1.15 has handlers instead of backends.
 if Code.ensure_loaded?(Logger.Formatter) and function_exported?(Logger.Formatter, :new, 1) do
   :ok = :logger.update_handler_config(:default, :formatter, apply(Logger.Formatter, :new, [format]))
 else
@@ -16,7 +16,7 @@ path = Path.expand("fit.py", __DIR__)
 code = PythonxPort.Code.new(File.read!(path), file: path)
 session = PythonxPort.start_session(init: code)
 
-# Python tells a process how far it is, and logs; the caller just waits for the result.
+# Python sends its progress to a process, and logs; the caller just waits for the result.
 {:ok, bar} = ProgressBar.start_link()
 {:ok, weights} = PythonxPort.call(session, "fit", [bar, 500])
 ProgressBar.finish(bar)

@@ -1,6 +1,6 @@
 defmodule ProgressBar do
   @moduledoc """
-  A line on the terminal that is drawn anew with each `{:progress, done, total, loss}` message, from whoever sends it.
+  A line on the terminal that is drawn again with each `{:progress, done, total, loss}` message, from any sender.
   """
   use GenServer
 

@@ -34,7 +34,7 @@ defmodule Worker do
     end
   end
 
-  # The pool lends a worker to one caller at a time: with one request under way, any id will do.
+  # The pool lends a worker to one caller at a time: with one request under way, any id works.
   @impl true
   def handle_call({:eval, code, bindings}, caller, %{caller: nil} = state) do
     request = {:eval, 1, code, %{bindings: bindings}}
@@ -47,7 +47,7 @@ defmodule Worker do
     {:noreply, handle_term(:erlang.binary_to_term(frame), state)}
   end
 
-  # The caller, where there is one, is not answered: it sees this process end, and why.
+  # The caller, if there is one, is not answered: it sees this process end, and why.
   def handle_info({port, {:exit_status, status}}, %{port: port} = state) do
     {:stop, {:shutdown, {:exit_status, status}}, state}
   end

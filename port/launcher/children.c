@@ -23,7 +23,7 @@
 #    include <sys/syscall.h>
 #endif
 
-/* How long children may take to end by themselves, after SIGTERM, and after SIGKILL. */
+/* How long children may take to end on their own, after SIGTERM, and after SIGKILL. */
 #define ALONE_MS 100
 #define GRACE_MS 1000
 #define KILLED_MS 1000

@@ -73,7 +73,7 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Lists of packages that are a few hours old will do: fetching them takes longer than most installations.
+# Lists of packages that are a few hours old are new enough: fetching them takes longer than most installations.
 lists_are_new() {
     [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -600 2>/dev/null | head -n 1)" ]
 }

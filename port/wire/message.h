@@ -1,5 +1,5 @@
 /* Builds a frame to be sent, a reply or an event, term by term in a buffer that grows. Large bytes are not copied into
- * it but pinned: they are written from where they lie. No Python in here: any thread may build one. */
+ * it but pinned: they are written from their place in memory. No Python in here: any thread may build one. */
 #ifndef PYTHONX_MESSAGE_H
 #define PYTHONX_MESSAGE_H
 

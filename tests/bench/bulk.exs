@@ -49,7 +49,7 @@ defmodule Bulk do
 
     into = fn -> {:ok, _sum} = PythonxPort.call(session, "total", [tensor]) end
     make = fn -> PythonxPort.call!(session, "make", [count]) end
-    # Nobody in Python has it any more, or Python keeps it.
+    # Python has dropped it, or keeps it.
     out_made = fn -> {:ok, %PythonxPort.Tensor{}} = PythonxPort.call(session, "take", []) end
     out_kept = fn -> {:ok, %PythonxPort.Tensor{}} = PythonxPort.call(session, "start", [kept, count]) end
     read = fn -> ask(pipe, ["r", data]) end

@@ -75,7 +75,7 @@ defmodule PythonxPort.ExamplesTest do
   test "progress" do
     output = run_example("progress")
 
-    # Logger writes when it comes to it, also in the midst of the bar's line.
+    # Logger writes when it comes to it, also inside the bar's line.
     assert output =~ ~r/info from Python: fitting 400 points in 500 passes$/m
     assert output =~ ~r/\r\[#{String.duplicate(".", 30)}\] 0% loss 0\.69\d\d/
     assert output =~ ~r/\r\[#{String.duplicate("#", 30)}\] 100% loss 0\.\d{4}/

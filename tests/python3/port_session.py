@@ -95,7 +95,7 @@ class Session:
             # Nothing may be left in a buffer, which could not be flushed later.
             os.write(self.process.stdin.fileno(), struct.pack(">I", len(frame)) + frame)
         except BrokenPipeError:
-            pass  # code has ended the process; its status tells
+            pass  # code has ended the process; its status says how
 
     def next(self):
         """Returns the next term, or None at the end."""

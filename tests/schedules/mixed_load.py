@@ -32,7 +32,7 @@ def tick():
 
 
 def where():
-    """Returns the thread's name: what a call may wait for depends on what waits for the thread."""
+    """Returns the thread's name: what a call may wait for depends on the waiters of the thread."""
     name = threading.current_thread().name
     return "main" if name == "MainThread" else name
 

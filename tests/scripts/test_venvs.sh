@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes Pythons with the packages that some tests need, each in a venv. They are in the user's cache, not in the
 # checkout: several checkouts share them, and `make clean` does not remove them.
-#   test_venvs.sh PYTHON         makes those that are missing, with PYTHON; warns if it cannot
+#   test_venvs.sh PYTHON         makes the missing ones, with PYTHON; warns if it cannot
 #   test_venvs.sh PYTHON NAME    prints the folder of one, or nothing if it was not made
 set -u
 

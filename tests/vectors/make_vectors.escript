@@ -1,7 +1,7 @@
 #!/usr/bin/env escript
 %% -*- erlang -*-
 %%! -kernel logger_level error
-%% Writes the <name>.etf of each entry of terms.txt that has none yet. To make one anew, remove it first.
+%% Writes the <name>.etf of each entry of terms.txt that has none yet. To make one again, remove it first.
 %% Run it under OTP 25 or later: escript tests/vectors/make_vectors.escript
 
 main([]) ->

@@ -2,8 +2,8 @@
 #ifndef PYTHONX_ATTACH_H
 #define PYTHONX_ATTACH_H
 
-/* Tells debuggers which thread is the main one, and has the idle session look for them (session.attach_look_ms). Must
- * be called on the main thread, before the reader thread is told that Python is ready. */
+/* Shows debuggers which thread is the main one, and has the idle session look for them (session.attach_look_ms). Must
+ * be called on the main thread, before the reader thread learns that Python is ready. */
 void attach_start(void);
 
 /* Runs what a debugger has asked for, on the idle main thread. Exceptions are reported as unraisable. */

@@ -57,7 +57,7 @@ def check_executors(process):
     """For the tasks of a ProcessPoolExecutor."""
 
     class CheckedItem(process._CallItem):
-        """Is pickled by the thread of the queue, which reports an error to whoever waits for the task."""
+        """Is pickled by the thread of the queue, which reports an error to the waiter of the task."""
 
         def __init__(self, item):
             vars(self).update(vars(item))

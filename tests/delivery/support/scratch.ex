@@ -1,7 +1,7 @@
 defmodule PythonxPort.Scratch do
   @moduledoc false
   # Folders and programs for the tests of delivery: copies of the sources, and commands that run in them as they would
-  # for somebody who has nothing to do with this checkout.
+  # for a user who has nothing to do with this checkout.
   import ExUnit.Assertions
 
   @root Path.expand("../../..", __DIR__)

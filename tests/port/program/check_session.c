@@ -723,7 +723,7 @@ START_TEST(keeps_no_memory)
 }
 END_TEST
 
-/* -- where it runs ------------------------------------------------------------------------------------------------ */
+/* -- the interpreter ---------------------------------------------------------------------------------------------- */
 
 /* A venv's interpreter gives the venv's packages. */
 START_TEST(runs_in_a_venv)
