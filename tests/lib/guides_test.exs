@@ -13,8 +13,7 @@ defmodule PythonxPort.GuidesTest do
   @documents @guides ++
                ~w(CHANGELOG.md port/PROTOCOL.md port/README.md examples/README.md) ++
                Enum.map(Path.wildcard(Path.join(@root, "examples/*/README.md")), &Path.relative_to(&1, @root))
-  # Tables are single lines.
-  @short_lines @guides ++ ~w(CHANGELOG.md)
+  @short_lines @guides ++ ~w(CHANGELOG.md port/PROTOCOL.md)
 
   # How many blocks of each language are parsed, and not run. If it must be more, less is tested.
   @parsed %{"elixir" => 2, "sh" => 4}
@@ -56,11 +55,13 @@ defmodule PythonxPort.GuidesTest do
     for document <- @short_lines,
         {line, n} <- document |> read() |> String.split("\n") |> Enum.with_index(1),
         String.length(line) >= 100,
+        # Its tables have long cells, which cannot be broken.
+        not (document == "port/PROTOCOL.md" and String.starts_with?(line, "|")),
         do: flunk("#{document}:#{n} has #{String.length(line)} columns")
   end
 
   test "links lead to files and headings that exist" do
-    for document <- @documents, {target, n} <- links(document) do
+    for document <- @documents, target <- links(document) do
       [path | heading] = String.split(target, "#")
 
       file =
@@ -68,10 +69,10 @@ defmodule PythonxPort.GuidesTest do
           do: document,
           else: path |> Path.expand("/" <> Path.dirname(document)) |> Path.relative_to("/")
 
-      assert File.exists?(Path.join(@root, file)), "#{document}:#{n}: there is no #{target}"
+      assert File.exists?(Path.join(@root, file)), "#{document}: there is no #{target}"
 
       for heading <- heading do
-        assert heading in anchors(file), "#{document}:#{n}: #{file} has no heading ##{heading}"
+        assert heading in anchors(file), "#{document}: #{file} has no heading ##{heading}"
       end
     end
   end
@@ -89,10 +90,9 @@ defmodule PythonxPort.GuidesTest do
   defp read(document), do: File.read!(Path.join(@root, document))
 
   defp links(document) do
-    for {line, n} <- Markdown.prose(Path.join(@root, document)),
-        [_all, target] <- Regex.scan(~r/\]\(([^)\s]+)\)/, line),
+    for [_all, target] <- Regex.scan(~r/\]\(([^)\s]+)\)/, Markdown.prose(Path.join(@root, document))),
         not String.contains?(target, "://"),
-        do: {target, n}
+        do: target
   end
 
   # As GitHub and ex_doc make them, and those that a document names itself.

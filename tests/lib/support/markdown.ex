@@ -28,14 +28,15 @@ defmodule PythonxPort.Markdown do
     path |> File.read!() |> String.split("\n") |> Enum.with_index(1) |> read([], [])
   end
 
-  @doc "The lines that are outside of blocks and comments, with their numbers."
-  @spec prose(Path.t()) :: [{String.t(), pos_integer()}]
+  @doc "The text outside of blocks."
+  @spec prose(Path.t()) :: String.t()
   def prose(path) do
     inside = for block <- blocks(path), n <- lines(block), into: MapSet.new(), do: n
 
     for {line, n} <- path |> File.read!() |> String.split("\n") |> Enum.with_index(1),
         n not in inside,
-        do: {line, n}
+        into: "",
+        do: line <> "\n"
   end
 
   # Those of its fences, too.
