@@ -17,6 +17,8 @@ defmodule PythonxPort.GuidesTest do
 
   # How many blocks of each language are parsed, and not run. If it must be more, less is tested.
   @parsed %{"elixir" => 2, "sh" => 4}
+  # What a block may need to be run; some of it is missing on some machine.
+  @packages ~w(elixir-1.15 nx numpy pandas telemetry)
 
   @moduletag :capture_log
   @moduletag timeout: 120_000
@@ -45,10 +47,17 @@ defmodule PythonxPort.GuidesTest do
     end)
   end
 
-  test "only so many blocks are not run, and each block has a language" do
+  test "only so many blocks are not run, each has a language, and what it needs can be there" do
     blocks = Enum.flat_map(@guides, &Markdown.blocks(Path.join(@root, &1)))
     assert Enum.uniq(for(block <- blocks, do: block.language)) -- ~w(elixir erlang python sh text) == []
+    assert Enum.uniq(Enum.flat_map(blocks, & &1.needs)) -- @packages == []
     assert Enum.frequencies(for %{mode: :parse, language: language} <- blocks, do: language) == @parsed
+  end
+
+  test "code is in fences" do
+    for guide <- @guides do
+      refute Markdown.prose(Path.join(@root, guide)) =~ ~r/\n\n(    |\t)/, "#{guide} has an indented block"
+    end
   end
 
   test "lines end before column 100" do

@@ -37,7 +37,6 @@ defmodule PythonxPort.GuideRunner do
   defp available?("elixir-" <> version, _state), do: Version.match?(System.version(), ">= #{version}.0")
   defp available?("nx", _state), do: Code.ensure_loaded?(Nx)
   defp available?("telemetry", _state), do: Code.ensure_loaded?(:telemetry)
-  defp available?("linux", _state), do: match?({:unix, :linux}, :os.type())
 
   defp available?(package, state) do
     code = "import importlib.util; importlib.util.find_spec(name) is not None"
