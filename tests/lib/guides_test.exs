@@ -41,6 +41,7 @@ defmodule PythonxPort.GuidesTest do
     telemetry? = match?({:file, _path}, :code.is_loaded(:telemetry))
 
     on_exit(fn ->
+      if :code.is_loaded(:telemetry), do: :telemetry.detach("slow-python")
       # Requests of other tests are measured once it is loaded.
       if not telemetry?, do: :code.delete(:telemetry) && :code.purge(:telemetry)
     end)
