@@ -127,9 +127,9 @@ void message_lift_limit(struct message *message)
     set_capacity(message);
 }
 
-bool message_allows(struct message *message, size_t size)
+bool message_check_limit(struct message *message, size_t size)
 {
-    if (message->limit == 0 || (size <= message->limit - message->length && !message->over_limit))
+    if (size <= message->limit - message->length && !message->over_limit)
         return true;
     if (!message->over_limit) {
         /* Bytes outside of the buffer have lowered the limit. */

@@ -62,7 +62,11 @@ void message_set_limit(struct message *message, size_t bytes);
 void message_lift_limit(struct message *message);
 
 /* Returns false, and the message is over its limit, if `size` more bytes are too many. */
-bool message_allows(struct message *message, size_t size);
+bool message_check_limit(struct message *message, size_t size);
+static inline bool message_allows(struct message *message, size_t size)
+{
+    return message->limit == 0 || message_check_limit(message, size);
+}
 
 /* Counts bytes that belong to the message but lie outside of its buffer. Returns false if they are too many. */
 bool message_count_outside(struct message *message, size_t size);
