@@ -181,9 +181,9 @@ static bool add(uint64_t key, enum state state)
 }
 
 /* Empties a slot, and moves those behind it that it kept from their place. */
-static void empty_slot(uint64_t *slot)
+static void empty_slot(size_t hole)
 {
-    size_t mask = table.size - 1, hole = (size_t)(slot - table.slots);
+    size_t mask = table.size - 1;
     for (size_t at = (hole + 1) & mask; state_of(table.slots[at]) != EMPTY; at = (at + 1) & mask) {
         size_t home = home_of(table.slots[at]);
         if (((at - home) & mask) >= ((at - hole) & mask)) {
@@ -280,7 +280,7 @@ void atom_budget_end(struct atom_list *created, int failed)
         uint64_t *slot = find_slot(created->keys[i]);
         if (state_of(*slot) != PENDING)
             continue;
-        empty_slot(slot);
+        empty_slot((size_t)(slot - table.slots));
         table.counted--;
     }
     free(created->keys);
