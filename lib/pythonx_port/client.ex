@@ -34,6 +34,8 @@ defmodule PythonxPort.Client do
   # How long a session may take to put a binary into shared memory, and how many bytes more it takes in a millisecond.
   @upload_timeout 5_000
   @bytes_per_ms 100_000
+  # How long a session may take to send a piece of a result through the pipe, if the file that it is in is not readable.
+  @fetch_timeout 60_000
 
   @doc "Sorts the arguments of `eval/1,2,3` and its like into session, code and options; without a session, `default`."
   @spec arguments(session | code(), code() | keyword(), keyword(), session) :: {session, code(), keyword()}
@@ -192,6 +194,7 @@ defmodule PythonxPort.Client do
   # OTP has this form of tag, an improper list, for replies by alias.
   @dialyzer {:no_improper_lists, send_request: 3}
   defp send_request(process, elements, request) do
+    elements = if on_this_node?(process), do: elements, else: without_segments(elements)
     {elements, segments} = SharedMemory.place(elements, &upload(process, &1))
     request = %{request | segments: segments, bulk_bytes: bulk_bytes(elements, segments)}
     token = :erlang.monitor(:process, process, alias: :demonitor)
@@ -199,6 +202,15 @@ defmodule PythonxPort.Client do
     send(process, {:"$gen_call", {self(), [:alias | token]}, message})
     {:sent, token, process}
   end
+
+  # Segments are files of the session's host, and this node may be on another one: results come through the pipe, and
+  # then over the connection of the nodes. What goes to Python is still written into segments, by the session.
+  defp on_this_node?(process) when is_pid(process), do: node(process) == node()
+  defp on_this_node?({_name, node}), do: node == node()
+
+  # The options are the last element, if there are any.
+  defp without_segments([]), do: []
+  defp without_segments(elements), do: List.update_at(elements, -1, &Map.drop(&1, [:segments, :segment_ids]))
 
   # The bytes of the request that are in segments, for telemetry.
   defp bulk_bytes(elements, segments) do
@@ -283,11 +295,19 @@ defmodule PythonxPort.Client do
   def last_result({:down, reason}, token), do: {:error, Error.session_ended(reason, token)}
 
   @doc "Puts the bytes of segments into a value, and gives the segments back."
-  @spec read_segments(term(), Path.t(), Request.segments(), pid() | {atom(), node()}) :: result()
+  @spec read_segments(term(), Path.t() | nil, Request.segments(), pid() | {atom(), node()}) :: result()
   def read_segments(value, directory, segments, process) do
-    result = SharedMemory.fetch(value, directory, segments)
+    result = SharedMemory.fetch(value, directory, segments, &fetch_piece(process, &1, &2, &3))
     GenServer.cast(process, {:give_back, segments})
     result
+  end
+
+  # Gets bytes of a segment through the pipe. The segment is leased until it is given back, or the session ends.
+  defp fetch_piece(process, number, offset, length) do
+    process |> GenServer.call({:fetch, number, offset, length}, @fetch_timeout) |> Protocol.result()
+  catch
+    :exit, {:timeout, _call} -> {:error, Error.timed_out(@fetch_timeout)}
+    :exit, {reason, _call} -> {:error, Error.session_ended(reason)}
   end
 
   @doc "Returns the next message about a request, or why the session ended; nil if none comes in time."
@@ -337,10 +357,8 @@ defmodule PythonxPort.Client do
   defp engine_options(options) do
     if options[:line] && !options[:file], do: raise(ArgumentError, "option :line goes together with :file")
 
-    always =
-      if Telemetry.enabled?(),
-        do: %{segments: SharedMemory.result_size(), timing: true},
-        else: %{segments: SharedMemory.result_size()}
+    always = %{segments: SharedMemory.result_size(), segment_ids: true}
+    always = if Telemetry.enabled?(), do: Map.put(always, :timing, true), else: always
 
     for {key, value} <- options, key not in @own_options, value != :infinity, into: always do
       {key, engine_option(key, value)}

@@ -25,13 +25,26 @@ defmodule PythonxPort.Protocol do
   @atom_forms [{@small_atom_utf8_ext, 8}, {@small_atom_ext, 8}, {@atom_utf8_ext, 16}, {@atom_ext, 16}]
 
   @max_id 0x7FFF_FFFF
-  @arities [eval: 4, exec: 4, assign: 4, call: 6, stream: 4, info: 2, segment: 4, stop: 2, cancel: 2, next: 3]
+  @arities [
+    eval: 4,
+    exec: 4,
+    assign: 4,
+    call: 6,
+    stream: 4,
+    info: 2,
+    segment: 4,
+    fetch: 5,
+    stop: 2,
+    cancel: 2,
+    next: 3
+  ]
 
   @typedoc "A request's number: it fits the 32-bit integer of the external term format."
   @type id :: 0..0x7FFF_FFFF
 
   @typedoc "Requests that get a reply, and (`:cancel`, `:next`) messages about a request under way."
-  @type operation :: :eval | :exec | :call | :assign | :stream | :info | :segment | :stop | :cancel | :next
+  @type operation ::
+          :eval | :exec | :call | :assign | :stream | :info | :segment | :fetch | :stop | :cancel | :next
 
   @typedoc "Python's name for a call to the BEAM: its bytes, which go back as they came."
   @type call_id :: binary()
@@ -105,7 +118,7 @@ defmodule PythonxPort.Protocol do
 
   If the value of a reply is in segments of shared memory, their numbers are returned, too:
 
-      iex> value = {:"$segment", 5, 9, 0, 1_000_000}
+      iex> value = {:"$segment", 5, 9, 0, 1_000_000, 1_048_576, 1, 27}
       iex> PythonxPort.Protocol.read(:erlang.term_to_binary({:ok, 300, value, [5]}))
       {:reply, 300, [5]}
 

@@ -74,14 +74,14 @@ defmodule PythonxPort.Request do
   @typedoc """
   What a session sends to the caller of a request. Items, and the news that the time is over, may come first; each
   other message is the last one. The value of a `:shared` message is in segments, whose files are in the given
-  directory.
+  directory, if there is one.
   """
   @type message ::
           {:items, frame :: binary()}
-          | {:shared_items, frame :: binary(), directory :: Path.t(), segments()}
+          | {:shared_items, frame :: binary(), directory :: Path.t() | nil, segments()}
           | {:timed_out, grace :: timeout()}
           | {:frame, binary()}
-          | {:shared, frame :: binary(), directory :: Path.t(), segments()}
+          | {:shared, frame :: binary(), directory :: Path.t() | nil, segments()}
           | {:error, Error.t()}
 
   @doc "Returns by how many milliseconds the clocks of a caller and a session may differ."

@@ -81,8 +81,14 @@ defmodule PythonxPort.Session do
   def handle_call({:upload, _binary}, _from, %{stopping: true} = state), do: {:reply, nil, state}
 
   def handle_call({:upload, binary}, from, state) do
-    body = Protocol.body([byte_size(binary), %{files: SharedMemory.Upload.files()}])
-    {:noreply, Dispatch.request_segment(state, body, {:upload, from, binary})}
+    body = Protocol.body([byte_size(binary), %{files: SharedMemory.Upload.files(), ids: true}])
+    {:noreply, Dispatch.control(state, :segment, body, {:upload, from, binary})}
+  end
+
+  # A caller could not read the file of a segment that it has.
+  def handle_call({:fetch, number, offset, length}, from, state) do
+    body = Protocol.body([number, offset, length])
+    {:noreply, Dispatch.control(state, :fetch, body, {:fetch, from})}
   end
 
   @impl true
@@ -270,6 +276,10 @@ defmodule PythonxPort.Session do
     case pending do
       {:upload, from, binary} ->
         upload(Protocol.result(frame), from, binary, state)
+
+      {:fetch, from} ->
+        GenServer.reply(from, frame)
+        state
 
       %Request{from: nil} = request ->
         request |> close(frame, shared, state) |> State.give_back(request.segments ++ shared)

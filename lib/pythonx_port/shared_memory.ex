@@ -5,6 +5,7 @@ defmodule PythonxPort.SharedMemory do
   # segments.
 
   alias PythonxPort.{Bytes, Error, Tensor}
+  alias PythonxPort.SharedMemory.SegmentFile
 
   # From these sizes on a segment is faster than the pipe, to Python and for results; `make bench` compares the two.
   # To Python both took the same time at 384 KiB, or at 256 KiB if requests follow each other. A result of 256 KiB
@@ -16,9 +17,15 @@ defmodule PythonxPort.SharedMemory do
   # beside the request. A binary that it does not find goes through the pipe.
   @depth 6
   @width 64
+  # Bytes of a segment come through the pipe in pieces of this size, so that other replies can come between them.
+  @piece_size 16 * 1024 * 1024
 
   @typedoc "Number, offset and length, as a request refers to bytes in a segment."
   @type segment :: {:"$segment", pos_integer(), non_neg_integer(), pos_integer()}
+
+  @typedoc "Returns bytes of a segment, through the pipe: takes its number, an offset and a length."
+  @type fetch_piece ::
+          (pos_integer(), non_neg_integer(), pos_integer() -> {:ok, binary()} | {:error, Error.t()})
 
   @doc "Returns the size from which on binaries go to Python through segments."
   @spec size() :: pos_integer()
@@ -94,20 +101,24 @@ defmodule PythonxPort.SharedMemory do
   defp short?(_other, _count), do: false
 
   @doc """
-  Puts the bytes of segments into a result. `directory` is where the session's descriptors are files. `numbers` are the
-  segments that the reply names: a tuple that only looks like a segment stays as it is.
+  Puts the bytes of segments into a result. `directory` is where the session's descriptors are files, or nil. `numbers`
+  are the segments that the reply names: a tuple that only looks like a segment stays as it is.
+
+  `fetch_piece` gets the bytes of a segment whose file is another one, or cannot be read.
   """
-  @spec fetch(term(), Path.t(), [pos_integer()]) :: {:ok, term()} | {:error, Error.t()}
-  def fetch(value, directory, numbers) do
-    {:ok, read(value, {directory, numbers})}
+  @spec fetch(term(), Path.t() | nil, [pos_integer()], fetch_piece()) :: {:ok, term()} | {:error, Error.t()}
+  def fetch(value, directory, numbers, fetch_piece) do
+    {:ok, read(value, {directory, numbers, fetch_piece})}
   catch
-    {:unreadable, reason} ->
-      message = "the result could not be read from shared memory: #{:file.format_error(reason)}"
-      {:error, %Error{kind: :not_running, message: message}}
+    {:unreadable, error} -> {:error, error}
   end
 
-  defp read({:"$segment", number, fd, offset, size, whole} = tuple, {directory, numbers}) do
-    if number in numbers, do: read_segment("#{directory}/#{fd}", offset, size, whole), else: tuple
+  defp read({:"$segment", number, fd, offset, size, whole, device, inode} = tuple, {_, numbers, _} = shared)
+       when is_integer(number) and is_integer(offset) and is_integer(size) and is_integer(whole) and
+              is_integer(device) and is_integer(inode) do
+    if number in numbers,
+      do: read_segment(number, {fd, {device, inode}, whole}, offset, size, shared),
+      else: tuple
   end
 
   defp read(%{} = map, shared), do: :maps.map(fn _key, value -> read(value, shared) end, map)
@@ -119,26 +130,23 @@ defmodule PythonxPort.SharedMemory do
 
   defp read(other, _shared), do: other
 
-  defp read_segment(path, offset, size, whole) do
-    case read_file(path, offset, size, whole) do
-      {:ok, bytes} when byte_size(bytes) == size -> bytes
-      {:ok, bytes} when byte_size(bytes) > size -> binary_part(bytes, 0, size)
-      {:ok, _cut} -> throw({:unreadable, :einval})
-      {:error, reason} -> throw({:unreadable, reason})
+  defp read_segment(number, {fd, id, whole}, offset, size, {directory, _numbers, fetch_piece}) do
+    with true <- is_binary(directory),
+         {:ok, bytes} <- SegmentFile.read("#{directory}/#{fd}", id, offset, size, whole) do
+      bytes
+    else
+      _unreadable -> number |> fetch_pieces(offset, size, fetch_piece) |> IO.iodata_to_binary()
     end
   end
 
-  # Each call of :file hops to another thread, which takes as long as reading some 300 KiB. A file that has little more
-  # than the wanted bytes is read as a whole, in one hop; :file.read_file/1 would go through the file server.
-  defp read_file(path, 0, size, whole) when 8 * (whole - size) <= size, do: :prim_file.read_file(path)
+  defp fetch_pieces(_number, _offset, 0, _fetch_piece), do: []
 
-  defp read_file(path, offset, size, _whole) do
-    with {:ok, file} <- :file.open(path, [:raw, :binary, :read]), do: pread(file, offset, size)
-  end
+  defp fetch_pieces(number, offset, size, fetch_piece) do
+    length = min(size, @piece_size)
 
-  defp pread(file, offset, size) do
-    :file.pread(file, offset, size)
-  after
-    :file.close(file)
+    case fetch_piece.(number, offset, length) do
+      {:ok, bytes} -> [bytes | fetch_pieces(number, offset + length, size - length, fetch_piece)]
+      {:error, error} -> throw({:unreadable, error})
+    end
   end
 end

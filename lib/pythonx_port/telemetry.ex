@@ -120,7 +120,7 @@ defmodule PythonxPort.Telemetry do
   @spec bulk_bytes(term(), [pos_integer()]) :: non_neg_integer()
   def bulk_bytes({:"$segment", number, _offset, size}, numbers), do: if(number in numbers, do: size, else: 0)
 
-  def bulk_bytes({:"$segment", number, _fd, _offset, size, _whole}, numbers),
+  def bulk_bytes({:"$segment", number, _fd, _offset, size, _whole, _device, _inode}, numbers),
     do: if(number in numbers, do: size, else: 0)
 
   def bulk_bytes(%{} = map, numbers), do: map |> :maps.values() |> bulk_bytes(numbers)

@@ -16,6 +16,7 @@ defmodule PythonxPort.ProtocolTest do
           call: ["math.sqrt", [2], %{"a" => nil}, %{return: :ref}],
           info: [],
           segment: [1_000_000, %{files: 2}],
+          fetch: [5, 0, 1_000_000],
           stop: []
         ],
         id <- [0, 1, 255, 256, Protocol.max_id()] do

@@ -64,11 +64,11 @@ defmodule PythonxPort.Session.Dispatch do
   @spec release(State.t(), [non_neg_integer()]) :: State.t()
   def release(state, refs), do: admit(state, make_ref(), {[Protocol.release(refs)], nil})
 
-  @doc "Requests a segment of shared memory; nothing is queued before it."
-  @spec request_segment(State.t(), iodata(), State.pending()) :: State.t()
-  def request_segment(state, body, pending) do
+  @doc "Requests a segment of shared memory, or bytes of one; Python answers at once, nothing is queued before it."
+  @spec control(State.t(), :segment | :fetch, iodata(), State.pending()) :: State.t()
+  def control(state, operation, body, pending) do
     id = State.free_id(state)
-    state |> State.add(id, pending) |> State.write(Protocol.request(:segment, id, body))
+    state |> State.add(id, pending) |> State.write(Protocol.request(operation, id, body))
   end
 
   # Sends frames in their turn: now, or when Python has room for them.

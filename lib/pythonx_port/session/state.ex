@@ -24,8 +24,11 @@ defmodule PythonxPort.Session.State do
                 grace_expired: []
               ]
 
-  @typedoc "What is under way: a request, or a binary that is to be written into a segment that Python was asked for."
-  @type pending :: Request.t() | {:upload, GenServer.from(), binary()}
+  @typedoc """
+  What is under way: a request, a binary that is to be written into a segment that Python was asked for, or a caller's
+  request for bytes of a segment.
+  """
+  @type pending :: Request.t() | {:upload, GenServer.from(), binary()} | {:fetch, GenServer.from()}
 
   @typedoc """
   `owner` is the monitor of the process that the session ends with, if it has one. `pending` has by its id what is

@@ -7,7 +7,7 @@ defmodule PythonxPort.SharedMemory.Upload do
   # wait for each other. If opening its files takes as long as writing, they stay open for a while.
 
   alias PythonxPort.SharedMemory
-  alias PythonxPort.SharedMemory.Writer
+  alias PythonxPort.SharedMemory.{SegmentFile, Writer}
 
   # From this size on, the time for opening does not count beside that for writing.
   @large 8 * 1024 * 1024
@@ -21,8 +21,12 @@ defmodule PythonxPort.SharedMemory.Upload do
   @enforce_keys [:directory, :large]
   defstruct [:directory, :large, :writers, writing: %{}]
 
-  @typedoc "A segment that the Python process leases: number, descriptors, offset, size, generation of its files."
-  @type lease :: {:"$segment", pos_integer(), [non_neg_integer()], 0, pos_integer(), pos_integer()}
+  @typedoc """
+  A segment that the Python process leases: number, descriptors, offset, size, and the generation and ids of its files.
+  """
+  @type lease ::
+          {:"$segment", pos_integer(), [non_neg_integer()], 0, pos_integer(), pos_integer(),
+           [SegmentFile.id()]}
 
   @typedoc """
   `large` is the size from which on files are not kept open. `writing` has for each segment the caller, the place that
@@ -47,7 +51,7 @@ defmodule PythonxPort.SharedMemory.Upload do
 
   @doc "Starts to write a binary into a segment. The calling process gets a message for each part, for `written/3`."
   @spec write(t(), lease(), GenServer.from(), binary()) :: t()
-  def write(upload, {_tag, number, fds, 0, room, generation}, from, binary) do
+  def write(upload, {_tag, number, fds, 0, room, generation, ids}, from, binary) do
     size = byte_size(binary)
     # Around the middle of the segment, so that each file has its half, whatever the size.
     first = div(size + 2 * @page - 1, 2 * @page) * @page
@@ -55,12 +59,12 @@ defmodule PythonxPort.SharedMemory.Upload do
     parts = [{offset, binary_part(binary, 0, first)}, {0, binary_part(binary, first, size - first)}]
     upload = start_writers(upload)
 
-    for {writer, fd, {offset, part}} <- Enum.zip([upload.writers, fds, parts]) do
-      path = "#{upload.directory}/#{fd}"
+    for {writer, fd, id, {offset, part}} <- Enum.zip([upload.writers, fds, ids, parts]) do
+      file = {"#{upload.directory}/#{fd}", id}
 
       if size < upload.large,
-        do: Writer.write(writer, number, generation, path, offset, part),
-        else: Writer.write_once(number, path, offset, part)
+        do: Writer.write(writer, number, generation, file, offset, part),
+        else: Writer.write_once(number, file, offset, part)
     end
 
     under_way = {from, {:"$segment", number, offset, size}, length(parts)}

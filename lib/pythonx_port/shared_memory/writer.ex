@@ -11,10 +11,15 @@ defmodule PythonxPort.SharedMemory.Writer do
 
   use GenServer
 
+  alias PythonxPort.SharedMemory.SegmentFile
+
   # How many files are kept open, and after how many milliseconds without a write they are closed: a file that the
   # Python process has dropped takes memory for as long as it is open here.
   @open 4
   @idle 5_000
+
+  @typedoc "The path of a file, and the id that it must have."
+  @type file :: {Path.t(), SegmentFile.id()}
 
   @doc "Starts a writer that ends with the calling process."
   @spec start_link() :: pid()
@@ -24,19 +29,19 @@ defmodule PythonxPort.SharedMemory.Writer do
   end
 
   @doc "Starts to write bytes at an offset of a file, which stays open."
-  @spec write(pid(), pos_integer(), pos_integer(), Path.t(), non_neg_integer(), binary()) :: :ok
-  def write(writer, number, generation, path, offset, bytes) do
-    GenServer.cast(writer, {:write, number, generation, path, offset, bytes})
+  @spec write(pid(), pos_integer(), pos_integer(), file(), non_neg_integer(), binary()) :: :ok
+  def write(writer, number, generation, file, offset, bytes) do
+    GenServer.cast(writer, {:write, number, generation, file, offset, bytes})
   end
 
   @doc "As `write/6`, in a process of its own, which is linked to the calling one."
-  @spec write_once(pos_integer(), Path.t(), non_neg_integer(), binary()) :: pid()
-  def write_once(number, path, offset, bytes) do
+  @spec write_once(pos_integer(), file(), non_neg_integer(), binary()) :: pid()
+  def write_once(number, {path, id}, offset, bytes) do
     session = self()
 
     spawn_link(fn ->
       result =
-        with {:ok, file} <- open_file(path) do
+        with {:ok, file} <- SegmentFile.open(path, id) do
           result = :file.pwrite(file, offset, bytes)
           :file.close(file)
           result
@@ -54,8 +59,8 @@ defmodule PythonxPort.SharedMemory.Writer do
   end
 
   @impl true
-  def handle_cast({:write, number, generation, path, offset, bytes}, {session, files}) do
-    {result, files} = fetch(files, generation, path)
+  def handle_cast({:write, number, generation, file, offset, bytes}, {session, files}) do
+    {result, files} = fetch(files, generation, file)
     result = with {:ok, file} <- result, do: :file.pwrite(file, offset, bytes)
     send(session, {:written, number, result})
     {:noreply, {session, close_all_but(files, @open)}, {:continue, :free_binary}}
@@ -78,13 +83,13 @@ defmodule PythonxPort.SharedMemory.Writer do
   end
 
   # The files are in the order of their last use.
-  defp fetch(files, generation, path) do
+  defp fetch(files, generation, {path, id}) do
     case List.keytake(files, generation, 0) do
       {{_generation, file} = known, others} ->
         {{:ok, file}, [known | others]}
 
       nil ->
-        case open_file(path) do
+        case SegmentFile.open(path, id) do
           {:ok, file} -> {{:ok, file}, [{generation, file} | files]}
           error -> {error, files}
         end
@@ -96,7 +101,4 @@ defmodule PythonxPort.SharedMemory.Writer do
     for {_generation, file} <- closed, do: :file.close(file)
     kept
   end
-
-  # Without :read, :file.open would cut the file.
-  defp open_file(path), do: :file.open(path, [:raw, :binary, :read, :write])
 end

@@ -204,27 +204,50 @@ defmodule PythonxPort.SharedMemory.UploadTest do
       path
     end
 
+    # As the Python process names it.
+    defp with_id(path) do
+      stat = File.stat!(path)
+      {path, {stat.major_device, stat.inode}}
+    end
+
+    @missing {"/no/such/file", {1, 1}}
+
     test "writes where it is told to, and tells" do
       writer = Writer.start_link()
       path = file()
-      Writer.write(writer, 7, 1, path, 2, "ab")
+      Writer.write(writer, 7, 1, with_id(path), 2, "ab")
       assert_receive {:written, 7, :ok}
-      Writer.write(writer, 8, 1, path, 8, "cdef")
+      Writer.write(writer, 8, 1, with_id(path), 8, "cdef")
       assert_receive {:written, 8, :ok}
-      Writer.write_once(9, path, 5, "g")
+      Writer.write_once(9, with_id(path), 5, "g")
       assert_receive {:written, 9, :ok}
       assert File.read!(path) == "01ab4g67cdef"
     end
 
     test "tells what went wrong, and goes on" do
       writer = Writer.start_link()
-      Writer.write(writer, 1, 1, "/no/such/file", 0, "x")
-      assert_receive {:written, 1, {:error, :enoent}}
-      Writer.write_once(2, "/no/such/file", 0, "x")
-      assert_receive {:written, 2, {:error, :enoent}}
+      Writer.write(writer, 1, 1, @missing, 0, "x")
+      assert_receive {:written, 1, {:error, :estale}}
+      Writer.write_once(2, @missing, 0, "x")
+      assert_receive {:written, 2, {:error, :estale}}
       path = file()
-      Writer.write(writer, 3, 1, path, 0, "x")
+      Writer.write(writer, 3, 1, with_id(path), 0, "x")
       assert_receive {:written, 3, :ok}
+    end
+
+    test "does not write into a file with another id" do
+      writer = Writer.start_link()
+      path = file()
+      {path, {device, inode}} = with_id(path)
+
+      for {id, number} <- [{{device + 1, inode}, 1}, {{device, inode + 1}, 2}] do
+        Writer.write(writer, number, number, {path, id}, 0, "x")
+        assert_receive {:written, ^number, {:error, :estale}}
+        Writer.write_once(number, {path, id}, 0, "x")
+        assert_receive {:written, ^number, {:error, :estale}}
+      end
+
+      assert File.read!(path) == "0123456789"
     end
 
     test "keeps the files that were written last" do
@@ -232,10 +255,10 @@ defmodule PythonxPort.SharedMemory.UploadTest do
       paths = for made <- 1..6, do: {made, file()}
 
       for {made, path} <- paths do
-        Writer.write(writer, made, made, path, 0, "x")
+        Writer.write(writer, made, made, with_id(path), 0, "x")
         assert_receive {:written, ^made, :ok}
         # The first is used all the time.
-        Writer.write(writer, 0, 1, "/no/such/file", 0, "x")
+        Writer.write(writer, 0, 1, @missing, 0, "x")
         assert_receive {:written, 0, :ok}
       end
 

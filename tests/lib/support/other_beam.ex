@@ -18,6 +18,39 @@ defmodule PythonxPort.OtherBEAM do
     ])
   end
 
+  @doc """
+  Starts it as a node that others may connect to, with a script of its own. It ends with the test: its input does.
+  """
+  @spec start_node(node(), String.t()) :: port()
+  def start_node(name, script) do
+    script = """
+    spawn(fn -> :eof = IO.read(:line); System.halt(0) end)
+    {:ok, _apps} = Application.ensure_all_started(:pythonx_port)
+    #{script}
+    IO.read(:line)
+    """
+
+    Port.open({:spawn_executable, System.find_executable("elixir")}, [
+      :binary,
+      :exit_status,
+      line: 10_000,
+      args:
+        ["--name", Atom.to_string(name), "--cookie", "pythonx_port_test"] ++
+          ["-pa", Application.app_dir(:pythonx_port, "ebin"), "-e", script]
+    ])
+  end
+
+  @doc "Waits for its next line."
+  @spec await_line(port()) :: String.t()
+  def await_line(beam) do
+    receive do
+      {^beam, {:data, {:eol, line}}} -> line
+      {^beam, {:exit_status, status}} -> ExUnit.Assertions.flunk("the other BEAM ended with status #{status}")
+    after
+      30_000 -> ExUnit.Assertions.flunk("the other BEAM printed no line")
+    end
+  end
+
   @doc "Waits for the line with its own OS pid and another one, and returns both."
   @spec await_pids(port()) :: {pos_integer(), pos_integer()}
   def await_pids(beam) do

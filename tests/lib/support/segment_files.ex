@@ -4,10 +4,12 @@ defmodule PythonxPort.SegmentFiles do
 
   alias PythonxPort.OSProcess
 
-  @doc "Bytes in all files of a session."
-  @spec of(PythonxPort.session()) :: non_neg_integer()
-  def of(session) do
-    directory = "/proc/#{OSProcess.of(session)}/fd"
+  @doc "Bytes in all files of a session, or of a Python process."
+  @spec of(PythonxPort.session() | pos_integer()) :: non_neg_integer()
+  def of(session) when not is_integer(session), do: session |> OSProcess.of() |> of()
+
+  def of(os_pid) do
+    directory = "/proc/#{os_pid}/fd"
     for fd <- files(directory), reduce: 0, do: (sum -> sum + File.stat!("#{directory}/#{fd}").size)
   end
 
