@@ -130,6 +130,7 @@ defmodule PythonxPort do
           env: Enumerable.t(),
           cd: Path.t(),
           memory_limit: pos_integer(),
+          segment_limit: non_neg_integer(),
           max_result: pos_integer(),
           atom_limit: non_neg_integer(),
           oom_score_adj: -1000..1000,
@@ -206,6 +207,8 @@ defmodule PythonxPort do
       Reports of crashes and of supervisors do not show them.
     * `:cd` - the directory to run in.
     * `:memory_limit` - bytes of address space that the process may have. Beyond them, Python raises a `MemoryError`.
+    * `:segment_limit` - bytes of shared memory that large values may take on their way. Beyond them, and with `0`,
+      they go through the pipe, which is slower. Defaults to 1 GiB.
     * `:oom_score_adj` - on Linux, how soon the kernel kills the process if memory runs out, from -1000 (never) to
       1000. By default it is raised to 500 unless it is higher, so that the kernel kills the session and not the BEAM.
       To lower it needs a privilege. Processes that Python starts inherit it. See the [guide to
@@ -316,8 +319,8 @@ defmodule PythonxPort do
       bindings](#module-values-go-in-as-bindings). `assign/3` sets variables that stay.
     * `:binaries` - `:bytes` turns all binaries in the bindings into `bytes`, `:str` into `str`. For single ones, see
       `PythonxPort.Bytes`. Defaults to `:str`.
-    * `:return` - `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python. Defaults to
-      `:value`.
+    * `:return` - `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python until the
+      calling process ends or releases it. Defaults to `:value`.
     * `:timeout` - milliseconds that the request may take, the time in the queue included. Then it is ended, with an
       error of kind `:timeout`. Defaults to `:infinity`.
     * `:grace` - milliseconds that the request may go on after its timeout or its cancellation before the Python
@@ -500,6 +503,7 @@ defmodule PythonxPort do
     * `tasks`, `streams`, `calls` - how many coroutines, streams and calls to Elixir are under way
     * `queue_us`, `run_us` - how long the requests that are done have been queued and have run, in sum
     * `errors` - how many requests have ended with an error
+    * `refs` - how many objects Python keeps for `return: :ref`
     * `memory` - the memory in use, in bytes
     * `os_pid`, `python` (the version), `uptime_us`, `bytes_in`, `bytes_out`, `max_frame`
 
@@ -513,15 +517,32 @@ defmodule PythonxPort do
   @doc """
   Releases objects that `return: :ref` has kept in Python. References to them are not valid any more.
 
+  An object is also released when the process that owns it ends; see `PythonxPort.Object`.
+
       iex> {:ok, counter} = PythonxPort.eval("iter(range(10))", return: :ref)
       iex> PythonxPort.call(:default, "next", [counter])
       {:ok, 0}
-      iex> PythonxPort.release(:default, counter)
+      iex> PythonxPort.release(counter)
       :ok
       iex> {:error, error} = PythonxPort.call(:default, "next", [counter])
       iex> error.kind
       :undecodable
   """
+  @spec release(Object.t() | [Object.t()]) :: :ok
+  def release(objects) do
+    objects
+    |> List.wrap()
+    |> Enum.group_by(&session_of/1)
+    |> Enum.each(fn {session, objects} -> Client.release(session, objects) end)
+  end
+
+  defp session_of(%Object{session: session}) when is_pid(session), do: session
+
+  defp session_of(other) do
+    raise ArgumentError, "expected objects that come from a session, got: #{inspect(other)}"
+  end
+
+  @doc "As `release/1`, but for objects of the given session."
   @spec release(session(), Object.t() | [Object.t()]) :: :ok
   def release(session, objects) do
     # A default session that does not run has no objects.

@@ -289,8 +289,12 @@ defmodule PythonxPort.Client do
   end
 
   @doc "Returns the result in the last message of a request, unless it is in shared memory."
-  @spec last_result({:frame, binary()} | {:error, Error.t()} | {:down, term()}, Request.token()) :: result()
+  @spec last_result(
+          {:frame, binary()} | {:object, Object.t()} | {:error, Error.t()} | {:down, term()},
+          Request.token()
+        ) :: result()
   def last_result({:frame, frame}, _token), do: Protocol.result(frame)
+  def last_result({:object, object}, _token), do: {:ok, object}
   def last_result({:error, error}, _token), do: {:error, error}
   def last_result({:down, reason}, token), do: {:error, Error.session_ended(reason, token)}
 

@@ -6,7 +6,7 @@ defmodule PythonxPort.Request do
   # A request may have a time to end in, its option `timeout`, which Python watches, too. When that time is over, or
   # when the request is cancelled, Python has `grace` milliseconds to reply. Then the session kills the process.
 
-  alias PythonxPort.{Error, Output, Protocol, Telemetry}
+  alias PythonxPort.{Error, Object, Output, Protocol, Telemetry}
 
   # If the session does not answer, its callers wait this much longer than the session would, in milliseconds.
   @clock_slack 100
@@ -25,6 +25,7 @@ defmodule PythonxPort.Request do
     :log_metadata,
     :created_at,
     :demand,
+    :return,
     callers: [],
     segments: [],
     bulk_bytes: 0,
@@ -58,6 +59,7 @@ defmodule PythonxPort.Request do
           log_metadata: map() | :undefined | nil,
           created_at: integer() | nil,
           demand: pos_integer() | nil,
+          return: :value | :ref | nil,
           callers: [pid()],
           segments: segments(),
           bulk_bytes: non_neg_integer(),
@@ -81,6 +83,7 @@ defmodule PythonxPort.Request do
           | {:shared_items, frame :: binary(), directory :: Path.t() | nil, segments()}
           | {:timed_out, grace :: timeout()}
           | {:frame, binary()}
+          | {:object, Object.t()}
           | {:shared, frame :: binary(), directory :: Path.t() | nil, segments()}
           | {:error, Error.t()}
 
@@ -106,6 +109,7 @@ defmodule PythonxPort.Request do
       timeout: options[:timeout],
       created_at: now(),
       grace: options[:grace],
+      return: options[:return],
       demand: options[:demand] && first_demand(options[:demand]),
       leader: Process.group_leader(),
       callers: Process.get(:"$callers", []),

@@ -13,8 +13,8 @@ defmodule PythonxPort.Session do
 
   require Logger
 
-  alias PythonxPort.{Callback, Error, PortProgram, Protocol, Request, SharedMemory, Telemetry}
-  alias PythonxPort.Session.{Cancellation, Dispatch, Events, PortWriter, Startup, State}
+  alias PythonxPort.{Callback, Error, Object, PortProgram, Protocol, Request, SharedMemory, Telemetry}
+  alias PythonxPort.Session.{Cancellation, Dispatch, Events, Objects, PortWriter, Startup, State}
 
   # After a frame of this size the process frees it at once; else it would keep it for as long as it is idle.
   @large_size 256 * 1024
@@ -85,6 +85,13 @@ defmodule PythonxPort.Session do
     {:noreply, Dispatch.control(state, :segment, body, {:upload, from, binary})}
   end
 
+  def handle_call({:transfer, ref, to}, {caller, _tag}, state) do
+    case Objects.transfer(state.objects, ref, caller, to) do
+      {:ok, objects} -> {:reply, :ok, %{state | objects: objects}}
+      error -> {:reply, error, state}
+    end
+  end
+
   # A caller could not read the file of a segment that it has.
   def handle_call({:fetch, number, offset, length}, from, state) do
     body = Protocol.body([number, offset, length])
@@ -95,12 +102,12 @@ defmodule PythonxPort.Session do
   def handle_cast({:release, refs}, state), do: {:noreply, Dispatch.release(state, refs)}
   def handle_cast({:give_back, segments}, state), do: {:noreply, State.give_back(state, segments)}
 
-  # The caller does not wait any more. If its result is on its way, nothing will read the segments that it is in.
+  # The caller does not wait any more. If its result is on its way, it is dropped.
   def handle_cast({:abandon, token}, state) do
     {:noreply,
      case state.ids do
        %{^token => id} -> Cancellation.abandon(state, id)
-       _done -> State.give_back(state, SharedMemory.Leases.of_request(state.leases, token))
+       _done -> drop_result(state, token)
      end}
   end
 
@@ -159,6 +166,11 @@ defmodule PythonxPort.Session do
 
   def handle_info({{:caller, id}, monitor, :process, _pid, _reason}, state) do
     {:noreply, Cancellation.caller_down(state, id, monitor)}
+  end
+
+  def handle_info({:owner, _monitor, :process, pid, _reason}, state) do
+    {refs, objects} = Objects.down(state.objects, pid)
+    {:noreply, Dispatch.release(%{state | objects: objects}, refs)}
   end
 
   def handle_info({:timed_out, id, token}, state) do
@@ -281,6 +293,10 @@ defmodule PythonxPort.Session do
         GenServer.reply(from, frame)
         state
 
+      %Request{return: :ref} = request ->
+        state = request |> close(frame, shared, state) |> State.give_back(request.segments ++ shared)
+        reply_object(Protocol.result(frame), request, frame, state)
+
       %Request{from: nil} = request ->
         request |> close(frame, shared, state) |> State.give_back(request.segments ++ shared)
 
@@ -297,6 +313,30 @@ defmodule PythonxPort.Session do
       nil ->
         State.give_back(state, shared)
     end
+  end
+
+  # A reference is small: it is decoded here, where its owner is recorded.
+  defp reply_object({:ok, %{ref: ref}}, %{from: nil}, _frame, state), do: Dispatch.release(state, [ref])
+
+  defp reply_object({:ok, %{ref: ref} = object}, %{from: {pid, _tag}} = request, _frame, state) do
+    # Python does not send the field `session`.
+    object = %Object{ref: ref, type: object.type, repr: object.repr, session: self()}
+    GenServer.reply(request.from, {:object, object})
+    %{state | objects: Objects.own(state.objects, ref, pid, request.token)}
+  end
+
+  defp reply_object({:error, _error}, %{from: nil}, _frame, state), do: state
+
+  defp reply_object({:error, _error}, request, frame, state) do
+    GenServer.reply(request.from, Request.answer(request, frame))
+    state
+  end
+
+  # Drops a result that was sent to its caller when that did not wait any more.
+  defp drop_result(state, token) do
+    state
+    |> Dispatch.release(Objects.of_request(state.objects, token))
+    |> State.give_back(SharedMemory.Leases.of_request(state.leases, token))
   end
 
   defp close(request, frame, shared, state) do

@@ -214,6 +214,19 @@ defmodule PythonxPort.SessionTest do
     end
   end
 
+  test "each option of a session has its place in the documentation and in the type" do
+    keys = Map.keys(%PythonxPort.Session.Options{}) -- [:__struct__, :python_from]
+    {:docs_v1, _, _, _, _, _, docs} = Code.fetch_docs(PythonxPort)
+    {_, _, _, %{"en" => text}, _} = List.keyfind(docs, {:function, :start_session, 1}, 0)
+    {:ok, types} = Code.Typespec.fetch_types(PythonxPort)
+    [options] = for {:type, {:session_options, _, _} = type} <- types, do: inspect(type, limit: :infinity)
+
+    for key <- keys do
+      assert text =~ "`:#{key}` -", "#{key} is not documented"
+      assert options =~ ":#{key}}", "#{key} is not in the type"
+    end
+  end
+
   describe "options" do
     test "init is code, or a list of it, with a place of its own" do
       session = PythonxPort.start_session(init: "  x = 1\n  y = 2")

@@ -4,7 +4,7 @@ defmodule PythonxPort.Session.Dispatch do
   # room for them.
 
   alias PythonxPort.{Error, Protocol, Request}
-  alias PythonxPort.Session.{SendQueue, State}
+  alias PythonxPort.Session.{Objects, SendQueue, State}
 
   # Room for the operation and the ids in front of a request's body.
   @head_size 128
@@ -61,8 +61,13 @@ defmodule PythonxPort.Session.Dispatch do
   end
 
   @doc "Releases objects, after the requests that may use them."
-  @spec release(State.t(), [non_neg_integer()]) :: State.t()
-  def release(state, refs), do: admit(state, make_ref(), {[Protocol.release(refs)], nil})
+  @spec release(State.t(), [Objects.ref()]) :: State.t()
+  def release(state, []), do: state
+
+  def release(state, refs) do
+    %{state | objects: Objects.drop(state.objects, refs)}
+    |> admit(make_ref(), {[Protocol.release(refs)], nil})
+  end
 
   @doc "Requests a segment of shared memory, or bytes of one; Python answers at once, nothing is queued before it."
   @spec control(State.t(), :segment | :fetch, iodata(), State.pending()) :: State.t()

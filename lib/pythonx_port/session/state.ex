@@ -4,7 +4,7 @@ defmodule PythonxPort.Session.State do
   # write frames, and give segments back.
 
   alias PythonxPort.{Callback, PortProgram, Protocol, Request, SharedMemory}
-  alias PythonxPort.Session.{Options, PortWriter, SendQueue}
+  alias PythonxPort.Session.{Objects, Options, PortWriter, SendQueue}
 
   # Inspect shows what a reader of a crash report wants to know: see summary/1.
   @derive {Inspect, only: [:last_id, :stopping]}
@@ -17,6 +17,7 @@ defmodule PythonxPort.Session.State do
                 :callbacks,
                 :upload,
                 send_queue: SendQueue.new(),
+                objects: %Objects{},
                 pending: %{},
                 ids: %{},
                 last_id: 0,
@@ -45,6 +46,7 @@ defmodule PythonxPort.Session.State do
           callbacks: Callback.Table.t() | nil,
           upload: SharedMemory.Upload.t() | nil,
           send_queue: SendQueue.t(),
+          objects: Objects.t(),
           pending: %{Protocol.id() => pending()},
           ids: %{Request.token() => Protocol.id()},
           last_id: Protocol.id(),
