@@ -8,8 +8,8 @@ defmodule PythonxPort.Session.CancellationTest do
   # Code that does not end on its own, and reports to this process how it was ended.
   @endless """
   import erlang
-  erlang.send(test, "begun")
   try:
+      erlang.send(test, "begun")
       #{@loop}
   except BaseException as error:
       erlang.send(test, type(error).__name__)

@@ -172,7 +172,6 @@ defmodule PythonxPort.SharedMemory.UploadTest do
         assert arrives?(session, bytes(turn, @mib))
       end
 
-      PythonxPort.exec!(session, "del other, data")
       assert OSProcess.eventually(fn -> :sys.get_state(session).leases.holders == %{} end)
       assert upload(session).writing == %{}
       # All is there again.

@@ -23,8 +23,7 @@ defmodule PythonxPort.SharedMemory.WhoseMemoryTest do
   defp stranger do
     stranger = PythonxPort.start_session()
     {:ok, _bytes} = PythonxPort.eval(stranger, "b'S' * #{20 * @mib}", binaries: :bytes)
-    bindings = [secret: Bytes.new(:binary.copy("S", 2 * @mib))]
-    PythonxPort.exec!(stranger, "import hashlib", bindings: bindings)
+    PythonxPort.assign!(stranger, secret: Bytes.new(:binary.copy("S", 2 * @mib)))
     stranger
   end
 
