@@ -210,7 +210,7 @@ defmodule PythonxPort.Client do
 
   # The options are the last element, if there are any.
   defp without_segments([]), do: []
-  defp without_segments(elements), do: List.update_at(elements, -1, &Map.drop(&1, [:segments, :segment_ids]))
+  defp without_segments(elements), do: List.update_at(elements, -1, &Map.delete(&1, :segment_ids))
 
   # The bytes of the request that are in segments, for telemetry.
   defp bulk_bytes(elements, segments) do
@@ -361,7 +361,7 @@ defmodule PythonxPort.Client do
   defp engine_options(options) do
     if options[:line] && !options[:file], do: raise(ArgumentError, "option :line goes together with :file")
 
-    always = %{segments: SharedMemory.result_size(), segment_ids: true}
+    always = %{segment_ids: SharedMemory.result_size()}
     always = if Telemetry.enabled?(), do: Map.put(always, :timing, true), else: always
 
     for {key, value} <- options, key not in @own_options, value != :infinity, into: always do

@@ -132,7 +132,9 @@ static int read_value(struct span *span, enum option option, struct request_opti
     case OPTION_max_result:
         return read_number(&value, 1, LLONG_MAX, "options: max_result is a number of bytes", &options->max_result);
     case OPTION_segment_ids:
-        return choose(&value, "false", "true", "options: segment_ids is true or false", &options->segment_ids);
+        options->segment_ids = true;
+        return read_number(&value, 1, LLONG_MAX, "options: segment_ids is a number of bytes, as segments is",
+                           &options->segments);
     case OPTION_batch:
         return read_number(&value, 1, BATCH_MAX, "options: batch is a number of items, at most 65536", &options->batch);
     case OPTION_timeout:

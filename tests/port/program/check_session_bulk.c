@@ -350,7 +350,7 @@ START_TEST(identifies_files)
     int fd, second;
     size_t size;
     ck_assert_ptr_nonnull(strstr(session_ready(session), "segment_ids"));
-    session_send(session, "{eval, 1, '2000 * \"a\"', #{segments => 1000, segment_ids => true}}");
+    session_send(session, "{eval, 1, '2000 * \"a\"', #{segment_ids => 1000}}");
     const char *reply = session_next_reply(session);
     ck_assert_msg(
         sscanf(reply, "{ok,1,{$segment,%llu,%d,0,2000,%zu,%llu,%llu},[", &number, &fd, &size, &device, &inode) == 5,
@@ -371,8 +371,8 @@ START_TEST(identifies_files)
     expect_id(session, second, second_device, second_inode);
     session_send(session, "{segment, 4, 1000, #{ids => 1}}");
     session_expect_error(session, "4", "bad_request", "files, 1 or 2, and ids");
-    session_send(session, "{eval, 5, '1', #{segment_ids => 1}}");
-    session_expect_error(session, "5", "bad_request", "segment_ids is true or false");
+    session_send(session, "{eval, 5, '1', #{segment_ids => 0}}");
+    session_expect_error(session, "5", "bad_request", "segment_ids is a number of bytes");
     session_end(session, 0);
 }
 END_TEST
