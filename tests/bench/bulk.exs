@@ -40,6 +40,7 @@ defmodule Bulk do
     large(session, pipe, kept, "1 MiB", @mib, 60)
     small(session)
     lasting(session)
+    bound(session)
   end
 
   defp large(session, pipe, kept, label, size, rounds) do
@@ -90,6 +91,23 @@ defmodule Bulk do
     first = resident.()
     pass.(980)
     line("1,000 tensors of 16 MiB, to the first 20", resident.() * 1.0e-9, first * 1.0e-9)
+  end
+
+  # The same for bindings of 50 MB, which end with their requests; and what a small one takes.
+  defp bound(session) do
+    tensor = PythonxPort.Tensor.new(:binary.copy(<<0>>, 50_000_000), {:u, 8}, {50_000_000})
+    pass = fn count -> for(_ <- 1..count, do: PythonxPort.eval!(session, "x.size", bindings: [x: tensor])) end
+    resident = fn -> PythonxPort.info!(session).memory end
+    pass.(10)
+    first = resident.()
+    pass.(990)
+    line("1,000 bindings of 50 MB, to the first 10", resident.() * 1.0e-9, first * 1.0e-9)
+
+    PythonxPort.assign!(session, set: 1)
+    with_one = fn -> {:ok, 2} = PythonxPort.eval(session, "one + 1", bindings: [one: 1]) end
+    without = fn -> {:ok, 2} = PythonxPort.eval(session, "set + 1") end
+    many = fn eval -> time(fn -> for(_ <- 1..500, do: eval.()) end) / 500 end
+    for _round <- 1..20, do: line("an eval with a binding, to one without", many.(with_one), many.(without))
   end
 
   defp ask(pipe, request) do

@@ -40,6 +40,7 @@ TARGETS = {
     "1 MiB out, to a pipe's writer": 0.5,
     "1 KiB in, to call add": 1.2,
     "1,000 tensors of 16 MiB, to the first 20": 1.05,
+    "1,000 bindings of 50 MB, to the first 10": 1.05,
     "cancel a tight loop, median, to 1 ms": 20,
     "cancel a tight loop, worst of 1,000, to 1 ms": 100,
     "info while C holds the GIL, to idle": 2.0,
