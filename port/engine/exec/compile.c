@@ -43,9 +43,9 @@ int compile_start(void)
     Py_DECREF(module);
     if (compile_block == NULL || evaluate_block == NULL || size_of_block == NULL)
         return -1;
-    struct cache *const caches[] = {&blocks_as_value, &blocks_as_statements, &bound_as_value, &bound_as_statements,
-                                    &sources};
-    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++)
+    struct cache *const caches[] = {
+        &blocks_as_value, &blocks_as_statements, &bound_as_value, &bound_as_statements, &sources, NULL};
+    for (size_t i = 0; caches[i] != NULL; i++)
         if (cache_start(caches[i]) < 0)
             return -1;
     return 0;

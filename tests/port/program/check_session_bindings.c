@@ -1,4 +1,4 @@
-/* Bindings are names of the request's own: what its code sees, what it leaves behind, and where it fails. */
+/* Bindings are names of the request's own: what its code sees, what it leaves behind, and how it fails. */
 #include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
