@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "suites.h"
+#include "time_factor.h"
 
 static const struct {
     const char *name;
@@ -27,6 +28,7 @@ int main(int count, char **arguments)
 {
     if (count > 1 && strcmp(arguments[1], "--list") == 0)
         return list();
+    time_factor_apply();
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < SUITE_COUNT; i++)
         srunner_add_suite(runner, suites[i].create());

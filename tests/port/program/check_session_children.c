@@ -14,10 +14,11 @@
 #include "session_driver.h"
 #include "shell.h"
 #include "suites.h"
+#include "time_factor.h"
 
 #define CHILDREN_MAX 16
 /* Children have 1.1 s before they are killed, and the machine may be busy. */
-#define GONE_US 5000000
+#define GONE_US (5000000ULL * (unsigned)time_factor())
 #define STAYS_US 1500000
 
 /* -- processes ---------------------------------------------------------------------------------------------------- */

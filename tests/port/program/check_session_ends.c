@@ -14,6 +14,7 @@
 #include "pythons.h"
 #include "session_driver.h"
 #include "suites.h"
+#include "time_factor.h"
 
 static void expect_part(const char *text, const char *part)
 {
@@ -328,7 +329,7 @@ static double now(void)
 static void expect_gone(struct session *session, double since, const char *what)
 {
     session_wait(session);
-    ck_assert_msg(now() - since < 2, "gone only after %g seconds: %s", now() - since, what);
+    ck_assert_msg(now() - since < 2 * time_factor(), "gone only after %g seconds: %s", now() - since, what);
     session_free(session);
 }
 
@@ -392,7 +393,7 @@ END_TEST
 static bool takes_more(const struct session *session)
 {
     struct pollfd input = {.fd = session_input(session), .events = POLLOUT};
-    return poll(&input, 1, 300) > 0;
+    return poll(&input, 1, 300 * time_factor()) > 0;
 }
 
 /* Also if more is queued than the queue takes, so that the input is not read to its end. */
