@@ -32,4 +32,8 @@ missing = missing ++ uv ++ virtualenv ++ linux ++ cgroup ++ memory_cgroup
 if missing != [], do: IO.puts("Not here, so what needs it is not tested: #{Enum.join(missing, ", ")}")
 
 # No test waits for as long unless it fails.
-ExUnit.start(exclude: missing, assert_receive_timeout: 10_000)
+ExUnit.start(
+  exclude: missing,
+  assert_receive_timeout: PythonxPort.TimeFactor.stretch(10_000),
+  timeout: PythonxPort.TimeFactor.stretch(60_000)
+)

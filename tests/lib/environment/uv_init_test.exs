@@ -421,5 +421,5 @@ defmodule PythonxPort.Environment.UvInitTest do
     end
   end
 
-  defp later, do: System.monotonic_time(:millisecond) + 20_000
+  defp later, do: OSProcess.later(20_000)
 end

@@ -4,6 +4,8 @@ defmodule PythonxPort.OSProcess do
 
   import ExUnit.Assertions
 
+  alias PythonxPort.TimeFactor
+
   # What the library promises: no Python process outlives its session for longer.
   @promised_ms 2_000
   @look_again_ms 10
@@ -35,7 +37,7 @@ defmodule PythonxPort.OSProcess do
 
   @doc "Calls a function until it returns true; returns false if it does not within the promised time."
   @spec eventually(function(), integer()) :: boolean()
-  def eventually(question, deadline \\ System.monotonic_time(:millisecond) + @promised_ms) do
+  def eventually(question, deadline \\ later(@promised_ms)) do
     cond do
       question.() ->
         true
@@ -48,4 +50,8 @@ defmodule PythonxPort.OSProcess do
         eventually(question, deadline)
     end
   end
+
+  @doc "The time that it is when so many milliseconds, or what they are on a slow machine, have passed."
+  @spec later(pos_integer()) :: integer()
+  def later(milliseconds), do: System.monotonic_time(:millisecond) + TimeFactor.stretch(milliseconds)
 end

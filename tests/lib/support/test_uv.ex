@@ -21,7 +21,10 @@ defmodule PythonxPort.TestUV do
     run =
       Task.async(fn -> System.cmd(uv, arguments, stderr_to_stdout: true, env: [{"UV_HTTP_RETRIES", "0"}]) end)
 
-    match?({:ok, {_output, 0}}, Task.yield(run, 20_000) || Task.shutdown(run, :brutal_kill))
+    match?(
+      {:ok, {_output, 0}},
+      Task.yield(run, PythonxPort.TimeFactor.stretch(20_000)) || Task.shutdown(run, :brutal_kill)
+    )
   end
 
   @doc "Options that have uv find the Python of the tests, and keep what it makes in the folder."
