@@ -40,6 +40,14 @@
     SUITE(options)                                                                                                     \
     SUITE(interpreter)
 
+/* Adds a test, unless $PYTHONX_TEST_LEFT_OUT names it: that lists names, one a line, of what cannot work on a machine.
+ * The suites use Check's names for it. */
+void suites_add_test(TCase *tcase, const TTest *test, int start, int end);
+#undef tcase_add_test
+#undef tcase_add_loop_test
+#define tcase_add_test(tcase, test) suites_add_test(tcase, test, 0, 1)
+#define tcase_add_loop_test(tcase, test, start, end) suites_add_test(tcase, test, start, end)
+
 #define SUITE_DECLARE(name) Suite *name##_suite(void);
 SUITES(SUITE_DECLARE)
 #undef SUITE_DECLARE
