@@ -178,8 +178,10 @@ demo: tools ## see it work: Python from Elixir, in a process of its own
 	@$(MAKE) --no-print-directory -s all
 	@$(MIX) run examples/demo.exs
 
-WORLDS ?= bookworm trixie forky
-# Debian's name of another architecture, which runs under qemu; by default this machine's.
+# Releases; by default those that tests/scripts/worlds.sh names.
+WORLDS ?=
+# Debian's name of another architecture, which runs under qemu-user (tests/scripts/worlds_emulated.sh); by default this
+# machine's.
 ARCH ?=
 
 .PHONY: worlds

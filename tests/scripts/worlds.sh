@@ -3,14 +3,14 @@
 # named, with nothing in it but make. Prints a table, and the commands' output goes to files below the cache. Needs root,
 # debootstrap, and unshare(1).
 #   worlds.sh CACHE ARCHITECTURE [RELEASE...]
-# For another architecture than this machine's, qemu-user-static must be installed; its table is printed only.
+# Another architecture than this machine's runs under qemu-user, which must be installed with its entries in binfmt_misc:
+# see worlds_emulated.sh, which tests trixie unless RELEASE is given.
 # Bare roots and downloaded packages stay in CACHE; the root in which the commands run is new each time. Of this machine
 # the roots get how it reaches the network: resolv.conf, certificates, the configuration of pip, variables.
 set -u
 
 cache=$1 arch=${2:-$(dpkg --print-architecture)}
 shift 2
-[ $# -gt 0 ] || set -- bookworm trixie forky
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 commit=$(git rev-parse --short HEAD) || exit 1
 
@@ -21,6 +21,7 @@ fail() {
 
 native=
 [ "$arch" = "$(dpkg --print-architecture)" ] && native=yes
+[ $# -gt 0 ] || set -- ${native:+bookworm} trixie ${native:+forky}
 cache=$cache/$arch
 output=$cache/output
 
@@ -86,19 +87,25 @@ run() {
     echo "$row" >>"$output/rows"
 }
 
-failed=
-: >"$output/rows"
-for release in "$@"; do
-    make_bare "$release"
-    make_root "$release"
-    run "$release" root 'make demo'
-    run "$release" root 'make test'
-    run "$release" user 'make demo'
-    run "$release" user 'make test'
-    rm -rf "$cache/$release.root"
-done
+# The other architecture has a section of tests/WORLDS.md, the last one.
+native_part() {
+    sed '/^## /,$d' tests/WORLDS.md
+}
+emulated_part() {
+    sed -n '/^## /,$p' tests/WORLDS.md
+}
 
-[ -n "$native" ] && {
+run_native() {
+    make_bare "$1"
+    make_root "$1"
+    run "$1" root 'make demo'
+    run "$1" root 'make test'
+    run "$1" user 'make demo'
+    run "$1" user 'make test'
+    rm -rf "$cache/$1.root"
+}
+
+print_native() {
     echo "# Worlds"
     echo
     echo "\`make worlds\` runs the README's two commands in bare Debian roots, first as root, then as a user"
@@ -107,5 +114,20 @@ done
     echo "| release | Debian | commit | user | command | result | time |"
     echo "| --- | --- | --- | --- | --- | --- | --- |"
     cat "$output/rows"
-} >tests/WORLDS.md
+    echo
+}
+
+[ -n "$native" ] || . tests/scripts/worlds_emulated.sh
+failed=
+: >"$output/rows"
+for release in "$@"; do
+    if [ -n "$native" ]; then run_native "$release"; else run_emulated "$release"; fi
+done
+
+if [ -n "$native" ]; then
+    { print_native && emulated_part; } >"$output/WORLDS.md"
+else
+    { native_part && print_emulated; } >"$output/WORLDS.md"
+fi
+cp "$output/WORLDS.md" tests/WORLDS.md
 [ -z "$failed" ]
