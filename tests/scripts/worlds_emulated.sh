@@ -2,7 +2,7 @@
 # Tests another architecture than this machine's, in bare Debian roots that qemu-user runs; worlds.sh sources it, and
 # `make worlds ARCH=arm64` runs that. Each Check suite and each file of ExUnit tests is a row of the table, with its
 # commit: a row stays until its suite is run again. What qemu-user cannot run is in emulated.txt, with the reasons.
-#   SUITES       names of rows to run; all by default
+#   SUITES       names of rows to run, and setup and venvs; all by default
 #   TIME_FACTOR  by what the waits of tests are stretched; 20 by default
 #   PREBUILT     a folder build/ that a cross-compiler has made of this commit; by default the root's compiler builds
 # One root is kept for each release, so that a further run installs and builds only what is new.
@@ -119,8 +119,9 @@ install_prebuilt() {
 
 run_emulated() {
     update_root "$1"
-    emulate "$1" setup 'sh port/scripts/install_tools.sh test && sh tests/scripts/test_venvs.sh python3' ||
-        fail "no tools: $log"
+    is_wanted setup && { emulate "$1" setup 'sh port/scripts/install_tools.sh test' || fail "no tools: $log"; }
+    # Without these the tests that need packages are left out, and say so.
+    is_wanted venvs && emulate "$1" venvs 'sh tests/scripts/test_venvs.sh python3'
     if [ -n "${PREBUILT:-}" ]; then
         install_prebuilt "$1"
     else
