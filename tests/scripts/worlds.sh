@@ -89,7 +89,8 @@ run() {
 
 # The other architecture has a section of tests/WORLDS.md, the last one.
 native_part() {
-    sed '/^## /,$d' tests/WORLDS.md
+    sed '/^## /,$d' tests/WORLDS.md | sed '$!b; /^$/d'
+    echo
 }
 emulated_part() {
     sed -n '/^## /,$p' tests/WORLDS.md
@@ -114,7 +115,7 @@ print_native() {
     echo "| release | Debian | commit | user | command | result | time |"
     echo "| --- | --- | --- | --- | --- | --- | --- |"
     cat "$output/rows"
-    echo
+    [ -z "$(emulated_part)" ] || echo
 }
 
 [ -n "$native" ] || . tests/scripts/worlds_emulated.sh

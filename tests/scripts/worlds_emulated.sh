@@ -113,6 +113,7 @@ $(left_out "$file")"
 install_prebuilt() {
     to=$cache/$1.root/root/pythonx_port
     mkdir -p "$to/build" "$to/priv"
+    touch "$output/prebuilt"
     cp "$PREBUILT/pythonx_port" "$PREBUILT/pythonx_engine.so" "$PREBUILT/pythonx_terms.escript" "$to/priv/" &&
         cp "$to/priv/"* "$PREBUILT/check_port" "$PREBUILT/fail_malloc.so" "$to/build/" || fail "$PREBUILT is not whole"
 }
@@ -126,6 +127,7 @@ run_emulated() {
         install_prebuilt "$1"
     else
         run_command "$1" 'make all build/check_port' 'make -s all build/check_port' || return
+        rm -f "$output/prebuilt"
         run_command "$1" 'make demo' 'make demo'
     fi
     for suite in $(sed -n 's/.*SUITE(\([a-z_]*\)).*/\1/p' tests/port/suites.h); do
@@ -147,7 +149,9 @@ print_emulated() {
     echo
     echo "\`make worlds ARCH=$arch\` runs each Check suite and each file of ExUnit tests in a bare Debian root for"
     echo "that architecture, as root, under $(qemu_version) (qemu-user). Speed says nothing there, and what"
-    echo "the weaker order of memory of a real processor would bring to light is not tried. $(date -u +%Y-%m-%d):"
+    echo "the weaker order of memory of a real processor would bring to light is not tried."
+    [ ! -e "$output/prebuilt" ] || echo "A cross-compiler on this machine has built what the suites test."
+    echo "$(date -u +%Y-%m-%d):"
     echo
     echo "| suite | Debian | commit | result | time |"
     echo "| --- | --- | --- | --- | --- |"
