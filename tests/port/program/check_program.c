@@ -122,7 +122,13 @@ START_TEST(examines_a_session_that_does_not_start)
     expect("SIGNAL=9 $PORT doctor --python $PYTHON", 1, "problem:     signal 9 ended Python while a session started");
     expect("STATUS=7 $PORT --python $PYTHON </dev/null", 7, "");
     unsetenv("PYTHONPATH");
+}
+END_TEST
+
+START_TEST(examines_a_memory_limit_that_python_does_not_fit_in)
+{
 #ifndef __SANITIZE_ADDRESS__
+    use_python(_i);
     expect("$PORT doctor --python $PYTHON --memory-limit 1000000", 1, "while a session started: see above");
 #endif
 }
@@ -173,12 +179,17 @@ START_TEST(guards_a_program)
 {
     expect("sleep 5 | $PORT guard sh -c 'cat; echo done; exit 7'; echo is $?", 0, "done\nis 7");
     expect("sleep 5 | $PORT guard sh -c 'kill -9 $$'; echo is $?", 0, "is 137");
-    expect("$PORT guard /no/such/program </dev/null", 1, "/no/such/program: No such file or directory");
     /* The guard also ends all processes that the program has started, and those that ignore SIGTERM. */
     expect("$PORT guard sh -c 'trap : TERM; sleep 30 & echo $! >$FOLDER/pid; wait; sleep 30' </dev/null; "
            "for i in $(seq 50); do kill -0 $(cat $FOLDER/pid) 2>/dev/null || break; sleep 0.1; done; "
            "kill -0 $(cat $FOLDER/pid) 2>/dev/null || echo gone",
            0, "gone");
+}
+END_TEST
+
+START_TEST(says_that_it_cannot_guard_a_program)
+{
+    expect("$PORT guard /no/such/program </dev/null", 1, "/no/such/program: No such file or directory");
 }
 END_TEST
 
@@ -212,10 +223,12 @@ Suite *program_suite(void)
     tcase_add_loop_test(tcase, examines_a_python, 0, pythons);
     tcase_add_test(tcase, holds_a_lock);
     tcase_add_test(tcase, guards_a_program);
+    tcase_add_test(tcase, says_that_it_cannot_guard_a_program);
     tcase_add_test(tcase, examines_what_is_wrong);
     tcase_add_loop_test(tcase, finds_its_engine, 0, pythons);
     tcase_add_loop_test(tcase, examines_a_start_that_fails, 0, pythons);
     tcase_add_loop_test(tcase, examines_a_session_that_does_not_start, 0, pythons);
+    tcase_add_loop_test(tcase, examines_a_memory_limit_that_python_does_not_fit_in, 0, pythons);
     tcase_add_loop_test(tcase, is_ready_first, 0, pythons);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
