@@ -149,13 +149,15 @@ print_emulated() {
     echo
     echo "\`make worlds ARCH=$arch\` runs each Check suite and each file of ExUnit tests in a bare Debian root for"
     echo "that architecture, as root, under $(qemu_version) (qemu-user). Speed says nothing there, and what"
-    echo "the weaker order of memory of a real processor would bring to light is not tried."
+    echo "the weaker order of memory of a real processor would bring to light is not tried. The BEAM runs with"
+    echo "\`+JMsingle true\`, since qemu-user does not notice that its JIT changes code through a second mapping."
+    echo "Tests that need a package which the root does not have are left out as well."
     [ ! -e "$output/prebuilt" ] || echo "A cross-compiler on this machine has built what the suites test."
     echo "$(date -u +%Y-%m-%d):"
     echo
     echo "| suite | Debian | commit | result | time |"
     echo "| --- | --- | --- | --- | --- |"
-    cat "$rows"
+    sort "$rows"
     echo
     echo "Left out, since qemu-user cannot run it:"
     echo
