@@ -11,6 +11,27 @@ static bool may_begin(const struct job *job, enum where where)
     return session.jobs.exclusive == 0 || job->request.concurrent || job->request.operation == OPERATION_release;
 }
 
+/* Returns whether a client that limits its queue counts the job. */
+static bool is_counted(const struct job *job)
+{
+    return job->within == 0 && job->request.operation != OPERATION_release && job->request.operation != OPERATION_stop;
+}
+
+size_t choice_count_waiting(void)
+{
+    const struct job *first = NULL;
+    size_t count = 0;
+    for (const struct job *job = session.jobs.queued.first; job != NULL; job = job->next) {
+        if (!is_counted(job))
+            continue;
+        if (first == NULL)
+            first = job;
+        count++;
+    }
+    bool begins = first != NULL && session.jobs.main_top == NULL && may_begin(first, WHERE_IDLE);
+    return begins ? count - 1 : count;
+}
+
 bool choice_has_waited_long(void)
 {
     return clock_us() - session.invocations.main_wait->since_us >= INVOKE_TABLE_LONG_WAIT_US;

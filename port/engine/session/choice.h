@@ -42,6 +42,10 @@ struct work {
  * the session's lock. */
 struct work choice_make(enum where where);
 
+/* Returns how many of the queued requests wait for others: without those that were made within a call, and without the
+ * first one if nothing runs that it has to wait for. With the session's lock. */
+size_t choice_count_waiting(void);
+
 /* Returns whether the innermost wait has lasted so long that it may depend on jobs that were not made within it. With
  * the session's lock. */
 bool choice_has_waited_long(void);

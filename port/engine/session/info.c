@@ -10,6 +10,7 @@
 #include "os/clock.h"
 #include "os/platform.h"
 #include "queue/session.h"
+#include "session/choice.h"
 
 /* Returns the most bytes that were ever resident, on systems that do not report the current number. */
 static unsigned long long read_most_resident_bytes(void)
@@ -72,11 +73,12 @@ static void put_counts_of_jobs(struct message *message)
     put_count(message, "tasks", session.loop.tasks);
     put_count(message, "streams", session.streams.count);
     put_count(message, "calls", session.invocations.count);
+    put_count(message, "waiting", choice_count_waiting());
 }
 
 void info_put(struct message *message)
 {
-    message_put_map(message, 18);
+    message_put_map(message, 19);
     session_lock();
     put_running(message);
     put_counts_of_jobs(message);

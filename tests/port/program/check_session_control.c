@@ -604,6 +604,49 @@ END_TEST
 
 /* -- what is reported --------------------------------------------------------------------------------------------- */
 
+static void expect_waiting(struct session *session, int queued, int waiting)
+{
+    session_send(session, "{info, 9}");
+    const char *info = session_next(session);
+    char part[64];
+    snprintf(part, sizeof part, "queued=>%d,", queued);
+    ck_assert_msg(strstr(info, part) != NULL, "%s", info);
+    snprintf(part, sizeof part, "waiting=>%d,", waiting);
+    ck_assert_msg(strstr(info, part) != NULL, "%s", info);
+}
+
+START_TEST(reports_what_waits)
+{
+    struct session *session = start(_i);
+    expect_waiting(session, 0, 0);
+    /* A task that others wait for: nothing runs on the main thread, and nothing is about to begin. */
+    eval(session, "1", "print('begun')\nawait asyncio.sleep(100)");
+    session_expect(session, "{output,1,stdout,'begun\n'}");
+    expect_waiting(session, 0, 0);
+    eval(session, "2", "2");
+    session_send(session, "{release, [77]}");
+    eval(session, "3", "3");
+    expect_waiting(session, 3, 2);
+    session_send(session, "{cancel, 1}");
+    session_expect_error(session, "1", "cancelled", "");
+    session_expect(session, "{ok,2,2}");
+    session_expect(session, "{ok,3,3}");
+    /* One that runs is not counted, nor is one that awaits something beside others. */
+    ask(session, "eval", "4", "await asyncio.sleep(100)", "concurrent => true");
+    eval(session, "5", "print('runs')\nimport time\ntime.sleep(100)");
+    session_expect(session, "{output,5,stdout,'runs\n'}");
+    eval(session, "6", "6");
+    expect_waiting(session, 1, 1);
+    session_send(session, "{cancel, 5}");
+    session_expect_error(session, "5", "cancelled", "");
+    session_expect(session, "{ok,6,6}");
+    expect_waiting(session, 0, 0);
+    session_send(session, "{cancel, 4}");
+    session_expect_error(session, "4", "cancelled", "");
+    session_end(session, 0);
+}
+END_TEST
+
 START_TEST(reports_times_and_counts)
 {
     struct session *session = start(_i);
@@ -719,6 +762,7 @@ Suite *session_control_suite(void)
     tcase_add_loop_test(tcase, gives_calls_up_when_cancelled, 0, pythons);
     tcase_add_loop_test(tcase, sends_messages, 0, pythons);
     tcase_add_loop_test(tcase, makes_no_calls_from_a_child, 0, pythons);
+    tcase_add_loop_test(tcase, reports_what_waits, 0, pythons);
     tcase_add_loop_test(tcase, reports_times_and_counts, 0, pythons);
     tcase_add_loop_test(tcase, attributes_output_of_threads, 0, pythons);
     tcase_add_loop_test(tcase, logs, 0, pythons);
