@@ -136,6 +136,9 @@ defmodule PythonxPort do
           oom_score_adj: -1000..1000,
           children: :end | :keep,
           max_frame: pos_integer(),
+          max_queue: pos_integer() | [requests: pos_integer(), bytes: pos_integer()] | :infinity,
+          start: :sync | :async,
+          link: boolean(),
           spin: non_neg_integer(),
           executable: Path.t(),
           name: GenServer.name()
@@ -241,7 +244,11 @@ defmodule PythonxPort do
   """
   @spec start_session(session_options()) :: pid()
   def start_session(options \\ []) do
-    case Session.Starter.start_supervised(options, self()) do
+    start_session(options, true)
+  end
+
+  defp start_session(options, link) do
+    case Session.Starter.start_supervised(options, self(), link) do
       {:ok, session} -> session
       {:error, %Error{} = error} -> raise error
       {:error, {:already_started, pid}} -> raise name_taken(options[:name], pid)
@@ -274,7 +281,7 @@ defmodule PythonxPort do
   """
   @spec session(session_options(), (pid() -> value)) :: value when value: term()
   def session(options \\ [], function) when is_function(function, 1) do
-    session = start_session(options)
+    session = start_session(options, false)
 
     try do
       function.(session)

@@ -160,7 +160,8 @@ defmodule PythonxPort.Client do
 
   defp send_call(session, target, args, kwargs, options)
        when is_list(args) and (is_binary(target) or is_struct(target, Object)) do
-    start(session, :call, [target, args, names(kwargs), engine_options(options)], options)
+    elements = [target, args, names(kwargs), engine_options(options)]
+    start(session, :call, elements, Keyword.put(options, :target, target))
   end
 
   defp start(find_session, operation, elements, options) when is_function(find_session, 0) do
@@ -212,9 +213,9 @@ defmodule PythonxPort.Client do
   defp without_segments([]), do: []
   defp without_segments(elements), do: List.update_at(elements, -1, &Map.delete(&1, :segment_ids))
 
-  # The bytes of the request that are in segments, for telemetry.
+  # The bytes of the request that are in segments, for telemetry and the limit of the queue.
   defp bulk_bytes(elements, segments) do
-    if segments != [] and Telemetry.enabled?(), do: Telemetry.bulk_bytes(elements, segments), else: 0
+    if segments != [], do: Telemetry.bulk_bytes(elements, segments), else: 0
   end
 
   defp upload(process, binary) do

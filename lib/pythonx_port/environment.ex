@@ -5,7 +5,7 @@ defmodule PythonxPort.Environment do
   # An environment is created in a folder beside its own, which is renamed when it is complete, by one process at a
   # time. The process that has the lock also removes what interrupted processes have left.
 
-  alias PythonxPort.Error
+  alias PythonxPort.{Error, Telemetry}
   alias PythonxPort.Environment.{Lock, UV}
 
   # Raised when the way in which environments are created changes.
@@ -66,7 +66,9 @@ defmodule PythonxPort.Environment do
   # -- creating one ---------------------------------------------------------------------------------------------------
 
   defp ensure(uv) do
-    with {:ok, root} <- root(uv.directory), do: ensure(uv, root)
+    Telemetry.uv_init(%{python_version: uv.python_version}, fn ->
+      with {:ok, root} <- root(uv.directory), do: ensure(uv, root)
+    end)
   end
 
   defp ensure(uv, root) do

@@ -16,7 +16,8 @@ defmodule PythonxPort.Error do
   | `:bad_request` | the request was refused |
   | `:shutdown` | the session was stopped before it ran the request |
   | `:crashed` | the Python process ended; `exit_status` and `signal` say how, and `traceback`, if Python left one, where; `cause` is `:oom` if the kernel killed it because memory ran out |
-  | `:not_running` | there is no such session (any more) |
+  | `:overloaded` | the session's queue is full (`:max_queue`); nothing of the request has run, so you can try again later |
+  | `:not_running` | there is no such session (any more), or the application `:pythonx_port` is not started |
   | `:start_failed` | the session could not be started; `traceback`, if Python printed one, says why |
   | `:environment_failed` | `PythonxPort.uv_init/1` could not create the environment; uv's message is part of the message |
   """
@@ -37,6 +38,7 @@ defmodule PythonxPort.Error do
           | :bad_request
           | :shutdown
           | :crashed
+          | :overloaded
           | :not_running
           | :start_failed
           | :environment_failed
@@ -108,11 +110,28 @@ defmodule PythonxPort.Error do
   end
 
   def session_ended(:noproc, _request) do
-    %__MODULE__{kind: :not_running, message: "there is no such session (any more)"}
+    %__MODULE__{kind: :not_running, message: "there is no such session (any more)#{hint()}"}
   end
 
   def session_ended(reason, _request) do
     %__MODULE__{kind: :not_running, message: "the session ended: #{Exception.format_exit(reason)}"}
+  end
+
+  @doc false
+  # The error of a function that needs the application.
+  @spec application_stopped() :: t()
+  def application_stopped do
+    %__MODULE__{kind: :not_running, message: "no session can be started#{hint()}"}
+  end
+
+  # Sessions of start_link/1 need no application.
+  defp hint do
+    if Process.whereis(PythonxPort.Supervisor) do
+      ""
+    else
+      ": the application :pythonx_port is not running. Start it with Application.ensure_all_started(:pythonx_port); " <>
+        "an application that has the library in its dependencies, without `runtime: false`, starts it on its own"
+    end
   end
 
   @doc false

@@ -62,6 +62,18 @@ defmodule PythonxPort.PortProgram do
     with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: os_pid
   end
 
+  @doc "Returns the resident bytes of a port program if its port is open and the system says so (on Linux)."
+  @spec memory(port()) :: pos_integer() | nil
+  def memory(port) do
+    with os_pid when os_pid != nil <- os_pid(port),
+         {:ok, status} <- File.read("/proc/#{os_pid}/status"),
+         [_all, kibibytes] <- Regex.run(~r/^VmRSS:\s*(\d+) kB$/m, status) do
+      String.to_integer(kibibytes) * 1024
+    else
+      _unknown -> nil
+    end
+  end
+
   @doc "Kills a port program that does not end on its own."
   @spec kill(port()) :: :ok
   def kill(port) do

@@ -26,6 +26,7 @@ defmodule PythonxPort.Request do
     :created_at,
     :demand,
     :return,
+    :target,
     callers: [],
     segments: [],
     bulk_bytes: 0,
@@ -38,6 +39,8 @@ defmodule PythonxPort.Request do
     # Set if the request takes room in Python: its size, and whether it was queued here before.
     size: nil,
     delayed: false,
+    # Set if the consumer of a stream needs no more of it.
+    closed: false,
     telemetry: nil
   ]
 
@@ -60,6 +63,7 @@ defmodule PythonxPort.Request do
           created_at: integer() | nil,
           demand: pos_integer() | nil,
           return: :value | :ref | nil,
+          target: String.t() | nil,
           callers: [pid()],
           segments: segments(),
           bulk_bytes: non_neg_integer(),
@@ -70,6 +74,7 @@ defmodule PythonxPort.Request do
           end_reason: end_reason() | nil,
           size: non_neg_integer() | nil,
           delayed: boolean(),
+          closed: boolean(),
           telemetry: Telemetry.t()
         }
 
@@ -111,6 +116,7 @@ defmodule PythonxPort.Request do
       grace: options[:grace],
       return: options[:return],
       demand: options[:demand] && first_demand(options[:demand]),
+      target: if(is_binary(options[:target]) and Telemetry.enabled?(), do: options[:target]),
       leader: Process.group_leader(),
       callers: Process.get(:"$callers", []),
       log_metadata: :logger.get_process_metadata()
@@ -201,10 +207,11 @@ defmodule PythonxPort.Request do
     "a request did not end within #{request.grace} ms after its timeout of #{request.timeout} ms"
   end
 
-  @doc "Reports the start of a request to telemetry, if it is loaded."
-  @spec measure(t(), non_neg_integer()) :: t()
-  def measure(%__MODULE__{from: {caller, _tag}} = request, bytes) do
-    %{request | telemetry: Telemetry.start(request.operation, caller, bytes + request.bulk_bytes)}
+  @doc "Reports the start of a request of the session with this name to telemetry, if it is loaded."
+  @spec measure(t(), GenServer.name() | nil, non_neg_integer()) :: t()
+  def measure(%__MODULE__{from: {caller, _tag}} = request, name, bytes) do
+    names = %{name: name, target: request.target}
+    %{request | telemetry: Telemetry.start(request.operation, caller, names, bytes + request.bulk_bytes)}
   end
 
   @spec measure_timing(t(), non_neg_integer(), non_neg_integer()) :: t()

@@ -23,33 +23,53 @@ defmodule PythonxPort.Session do
   def init({options, start}) do
     # If the port dies of a broken pipe, the session must find out how Python ended before it ends, too.
     Process.flag(:trap_exit, true)
-    state = %State{options: options, owner: nil, crash_file: PortProgram.CrashFiles.new()}
+    state = State.new(options, start.owner, start.link)
+    state = %{state | startup: %Startup{report: start.report}}
+    Telemetry.session_start(State.telemetry(state))
+    if start.report == :return, do: await_ready(state, start.starter), else: begin(state)
+  end
 
-    case start do
-      {:linked, starter} ->
-        with {:error, error} <- start_up(state) do
-          # The starter gets the error as a result; the exit of a linked process would end it.
-          Process.unlink(starter)
-          {:stop, {:shutdown, error}}
-        end
+  # The name of a session that is started by start_session/1 is taken from now on; its supervisor can start others.
+  defp begin(%{startup: %{report: :exit}} = state) do
+    State.link_owner(state)
+    {:ok, state, {:continue, :choose_interpreter}}
+  end
 
-      {:supervised, owner, _starter, _started} ->
-        {:ok, %{state | owner: owner && Process.monitor(owner)}, {:continue, start}}
+  defp begin(state), do: {:ok, state, {:continue, :open}}
+
+  # Handles all messages but requests, which stay where they are.
+  defp await_ready(state, starter) do
+    case handle_continue(:open, state) do
+      {:stop, reason, state} -> give_up(reason, state, starter)
+      {:noreply, state} -> receive_until_ready(state, starter)
     end
+  end
+
+  defp receive_until_ready(%{startup: nil} = state, _starter), do: {:ok, state}
+
+  defp receive_until_ready(state, starter) do
+    receive do
+      {:EXIT, ^starter, reason} ->
+        give_up(reason, state, starter)
+
+      message when not is_tuple(message) or elem(message, 0) not in [:"$gen_call", :"$gen_cast", :system] ->
+        case handle_info(message, state) do
+          {:stop, reason, state} -> give_up(reason, state, starter)
+          noreply -> receive_until_ready(elem(noreply, 1), starter)
+        end
+    end
+  end
+
+  # The starter gets the error as a result; the exit of a linked process would end it.
+  defp give_up(reason, state, starter) do
+    Telemetry.session_end(State.telemetry(state), reason)
+    if match?({:shutdown, %Error{}}, reason), do: Process.unlink(starter)
+    {:stop, reason}
   end
 
   @impl true
-  def handle_continue({:supervised, _owner, starter, started}, state) do
-    case start_up(state) do
-      {:ok, state} ->
-        send(starter, {started, :ok})
-        {:noreply, state}
-
-      {:error, error} ->
-        send(starter, {started, {:error, error}})
-        {:stop, {:shutdown, error}, state}
-    end
-  end
+  def handle_continue(:choose_interpreter, state), do: {:noreply, Startup.choose_interpreter(state)}
+  def handle_continue(:open, state), do: state |> Startup.open({:ok, state.options}) |> start_result()
 
   # To hibernate would not help while messages are queued.
   def handle_continue(:free_binary, state) do
@@ -115,21 +135,36 @@ defmodule PythonxPort.Session do
     {:noreply, State.with_id(state, token, &Cancellation.cancel(state, &1))}
   end
 
+  # The consumer of a stream needs no more of it.
+  def handle_cast({:close, token}, state) do
+    {:noreply, State.with_id(state, token, &Cancellation.cancel(state, &1, :closed))}
+  end
+
   # Grants items of a stream.
   def handle_cast({:next, token, count}, state) do
     body = Protocol.body([count])
-    {:noreply, State.with_id(state, token, &State.write(state, Protocol.request(:next, &1, body)))}
+    {:noreply, State.with_id(state, token, &Dispatch.grant(state, &1, body))}
   end
 
   def handle_cast({:stop, timeout}, state) do
     if timeout != :infinity, do: Process.send_after(self(), :kill, timeout)
-    state = if state.stopping, do: state, else: Dispatch.stop(state)
+    state = if state.stopping, do: state, else: state |> State.measure_memory() |> Dispatch.stop()
     {:noreply, %{state | stopping: true}}
   end
 
   @impl true
+  def handle_info({:interpreter_chosen, chosen}, state), do: state |> Startup.open(chosen) |> start_result()
+
+  def handle_info({port, {:data, frame}}, %{startup: %Startup{}, port_writer: %{port: port}} = state) do
+    frame |> Protocol.read() |> handle_early_frame(frame, state)
+  end
+
   def handle_info({port, {:data, frame}}, %{port_writer: %{port: port}} = state) do
     frame |> handle_frame(state) |> noreply(byte_size(frame))
+  end
+
+  def handle_info(:init_timed_out, %{startup: %Startup{}} = state) do
+    start_result({:error, Startup.timed_out(state), state})
   end
 
   def handle_info({port, {:exit_status, status}}, %{port_writer: %{port: port}} = state) do
@@ -138,6 +173,15 @@ defmodule PythonxPort.Session do
 
   def handle_info({:EXIT, port, reason}, %{port_writer: %{port: port}} = state) do
     ended({:closed, reason}, state)
+  end
+
+  # Its monitor reports the end of the owner, too.
+  def handle_info({:EXIT, owner, reason}, %{owner: {owner, _monitor, _link}} = state) do
+    cond do
+      not Process.alive?(owner) -> {:stop, :normal, state}
+      reason == :normal -> {:noreply, state}
+      true -> {:stop, reason, state}
+    end
   end
 
   def handle_info({:EXIT, helper, :normal}, %{port_writer: %{helper: helper}} = state) do
@@ -160,7 +204,7 @@ defmodule PythonxPort.Session do
     {:noreply, if(awaited?, do: State.write(state, answer), else: state)}
   end
 
-  def handle_info({:DOWN, owner, :process, _pid, _reason}, %{owner: owner} = state) do
+  def handle_info({:DOWN, monitor, :process, _pid, _reason}, %{owner: {_pid_too, monitor, _link}} = state) do
     {:stop, :normal, state}
   end
 
@@ -197,6 +241,9 @@ defmodule PythonxPort.Session do
     end
   end
 
+  # A session that is stopped before it has started Python.
+  def handle_info(:kill, %{port_writer: nil} = state), do: {:stop, :normal, state}
+
   def handle_info(:kill, state) do
     PortProgram.kill(state.port_writer.port)
     {:noreply, state}
@@ -206,11 +253,16 @@ defmodule PythonxPort.Session do
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def terminate(_reason, %{port_writer: nil}), do: :ok
-
-  def terminate(reason, %{port_writer: %{port: port}} = state) do
+  def terminate(reason, state) do
     Callback.Table.kill_all(state.callbacks)
     Cancellation.fail_all(state, reason)
+    Telemetry.session_end(State.telemetry(state), reason)
+    close_port(state)
+  end
+
+  defp close_port(%{port_writer: nil}), do: :ok
+
+  defp close_port(%{port_writer: %{port: port}}) do
     # The Python process ends at the end of its input.
     Port.close(port)
   rescue
@@ -251,25 +303,38 @@ defmodule PythonxPort.Session do
   defp summarize({:answer, pid, answer}), do: {:answer, pid, "#{IO.iodata_length(answer)} bytes"}
   defp summarize(message), do: message
 
-  defp start_up(state) do
-    with {:ok, port} <- PortProgram.open(state.options, state.crash_file),
-         {:ok, ready, oom_counter, callbacks} <-
-           Startup.run(port, state.options, state.crash_file, state.owner) do
-      leases = SharedMemory.Leases.new(ready.os_pid, :segment_files in ready.features)
-      upload = SharedMemory.Upload.new(leases.directory, state.options.segment_limit)
+  defp start_result({:ok, state}), do: {:noreply, state}
 
-      state = %{
-        state
-        | port_writer: PortWriter.new(port),
-          oom_counter: oom_counter,
-          leases: leases,
-          upload: upload,
-          callbacks: callbacks
-      }
+  defp start_result({:error, error, %{startup: %{report: report}} = state}) do
+    case report do
+      :exit ->
+        {:stop, crash(error), state}
 
-      {:ok, state}
+      :return ->
+        {:stop, {:shutdown, error}, state}
+
+      {:message, starter, started} ->
+        send(starter, {started, {:error, error}})
+        {:stop, {:shutdown, error}, state}
     end
   end
+
+  # Python runs the init code, or has not even said that it is ready: what it prints then, such as a warning of a module
+  # that it imports on its own (sitecustomize), may come first.
+  defp handle_early_frame({:event, event}, _frame, %{startup: %{ready?: false}} = state)
+       when elem(event, 0) in [:output, :log, :send],
+       do: {:noreply, handle_event(event, state)}
+
+  defp handle_early_frame(first, _frame, %{startup: %{ready?: false}} = state) do
+    state |> Startup.ready(first) |> start_result()
+  end
+
+  defp handle_early_frame({:reply, id}, frame, state) when :erlang.map_get(id, state.pending) == :init do
+    {:init, state} = State.take(state, id)
+    state |> Startup.init_done(frame) |> start_result()
+  end
+
+  defp handle_early_frame(_other, frame, state), do: {:noreply, handle_frame(frame, state)}
 
   defp handle_frame(frame, state) do
     case Protocol.read(frame) do
@@ -296,6 +361,10 @@ defmodule PythonxPort.Session do
       %Request{return: :ref} = request ->
         state = request |> close(frame, shared, state) |> State.give_back(request.segments ++ shared)
         reply_object(Protocol.result(frame), request, frame, state)
+
+      :queue_report ->
+        {:ok, info} = Protocol.result(frame)
+        Dispatch.queue_reported(state, info)
 
       %Request{from: nil} = request ->
         request |> close(frame, shared, state) |> State.give_back(request.segments ++ shared)
@@ -341,7 +410,7 @@ defmodule PythonxPort.Session do
 
   defp close(request, frame, shared, state) do
     Request.close(request)
-    Telemetry.reply(request.telemetry, frame, shared)
+    Telemetry.reply(request.telemetry, frame, shared, request.closed)
     Dispatch.done(state, request)
   end
 
@@ -396,7 +465,7 @@ defmodule PythonxPort.Session do
   end
 
   defp handle_event(event, state) do
-    request = if tuple_size(event) > 1, do: state.pending[elem(event, 1)]
+    request = if tuple_size(event) > 1, do: State.request(state, elem(event, 1))
     %{state | callbacks: Events.handle(event, request, state.options, state.callbacks)}
   end
 
@@ -404,12 +473,27 @@ defmodule PythonxPort.Session do
   # on at once must not meet what is left of this session.
   defp ended(_exit, %{stopping: true} = state), do: {:stop, :normal, state}
 
+  defp ended(exit, %{startup: %Startup{}} = state) do
+    start_result({:error, Startup.ended(state, exit), state})
+  end
+
   defp ended(exit, state) do
-    raise PortProgram.Exit.error(exit, {state.crash_file, state.oom_counter}, state.grace_expired)
+    sources = {state.crash_file, state.oom_counter}
+    {:stop, exit |> PortProgram.Exit.error(sources, state.grace_expired) |> crash(), state}
+  end
+
+  # The reason that the owner and the supervisor get. Reports print an exception and its stacktrace as an error, and any
+  # other term as it is; one line is all of the stacktrace that has something to say.
+  defp crash(error) do
+    {error,
+     [
+       {__MODULE__, :crash, 1,
+        [file: String.to_charlist(Path.relative_to_cwd(__ENV__.file)), line: __ENV__.line]}
+     ]}
   end
 
   defp invoke(id, call_id, frame, state) do
-    callbacks = Callback.Table.start(state.callbacks, call_id, frame, state.pending[id])
+    callbacks = Callback.Table.start(state.callbacks, call_id, frame, State.request(state, id))
     %{state | callbacks: callbacks}
   end
 

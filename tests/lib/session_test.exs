@@ -12,11 +12,6 @@ defmodule PythonxPort.SessionTest do
       assert session |> PythonxPort.exec("x = 1") == {:ok, nil}
     end
 
-    test "does not link the caller" do
-      session = PythonxPort.start_session()
-      refute session in (self() |> Process.info(:links) |> elem(1))
-    end
-
     test "starts a session that ends with its owner" do
       test = self()
 
@@ -303,7 +298,15 @@ defmodule PythonxPort.SessionTest do
             [output: :nowhere],
             [name: "python"],
             # It names the default session.
-            [name: :default]
+            [name: :default],
+            [link: nil],
+            [start: :lazy],
+            [max_queue: 0],
+            [max_queue: nil],
+            [max_queue: []],
+            [max_queue: [requests: 1, requests: 2]],
+            [max_queue: [bytes: -1]],
+            [max_queue: [seconds: 1]]
           ] do
         assert_raise(ArgumentError, fn -> PythonxPort.start_session(options) end)
       end

@@ -519,7 +519,7 @@ defmodule PythonxPort.TensorTest do
     @tag :capture_log
     test "goes with the session" do
       before = File.ls!("/dev/shm")
-      session = PythonxPort.start_session()
+      session = PythonxPort.start_session(link: false)
       assert PythonxPort.eval!(session, "t", bindings: [t: large_tensor(1)]) == large_tensor(1)
       os_pid = OSProcess.of(session)
       monitor = Process.monitor(session)

@@ -89,7 +89,7 @@ defmodule PythonxPort.Client.Stream do
   # Also called if the consumer or `take/1` has raised. A stream that is over is closed already.
   defp stop(%__MODULE__{token: token} = stream) do
     if Client.open?(token) do
-      GenServer.cast(stream.process, {:cancel, token})
+      GenServer.cast(stream.process, {:close, token})
       await_end(stream)
     end
   end

@@ -9,12 +9,17 @@ defmodule PythonxPort.Session.Cancellation do
   # Requests that may take long, and that Python can end.
   @cancellable [:eval, :exec, :call, :assign, :stream]
 
-  @doc "Cancels a request; one that Python does not have yet ends at once."
-  @spec cancel(State.t(), Protocol.id()) :: State.t()
-  def cancel(state, id) do
+  @doc """
+  Cancels a request; one that Python does not have yet ends at once. `reason` is `:closed` for a stream that its consumer
+  has read as far as it wanted.
+  """
+  @spec cancel(State.t(), Protocol.id(), :cancelled | :closed) :: State.t()
+  def cancel(state, id, reason \\ :cancelled) do
     case state.pending do
       %{^id => %Request{operation: operation} = request} when operation in @cancellable ->
-        unless_queued(state, id, cancelled(), fn ->
+        state
+        |> State.put_request(id, %{request | closed: request.closed or reason == :closed})
+        |> unless_queued(id, cancelled(), fn state, request ->
           state
           |> State.write(Protocol.request(:cancel, id, []))
           |> State.put_request(id, Request.grant_grace(request, id, :cancelled))
@@ -29,15 +34,24 @@ defmodule PythonxPort.Session.Cancellation do
 
   defp unless_queued(state, id, error, function) do
     case SendQueue.drop(state.send_queue, id) do
-      {:dropped, send_queue} -> refuse(%{state | send_queue: send_queue}, id, error)
-      :sent -> function.()
+      {:dropped, _send_queue} -> refuse(state, id, error)
+      :sent -> function.(state, state.pending[id])
     end
   end
 
-  defp refuse(state, id, error) do
+  @doc "Ends a request that Python does not have, with an error."
+  @spec refuse(State.t(), Protocol.id(), Error.t()) :: State.t()
+  def refuse(state, id, error) do
     {%Request{} = request, state} = State.take(state, id)
+
+    state =
+      case SendQueue.drop(state.send_queue, id) do
+        {:dropped, send_queue} -> %{state | send_queue: send_queue}
+        :sent -> state
+      end
+
     Request.close(request)
-    Telemetry.fail(request.telemetry, error)
+    Telemetry.fail(request.telemetry, error, request.closed)
     if request.from, do: GenServer.reply(request.from, {:error, error})
     State.give_back(state, request.segments)
   end
@@ -63,7 +77,7 @@ defmodule PythonxPort.Session.Cancellation do
   def timed_out(state, id, token) do
     case state.pending do
       %{^id => %Request{token: ^token} = request} ->
-        unless_queued(state, id, Error.timed_out(request.timeout), fn -> await_end(state, id, request) end)
+        unless_queued(state, id, Error.timed_out(request.timeout), &await_end(&1, id, &2))
 
       _done ->
         state
@@ -82,6 +96,7 @@ defmodule PythonxPort.Session.Cancellation do
   def grace_expired(state, id, token) do
     case state.pending do
       %{^id => %Request{token: ^token} = request} ->
+        state = State.measure_memory(state)
         PortProgram.kill(state.port_writer.port)
         %{state | grace_expired: [request | state.grace_expired]}
 

@@ -28,7 +28,7 @@ defmodule PythonxPort.Session.Default do
       |> Keyword.merge(Application.get_env(:pythonx_port, :default_session, []))
       |> Keyword.put(:name, __MODULE__)
 
-    case Starter.start_supervised(options, nil) do
+    case Starter.start_supervised(options, nil, false) do
       {:error, {:already_started, pid}} -> {:ok, pid}
       result -> result
     end

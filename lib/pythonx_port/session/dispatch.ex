@@ -4,7 +4,7 @@ defmodule PythonxPort.Session.Dispatch do
   # room for them.
 
   alias PythonxPort.{Error, Protocol, Request}
-  alias PythonxPort.Session.{Objects, SendQueue, State}
+  alias PythonxPort.Session.{Cancellation, Objects, QueueLimit, SendQueue, State}
 
   # Room for the operation and the ids in front of a request's body.
   @head_size 128
@@ -29,22 +29,121 @@ defmodule PythonxPort.Session.Dispatch do
     id = State.free_id(state)
 
     case Request.open(request, from, id, state.options.grace) do
-      {:ok, request} -> send_request(state, id, call_id, body, Request.measure(request, size), size)
-      :abandoned -> State.give_back(state, request.segments)
+      {:ok, request} ->
+        send_request(state, id, call_id, body, Request.measure(request, state.options.name, size), size)
+
+      :abandoned ->
+        State.give_back(state, request.segments)
     end
   end
 
-  defp send_request(state, id, call_id, body, request, size) do
-    frame = Protocol.request(request.operation, id, body)
+  # Python waits for a request within a call, and answers one about itself at once: they take no room.
+  defp send_request(state, id, call_id, body, request, _size) when call_id != nil do
+    frame = Protocol.within(call_id, Protocol.request(request.operation, id, body))
+    state |> State.add(id, request) |> send_frames([frame | first_grant(id, request)])
+  end
 
-    # Python waits for a request within a call, and answers one about itself at once: they take no room.
-    if call_id != nil or request.operation == :info do
-      frame = if call_id, do: Protocol.within(call_id, frame), else: frame
-      state |> State.add(id, request) |> send_frames([frame | first_grant(id, request)])
-    else
-      state
-      |> State.add(id, %{request | size: size})
-      |> admit(id, {[frame | first_grant(id, request)], size})
+  defp send_request(state, id, nil, body, %{operation: :info} = request, _size) do
+    frame = Protocol.request(:info, id, body)
+    state = State.add(state, id, request)
+    # There is no Python yet if the session is still choosing its interpreter.
+    if state.port_writer, do: State.write(state, frame), else: admit(state, id, {[frame], nil})
+  end
+
+  defp send_request(state, id, nil, body, request, size) do
+    entry = {[Protocol.request(request.operation, id, body) | first_grant(id, request)], size}
+    state |> State.add(id, %{request | size: size}) |> limit(id, entry, size + request.bulk_bytes)
+  end
+
+  # Queues a request if there is room. If there seems to be none, Python is asked how many have not begun, except during
+  # the start, when none has; it answers at once. The request, and those behind it, are held back until then.
+  defp limit(%{queue_limit: nil} = state, id, entry, _bytes), do: admit(state, id, entry)
+
+  defp limit(%{queue_limit: %{asked: nil} = limit} = state, id, entry, bytes) do
+    case QueueLimit.add(limit, {id, bytes}) do
+      {:ok, limit} ->
+        admit(%{state | queue_limit: limit}, id, entry)
+
+      :full when state.startup != nil ->
+        Cancellation.refuse(state, id, overloaded(limit))
+
+      :full ->
+        %{
+          state
+          | queue_limit: QueueLimit.defer(limit, {id, bytes}),
+            send_queue: SendQueue.hold(state.send_queue, id)
+        }
+        |> admit(id, entry)
+        |> ask()
+    end
+  end
+
+  defp limit(state, id, entry, bytes) do
+    admit(%{state | queue_limit: QueueLimit.defer(state.queue_limit, {id, bytes})}, id, entry)
+  end
+
+  defp ask(state) do
+    id = State.free_id(state)
+
+    %{state | queue_limit: QueueLimit.ask(state.queue_limit)}
+    |> State.add(id, :queue_report)
+    |> State.write(Protocol.request(:info, id, []))
+  end
+
+  defp overloaded(limit) do
+    message = "the session has no room for the request: #{QueueLimit.describe(limit)}"
+    %Error{kind: :overloaded, message: message}
+  end
+
+  @doc "Decides about the requests that were held back, when Python has reported how many have not begun."
+  @spec queue_reported(State.t(), map()) :: State.t()
+  def queue_reported(state, info) do
+    {asked, later, limit} = QueueLimit.take_undecided(state.queue_limit)
+    frames = state.send_queue.frames
+    undecided = Enum.count(asked ++ later, fn {id, _bytes} -> is_map_key(frames, id) end)
+    waiting = Map.get(info, :waiting, info.queued) + map_size(frames) - undecided
+    state = decide(%{state | queue_limit: QueueLimit.keep(limit, waiting)}, asked, :refuse)
+    decide(state, later, :ask)
+  end
+
+  # Those that came after the report was asked for are not refused by it: some may have begun since.
+  defp decide(state, [], :refuse), do: state
+  defp decide(state, [], :ask), do: resume(state)
+
+  defp decide(state, [{id, _bytes} = entry | rest] = undecided, if_full) do
+    case is_map_key(state.pending, id) && QueueLimit.add(state.queue_limit, entry) do
+      # It was cancelled meanwhile.
+      false ->
+        decide(state, rest, if_full)
+
+      {:ok, limit} ->
+        decide(%{state | queue_limit: limit}, rest, if_full)
+
+      :full when if_full == :refuse ->
+        state |> Cancellation.refuse(id, overloaded(state.queue_limit)) |> decide(rest, if_full)
+
+      # Those before it go first: Python shall report on them, too.
+      :full ->
+        limit = Enum.reduce(undecided, state.queue_limit, &QueueLimit.defer(&2, &1))
+        %{state | queue_limit: limit} |> resume(id) |> ask()
+    end
+  end
+
+  @doc "Sends the requests that were held back, or those before the one with this id, as far as there is room for them."
+  @spec resume(State.t(), Protocol.id() | nil) :: State.t()
+  def resume(state, held \\ nil) do
+    {ready, send_queue} = SendQueue.release(state.send_queue, held)
+    Enum.reduce(ready, %{state | send_queue: send_queue}, &send_queued/2)
+  end
+
+  @doc "Grants items of a stream; one that is queued takes the grant along."
+  @spec grant(State.t(), Protocol.id(), iodata()) :: State.t()
+  def grant(state, id, body) do
+    frame = Protocol.request(:next, id, body)
+
+    case SendQueue.append(state.send_queue, id, frame) do
+      {:ok, send_queue} -> %{state | send_queue: send_queue}
+      :sent -> State.write(state, frame)
     end
   end
 

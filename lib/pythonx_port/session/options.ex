@@ -3,7 +3,7 @@ defmodule PythonxPort.Session.Options do
   # Checks the options of a session when they are given, not when they are first used.
 
   alias PythonxPort.{Callback, Code, Environment, Error, Output}
-  alias PythonxPort.Session.Secret
+  alias PythonxPort.Session.{QueueLimit, Secret}
 
   # The default of the port program, and the most that {packet, 4} can carry.
   @max_frame 0xFFFF_FFFF
@@ -32,6 +32,9 @@ defmodule PythonxPort.Session.Options do
     init_timeout: 60_000,
     grace: 5_000,
     children: :end,
+    start: :sync,
+    link: true,
+    max_queue: :infinity,
     allow: [],
     log: true,
     env: []
@@ -55,6 +58,9 @@ defmodule PythonxPort.Session.Options do
           init_timeout: timeout(),
           grace: timeout(),
           children: :end | :keep,
+          start: :sync | :async,
+          link: boolean(),
+          max_queue: QueueLimit.option(),
           allow: Callback.Allowlist.t(),
           log: PythonxPort.PythonLog.t(),
           env: [{String.t(), String.t() | nil | false}] | map()
@@ -112,6 +118,11 @@ defmodule PythonxPort.Session.Options do
   defp check({:segment_limit, value}) when is_integer(value) and value >= 0, do: :ok
   defp check({:oom_score_adj, value}) when value in -1000..1000, do: :ok
   defp check({:children, value}) when value in [:end, :keep], do: :ok
+  defp check({:start, value}) when value in [:sync, :async], do: :ok
+  defp check({:link, value}) when is_boolean(value), do: :ok
+  defp check({:max_queue, :infinity}), do: :ok
+  defp check({:max_queue, count}) when is_integer(count) and count > 0, do: :ok
+  defp check({:max_queue, [_ | _] = limits}), do: check_limits(limits)
   defp check({:max_frame, value}) when value in 1..@max_frame, do: :ok
   defp check({:spin, value}) when value in 0..@max_spin, do: :ok
   defp check({key, :infinity}) when key in [:init_timeout, :grace], do: :ok
@@ -147,6 +158,14 @@ defmodule PythonxPort.Session.Options do
 
   defp check_variable(_other) do
     raise ArgumentError, "option :env takes {name, value} pairs of strings, got something that is no pair"
+  end
+
+  defp check_limits(limits) do
+    valid? = fn {key, value} -> key in [:requests, :bytes] and is_integer(value) and value > 0 end
+
+    unless Keyword.keyword?(limits) and Enum.all?(limits, valid?) and
+             limits == Enum.uniq_by(limits, &elem(&1, 0)),
+           do: invalid(:max_queue, limits)
   end
 
   defp check_code(code) when is_binary(code) or is_struct(code, Code), do: :ok

@@ -9,8 +9,9 @@ defmodule PythonxPort.Session.SendQueue do
   @most_bytes 128 * 1024 * 1024
 
   # `count` and `bytes` are those of the requests that Python has and that have no reply yet. `frames` has the queued
-  # entries by key, in the order of `keys`; keys of dropped entries are still in there.
-  defstruct count: 0, bytes: 0, frames: %{}, keys: :queue.new()
+  # entries by key, in the order of `keys`; keys of dropped entries are still in there. `held` is the first key
+  # that is held back, with all those behind it, or `:all`, or nil.
+  defstruct count: 0, bytes: 0, frames: %{}, keys: :queue.new(), held: nil
 
   @typedoc "Frames that go out together. An entry without a size takes no room, but keeps its place in the order."
   @type entry :: {frames :: [iodata()], size :: non_neg_integer() | nil}
@@ -18,7 +19,8 @@ defmodule PythonxPort.Session.SendQueue do
           count: non_neg_integer(),
           bytes: non_neg_integer(),
           frames: %{term() => entry()},
-          keys: :queue.queue(term())
+          keys: :queue.queue(term()),
+          held: term()
         }
 
   @spec new() :: t()
@@ -27,7 +29,7 @@ defmodule PythonxPort.Session.SendQueue do
   @doc "Returns `:send` if an entry is to be sent now; else it is queued."
   @spec admit(t(), term(), entry()) :: {:send | :wait, t()}
   def admit(%__MODULE__{frames: frames} = queue, key, {_frames, size} = entry) do
-    if frames == %{} and room?(queue, size) do
+    if frames == %{} and queue.held == nil and room?(queue, size) do
       {:send, take(queue, size)}
     else
       {:wait, %{queue | frames: Map.put(frames, key, entry), keys: :queue.in(key, queue.keys)}}
@@ -42,14 +44,37 @@ defmodule PythonxPort.Session.SendQueue do
     next(%{queue | count: queue.count - 1, bytes: queue.bytes - size}, [])
   end
 
+  @doc "Holds back the entry that is admitted next, which has this key, and all behind it; `:all` holds back all."
+  @spec hold(t(), term()) :: t()
+  def hold(%__MODULE__{} = queue, key), do: %{queue | held: key}
+
+  @doc "Ends `hold/2`, or holds back from this key on; returns the queued entries that are to be sent now."
+  @spec release(t(), term()) :: {[{term(), [iodata()]}], t()}
+  def release(%__MODULE__{} = queue, key \\ nil), do: next(%{queue | held: key}, [])
+
+  @doc "Adds a frame to a queued entry. Returns `:sent` if it is not in the queue any more."
+  @spec append(t(), term(), iodata()) :: {:ok, t()} | :sent
+  def append(%__MODULE__{frames: frames} = queue, key, frame) do
+    case frames do
+      %{^key => {first, size}} -> {:ok, %{queue | frames: %{frames | key => {first ++ [frame], size}}}}
+      _sent -> :sent
+    end
+  end
+
+  defp next(%__MODULE__{held: :all} = queue, []), do: {[], queue}
+
   defp next(%__MODULE__{frames: frames} = queue, ready) when frames == %{} do
-    {Enum.reverse(ready), %{queue | keys: :queue.new()}}
+    # The key that is held back keeps its place, also if its entry was dropped.
+    {Enum.reverse(ready), if(queue.held, do: queue, else: %{queue | keys: :queue.new()})}
   end
 
   defp next(%__MODULE__{} = queue, ready) do
     {:value, key} = :queue.peek(queue.keys)
 
     case queue.frames do
+      _frames when key == queue.held ->
+        {Enum.reverse(ready), queue}
+
       %{^key => {frames, size}} ->
         if room?(queue, size),
           do: queue |> drop_first(key) |> take(size) |> next([{key, frames} | ready]),

@@ -5,38 +5,70 @@ defmodule PythonxPort.Session.Starter do
   alias PythonxPort.{Error, Session}
   alias PythonxPort.Session.Options
 
-  @typedoc "How a session starts; `started` is a reference for the message that says what its start came to."
-  @type start ::
-          {:linked, starter :: pid()}
-          | {:supervised, owner :: pid() | nil, starter :: pid(), started :: reference()}
+  @typedoc """
+  How a session starts. `report` says how its starter learns what the start came to: as the result of starting the
+  process, by a message, or, if the starter does not wait, by nothing but the exit of a session that has failed.
+  """
+  @type start :: %{starter: pid(), owner: pid() | nil, link: boolean(), report: report()}
+
+  @type report :: :return | {:message, starter :: pid(), started :: reference()} | :exit
+
+  @typedoc "A session, or why there is none."
+  @type result :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
 
   @doc "As `PythonxPort.start_link/1`."
-  @spec start_link(keyword()) :: {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
+  @spec start_link(keyword()) :: result()
   def start_link(options) do
-    with {:ok, options} <- options |> Options.new() |> Options.with_python() do
-      case start_process(options, {:linked, self()}) do
+    with {:ok, %Options{link: true} = options} <- prepare(options) do
+      start = %{starter: self(), owner: nil, link: false, report: report(options, :return)}
+
+      case start_process(options, start) do
         {:error, {:shutdown, %Error{} = error}} -> {:error, error}
         result -> result
       end
+    else
+      {:ok, _options} ->
+        raise ArgumentError, "option :link is one of start_session/1: start_link/1 always links"
+
+      error ->
+        error
     end
   end
 
-  @doc "Starts a session under the application's supervisor; it ends with its owner, if it has one."
-  @spec start_supervised(keyword(), pid() | nil) ::
-          {:ok, pid()} | {:error, Error.t() | {:already_started, pid()}}
-  def start_supervised(options, owner) do
+  @doc """
+  Starts a session under the application's supervisor. It ends with its owner, if it has one; with `link` the owner
+  ends with the session as well, unless the options say otherwise.
+  """
+  @spec start_supervised(keyword(), pid() | nil, boolean()) :: result()
+  def start_supervised(options, owner, link) do
     started = make_ref()
-    start = {:supervised, owner, self(), started}
 
-    with {:ok, options} <- options |> Options.new() |> Options.with_python(),
-         child = %{
-           id: Session,
-           start: {__MODULE__, :start_process, [options, start]},
-           restart: :temporary
-         },
-         {:ok, pid} <- DynamicSupervisor.start_child(PythonxPort.SessionSupervisor, child) do
-      await_started(pid, started)
+    with {:ok, options} <- prepare(options),
+         report = report(options, {:message, self(), started}),
+         start = %{starter: self(), owner: owner, link: link and options.link, report: report},
+         {:ok, pid} <- start_child(options, start) do
+      if report == :exit, do: {:ok, pid}, else: await_started(pid, started)
     end
+  end
+
+  # A session that starts asynchronously chooses its interpreter itself, which may have to be installed.
+  defp prepare(options) do
+    case Options.new(options) do
+      %{start: :async} = options -> {:ok, options}
+      options -> Options.with_python(options)
+    end
+  end
+
+  defp report(%{start: :async}, _report), do: :exit
+  defp report(_options, report), do: report
+
+  defp start_child(options, start) do
+    child = %{id: Session, start: {__MODULE__, :start_process, [options, start]}, restart: :temporary}
+    DynamicSupervisor.start_child(PythonxPort.SessionSupervisor, child)
+  catch
+    # The application is not started, or stops.
+    :exit, {reason, {GenServer, :call, _call}} when reason in [:noproc, :normal, :shutdown] ->
+      {:error, Error.application_stopped()}
   end
 
   @doc "Starts the process; called by supervisors."

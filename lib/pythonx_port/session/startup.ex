@@ -1,177 +1,121 @@
 defmodule PythonxPort.Session.Startup do
   @moduledoc false
-  # Brings a session from an open port to readiness: waits for the ready event, then runs the init code. This runs in
-  # the session's process, which handles no requests meanwhile, so that none can overtake the init code.
+  # Brings a session to readiness, as functions of its state: chooses the interpreter, starts Python, waits for the
+  # ready event, runs the init code. Requests are queued meanwhile; only those of functions that the init code calls,
+  # and `info`, go to Python.
 
-  alias PythonxPort.{Callback, Code, Error, PortProgram, Protocol}
-  alias PythonxPort.Session.{Events, Options}
+  alias PythonxPort.{Code, Error, PortProgram, Protocol, SharedMemory, Telemetry}
+  alias PythonxPort.Session.{Dispatch, Options, PortWriter, State}
 
   @protocol 1
 
-  @enforce_keys [:port, :options, :crash_file, :oom_counter, :owner, :deadline, :callbacks]
-  defstruct @enforce_keys
+  # `report` is how the start ends: see `t:PythonxPort.Session.Starter.start/0`. `init` is the code that has not run
+  # yet. `ready?` says whether the ready event has come.
+  @enforce_keys [:report]
+  defstruct [:report, :timer, init: [], number: 0, ready?: false]
 
+  @type report :: :exit | :return | {:message, pid(), reference()}
   @type t :: %__MODULE__{
-          port: port(),
-          options: Options.t(),
-          crash_file: Path.t() | nil,
-          oom_counter: PortProgram.OomCounter.t() | nil,
-          owner: reference() | nil,
-          deadline: integer() | :infinity,
-          callbacks: Callback.Table.t()
+          report: report(),
+          timer: reference() | nil,
+          init: [String.t() | Code.t()],
+          number: non_neg_integer(),
+          ready?: boolean()
         }
 
+  @typedoc "The state as it is then; it has no `startup` any more when the session is ready."
+  @type result :: {:ok, State.t()} | {:error, Error.t(), State.t()}
+
   @doc """
-  Returns the contents of the ready event, the counter of kills by the kernel, and the calls from Python that are not
-  answered yet. `owner` is the monitor of the process that the session ends with, if it has one.
+  Chooses the interpreter, in a process of its own: it may have to create an environment. The calling process, the
+  session, gets `{:interpreter_chosen, result}` for `open/2`.
   """
-  @spec run(port(), Options.t(), Path.t() | nil, reference() | nil) ::
-          {:ok, map(), PortProgram.OomCounter.t() | nil, Callback.Table.t()} | {:error, Error.t()}
-  def run(port, options, crash_file, owner) do
-    start = %__MODULE__{
-      port: port,
-      options: options,
-      crash_file: crash_file,
-      oom_counter: PortProgram.OomCounter.new(PortProgram.os_pid(port)),
-      owner: owner,
-      deadline: deadline(options.init_timeout),
-      callbacks: Callback.Table.new(options.allow, options.max_frame)
-    }
-
-    with {:ok, ready} <- await_ready(start),
-         start = locate(start, ready),
-         {:ok, start} <- run_init(start),
-         do: {:ok, ready, start.oom_counter, start.callbacks}
+  @spec choose_interpreter(State.t()) :: State.t()
+  def choose_interpreter(state) do
+    session = self()
+    spawn_link(fn -> send(session, {:interpreter_chosen, Options.with_python(state.options)}) end)
+    state
   end
 
-  defp await_ready(%{options: options} = start) do
-    case next(start) do
-      {:event, {:ready, %{protocol: @protocol} = ready}} ->
-        {:ok, ready}
-
-      {:event, {:ready, ready}} ->
-        {:error, start_failed("the port program speaks another version of the protocol: #{inspect(ready)}")}
-
-      {:event, event} when elem(event, 0) in [:output, :log, :send] ->
-        # Such as a warning of a module that Python imports on its own (sitecustomize).
-        event |> handle_event(start) |> await_ready()
-
-      {:exit, exit} ->
-        {:error, PortProgram.ended_early(options, exit, start.oom_counter)}
-
-      :timeout ->
-        {:error, timed_out(start)}
-
-      {:ended, _pid, reason} ->
-        exit(reason)
-
-      other ->
-        {:error,
-         start_failed("the port program did not begin with a ready event, but with #{inspect(other)}")}
+  @doc "Starts Python."
+  @spec open(State.t(), {:ok, Options.t()} | {:error, Error.t()}) :: result()
+  def open(state, chosen) do
+    with {:ok, options} <- chosen, {:ok, port} <- PortProgram.open(options, state.crash_file) do
+      counter = PortProgram.OomCounter.new(PortProgram.os_pid(port))
+      startup = %{state.startup | init: options.init, timer: start_timer(options.init_timeout)}
+      state = %{state | options: options, port_writer: PortWriter.new(port), oom_counter: counter}
+      {:ok, %{state | startup: startup}}
+    else
+      {:error, error} -> {:error, error, state}
     end
   end
 
-  # A wrapper of the port program may have put it into another cgroup meanwhile.
-  defp locate(start, ready),
-    do: %{start | oom_counter: PortProgram.OomCounter.new(ready.os_pid) || start.oom_counter}
+  defp start_timer(:infinity), do: nil
+  defp start_timer(timeout), do: Process.send_after(self(), :init_timed_out, timeout)
 
-  defp run_init(start) do
-    start.options.init
-    |> Enum.with_index(1)
-    |> Enum.reduce_while({:ok, start}, fn {code, number}, {:ok, start} ->
-      send_init(start.port, number, code)
-
-      case await_reply(start) do
-        {{:ok, _value}, start} -> {:cont, {:ok, start}}
-        {{:error, error}, _start} -> {:halt, {:error, error}}
-      end
-    end)
+  @doc "Handles what Python sends first, apart from output."
+  @spec ready(State.t(), term()) :: result()
+  def ready(state, {:event, {:ready, %{protocol: @protocol} = ready}}) do
+    # A wrapper of the port program may have put it into another cgroup meanwhile.
+    counter = PortProgram.OomCounter.new(ready.os_pid) || state.oom_counter
+    leases = SharedMemory.Leases.new(ready.os_pid, :segment_files in ready.features)
+    upload = SharedMemory.Upload.new(leases.directory, state.options.segment_limit)
+    startup = %{state.startup | ready?: true}
+    run_init(%{state | oom_counter: counter, leases: leases, upload: upload, startup: startup})
   end
 
-  defp send_init(port, number, code) do
+  def ready(state, {:event, {:ready, ready}}) do
+    failed(state, "the port program speaks another version of the protocol: #{inspect(ready)}")
+  end
+
+  def ready(state, other) do
+    failed(state, "the port program did not begin with a ready event, but with #{inspect(other)}")
+  end
+
+  defp failed(state, message), do: {:error, %Error{kind: :start_failed, message: message}, state}
+
+  defp run_init(%{startup: %{init: []}} = state), do: {:ok, finish(state)}
+
+  defp run_init(%{startup: %{init: [code | rest], number: number} = startup} = state) do
+    id = State.free_id(state)
     {source, place} = Code.split(code)
-    place = Map.merge(%{file: "<init #{number}>"}, Map.new(place))
-    command(port, Protocol.request(:exec, number, Protocol.body([source, place])))
+    body = Protocol.body([source, Map.merge(%{file: "<init #{number + 1}>"}, Map.new(place))])
+    state = %{state | startup: %{startup | init: rest, number: number + 1}}
+    {:ok, state |> State.add(id, :init) |> State.write(Protocol.request(:exec, id, body))}
   end
 
-  defp command(port, frame) do
-    Port.command(port, frame)
-  rescue
-    # The port is closed. The next message says why.
-    ArgumentError -> false
-  end
-
-  defp await_reply(start) do
-    case next(start) do
-      {:reply, _id, frame} -> {Protocol.result(frame), start}
-      {:event, event} -> event |> handle_event(start) |> await_reply()
-      {:invoke, call_id, key, frame} -> start |> invoke({call_id, key}, frame) |> await_reply()
-      {:answer, pid, answer} -> start |> answer(pid, answer) |> await_reply()
-      {:ended, pid, reason} -> start |> ended(pid, reason) |> await_reply()
-      {:exit, exit} -> {{:error, PortProgram.Exit.error(exit, {start.crash_file, start.oom_counter})}, start}
-      :timeout -> {{:error, timed_out(start)}, start}
+  @doc "Handles the reply to init code."
+  @spec init_done(State.t(), binary()) :: result()
+  def init_done(state, frame) do
+    case Protocol.result(frame) do
+      {:ok, _value} -> run_init(state)
+      {:error, error} -> {:error, error, state}
     end
   end
 
-  # Init code belongs to no request.
-  defp handle_event(event, start) do
-    %{start | callbacks: Events.handle(event, nil, start.options, start.callbacks)}
+  # The session is linked to its owner before that gets to know of it.
+  defp finish(%{startup: startup} = state) do
+    if startup.timer, do: Process.cancel_timer(startup.timer)
+    State.link_owner(state)
+    port = state.port_writer.port
+    Telemetry.session_ready(State.telemetry(state), fn -> PortProgram.memory(port) end)
+    with {:message, starter, started} <- startup.report, do: send(starter, {started, :ok})
+    Dispatch.resume(%{state | startup: nil})
   end
 
-  defp invoke(start, call_id, frame) do
-    %{start | callbacks: Callback.Table.start(start.callbacks, call_id, frame, nil)}
+  @doc "Returns the error for a start that took too long."
+  @spec timed_out(State.t()) :: Error.t()
+  def timed_out(state) do
+    # A program that has not become ready may not read its input, which would end it.
+    PortProgram.kill(state.port_writer.port)
+    %Error{kind: :timeout, message: "the session was not ready within #{state.options.init_timeout} ms"}
   end
 
-  defp answer(start, pid, answer) do
-    {awaited?, callbacks} = Callback.Table.answered(start.callbacks, pid)
-    if awaited?, do: command(start.port, answer)
-    %{start | callbacks: callbacks}
+  @doc "Returns the error for a Python process that has ended before the session was ready."
+  @spec ended(State.t(), PortProgram.Exit.exit()) :: Error.t()
+  def ended(%{startup: %{ready?: false}} = state, exit) do
+    PortProgram.ended_early(state.options, exit, state.oom_counter)
   end
 
-  # A linked process that is no callback is the supervisor, which ends this process.
-  defp ended(start, pid, reason) do
-    case Callback.Table.ended(start.callbacks, pid, reason) do
-      :unknown ->
-        exit(reason)
-
-      {answer, callbacks} ->
-        if answer, do: command(start.port, answer)
-        %{start | callbacks: callbacks}
-    end
-  end
-
-  defp next(%{port: port, owner: owner, deadline: deadline}) do
-    receive do
-      {^port, {:data, frame}} -> read(frame)
-      {^port, {:exit_status, status}} -> {:exit, status}
-      {:EXIT, ^port, reason} -> {:exit, {:closed, reason}}
-      {:answer, pid, answer} -> {:answer, pid, answer}
-      {:EXIT, pid, reason} -> {:ended, pid, reason}
-      {:DOWN, ^owner, :process, _pid, _reason} -> exit(:normal)
-    after
-      remaining(deadline) -> :timeout
-    end
-  end
-
-  defp read(frame) do
-    case Protocol.read(frame) do
-      {:reply, id} -> {:reply, id, frame}
-      {:invoke, call_id, key} -> {:invoke, call_id, key, frame}
-      {:event, event} -> {:event, event}
-    end
-  end
-
-  defp deadline(:infinity), do: :infinity
-  defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
-
-  defp remaining(:infinity), do: :infinity
-  defp remaining(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
-
-  defp start_failed(message), do: %Error{kind: :start_failed, message: message}
-
-  # A program that has not become ready may not read its input, which would end it.
-  defp timed_out(start) do
-    PortProgram.kill(start.port)
-    %Error{kind: :timeout, message: "the session was not ready within #{start.options.init_timeout} ms"}
-  end
+  def ended(state, exit), do: PortProgram.Exit.error(exit, {state.crash_file, state.oom_counter})
 end

@@ -3,19 +3,22 @@ defmodule PythonxPort.Session.State do
   # The state of a session's process, and the steps that its parts share: they number requests, keep and take them,
   # write frames, and give segments back.
 
-  alias PythonxPort.{Callback, PortProgram, Protocol, Request, SharedMemory}
-  alias PythonxPort.Session.{Objects, Options, PortWriter, SendQueue}
+  alias PythonxPort.{Callback, PortProgram, Protocol, Request, SharedMemory, Telemetry}
+  alias PythonxPort.Session.{Objects, Options, PortWriter, QueueLimit, SendQueue}
 
   # Inspect shows what a reader of a crash report wants to know: see summary/1.
   @derive {Inspect, only: [:last_id, :stopping]}
-  @enforce_keys [:options, :owner, :crash_file]
+  @enforce_keys [:options, :owner, :crash_file, :callbacks]
   defstruct @enforce_keys ++
               [
+                :startup,
+                :started_at,
+                :final_memory,
+                :queue_limit,
                 :port_writer,
                 :oom_counter,
-                :leases,
-                :callbacks,
                 :upload,
+                leases: %SharedMemory.Leases{},
                 send_queue: SendQueue.new(),
                 objects: %Objects{},
                 pending: %{},
@@ -26,24 +29,37 @@ defmodule PythonxPort.Session.State do
               ]
 
   @typedoc """
-  What is under way: a request, a binary that is to be written into a segment that Python was asked for, or a caller's
-  request for bytes of a segment.
+  What is under way: a request, a binary that is to be written into a segment that Python was asked for, a caller's
+  request for bytes of a segment, or a request of the session's own.
   """
-  @type pending :: Request.t() | {:upload, GenServer.from(), binary()} | {:fetch, GenServer.from()}
+  @type pending ::
+          Request.t()
+          | {:upload, GenServer.from(), binary()}
+          | {:fetch, GenServer.from()}
+          | :init
+          | :queue_report
+
+  @typedoc "The process that the session ends with, its monitor, and whether it ends with the session."
+  @type owner :: {pid(), reference(), link :: boolean()}
 
   @typedoc """
-  `owner` is the monitor of the process that the session ends with, if it has one. `pending` has by its id what is
-  under way, and `ids` the ids of requests by their tokens. `grace_expired` are the requests that Python was killed
-  for. From `port_writer` on, the fields are set when Python is ready.
+  `pending` has by its id what is under way, and `ids` the ids of requests by their tokens. `grace_expired` are the
+  requests that Python was killed for. `startup` is nil when the session is ready. `port_writer` and `oom_counter` are
+  set when Python has been started, `upload` when it is ready. `final_memory` is what Python had when it was about to
+  be ended, for telemetry.
   """
   @type t :: %__MODULE__{
           options: Options.t(),
-          owner: reference() | nil,
+          owner: owner() | nil,
           crash_file: Path.t() | nil,
+          startup: struct() | nil,
+          started_at: integer() | nil,
+          final_memory: non_neg_integer() | nil,
+          queue_limit: QueueLimit.t() | nil,
           port_writer: PortWriter.t() | nil,
           oom_counter: PortProgram.OomCounter.t() | nil,
-          leases: SharedMemory.Leases.t() | nil,
-          callbacks: Callback.Table.t() | nil,
+          leases: SharedMemory.Leases.t(),
+          callbacks: Callback.Table.t(),
           upload: SharedMemory.Upload.t() | nil,
           send_queue: SendQueue.t(),
           objects: Objects.t(),
@@ -53,6 +69,48 @@ defmodule PythonxPort.Session.State do
           stopping: boolean(),
           grace_expired: [Request.t()]
         }
+
+  @doc "Returns the state of a session that has not been started, and ends with its owner."
+  @spec new(Options.t(), pid() | nil, boolean()) :: t()
+  def new(options, owner, link) do
+    %__MODULE__{
+      options: options,
+      owner: owner && {owner, Process.monitor(owner), link},
+      crash_file: PortProgram.CrashFiles.new(),
+      callbacks: Callback.Table.new(options.allow, options.max_frame),
+      queue_limit: QueueLimit.new(options.max_queue),
+      send_queue: SendQueue.hold(SendQueue.new(), :all),
+      started_at: System.monotonic_time()
+    }
+  end
+
+  @doc "Links the session to its owner, unless that does not want it."
+  @spec link_owner(t()) :: :ok
+  def link_owner(%{owner: {owner, _monitor, true}}) do
+    Process.link(owner)
+    :ok
+  end
+
+  def link_owner(_state), do: :ok
+
+  @doc "Returns what telemetry needs to know of a session."
+  @spec telemetry(t()) :: Telemetry.session()
+  def telemetry(state) do
+    %{
+      name: state.options.name,
+      python: state.options.python,
+      started_at: state.started_at,
+      memory: state.final_memory
+    }
+  end
+
+  @doc "Notes how much memory Python has, if telemetry wants it: Python is about to be ended."
+  @spec measure_memory(t()) :: t()
+  def measure_memory(%{port_writer: %{port: port}} = state) do
+    if Telemetry.enabled?(), do: %{state | final_memory: PortProgram.memory(port)}, else: state
+  end
+
+  def measure_memory(state), do: state
 
   @doc "Writes a frame to Python."
   @spec write(t(), iodata()) :: t()
@@ -81,12 +139,19 @@ defmodule PythonxPort.Session.State do
   @spec put_request(t(), Protocol.id(), Request.t()) :: t()
   def put_request(state, id, request), do: %{state | pending: Map.put(state.pending, id, request)}
 
+  @doc "Returns the request with this id; nil if there is none. Init code belongs to no request."
+  @spec request(t(), Protocol.id() | nil) :: Request.t() | nil
+  def request(state, id) do
+    with :init <- state.pending[id], do: nil
+  end
+
   @doc "Removes what is under way with this id; returns nil if there is nothing."
   @spec take(t(), Protocol.id()) :: {pending() | nil, t()}
   def take(state, id) do
     case Map.pop(state.pending, id) do
       {%Request{token: token} = request, pending} ->
-        {request, %{state | pending: pending, ids: Map.delete(state.ids, token)}}
+        limit = QueueLimit.remove(state.queue_limit, id)
+        {request, %{state | pending: pending, ids: Map.delete(state.ids, token), queue_limit: limit}}
 
       {other, pending} ->
         {other, %{state | pending: pending}}
@@ -125,11 +190,11 @@ defmodule PythonxPort.Session.State do
     %{
       name: state.options.name,
       python: state.options.python,
-      ready: state.port_writer != nil,
+      ready: state.startup == nil,
       stopping: state.stopping,
       under_way: map_size(state.pending),
       queued: map_size(state.send_queue.frames),
-      callbacks: if(state.callbacks, do: map_size(state.callbacks.running), else: 0)
+      callbacks: map_size(state.callbacks.running)
     }
   end
 end

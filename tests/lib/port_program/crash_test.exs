@@ -77,7 +77,7 @@ defmodule PythonxPort.PortProgram.CrashTest do
           {"SIGBUS", :sigbus},
           {"SIGILL", :sigill}
         ] do
-      session = PythonxPort.start_session()
+      session = PythonxPort.start_session(link: false)
 
       code =
         "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_DFL); os.kill(os.getpid(), signal.#{name})"
@@ -126,7 +126,7 @@ defmodule PythonxPort.PortProgram.CrashTest do
     name = :"crashing_#{System.unique_integer([:positive])}"
 
     for _ <- 1..5 do
-      PythonxPort.start_session(name: name)
+      PythonxPort.start_session(name: name, link: false)
       assert {:error, %Error{kind: :crashed}} = PythonxPort.exec(name, "import os; os._exit(1)")
       assert {:error, %Error{kind: :not_running}} = PythonxPort.exec(name, "pass")
     end
@@ -151,7 +151,7 @@ defmodule PythonxPort.PortProgram.CrashTest do
   end
 
   test "children of Python that live on do not hide its end" do
-    session = PythonxPort.start_session(children: :keep)
+    session = PythonxPort.start_session(children: :keep, link: false)
 
     code = """
     import os, time
@@ -183,7 +183,7 @@ defmodule PythonxPort.PortProgram.CrashTest do
   end
 
   test "the report of a crash that nobody saw is removed" do
-    session = PythonxPort.start_session()
+    session = PythonxPort.start_session(link: false)
     os_pid = OSProcess.of(session)
     path = :sys.get_state(session).crash_file
     PythonxPort.async_exec(session, "while True: pass")

@@ -153,7 +153,7 @@ defmodule PythonxPort.PortProgram.OomCounterTest do
     cgroup = MemoryCgroup.make!(300_000_000)
     on_exit(fn -> MemoryCgroup.remove(cgroup) end)
 
-    for {code, kind} <- [{"PythonxPort.start_session()", :crashed}, {"nil", :start_failed}] do
+    for {code, kind} <- [{"PythonxPort.start_session(link: false)", :crashed}, {"nil", :start_failed}] do
       assert {text, 0} = MemoryCgroup.elixir(cgroup, grow(code))
       assert text =~ "#{kind} oom sigkill\n2\n"
     end

@@ -6,6 +6,7 @@ defmodule PythonxPort.Session.ArticleTest do
   require Logger
 
   alias PythonxPort, as: Pythonx
+  alias PythonxPort.OSProcess
 
   setup do
     # What sessions inherit: where the module that stands in is.
@@ -170,6 +171,39 @@ defmodule PythonxPort.Session.ArticleTest do
     refute Process.alive?(session)
   end
 
+  # The model server as in the article, which knows nothing of crashes, below a supervisor that does.
+  defp supervise(child) do
+    {:ok, supervisor} = Supervisor.start_link([child], strategy: :one_for_one)
+    supervisor
+  end
+
+  defp kill_python(session), do: session |> OSProcess.of() |> OSProcess.kill("KILL")
+
+  @tag :capture_log
+  test "the service recovers by supervision, if Python is killed while it is idle" do
+    supervise(SentimentAnalyzer)
+    server = Process.whereis(SentimentAnalyzer)
+    monitor = Process.monitor(server)
+    kill_python(GenServer.call(SentimentAnalyzer, :session))
+    assert_receive {:DOWN, ^monitor, :process, ^server, {%PythonxPort.Error{kind: :crashed}, _stacktrace}}
+    assert OSProcess.eventually(fn -> Process.whereis(SentimentAnalyzer) not in [nil, server] end)
+    assert {:ok, %{"label" => "POSITIVE"}} = SentimentAnalyzer.analyze("I love it")
+  end
+
+  @tag :capture_log
+  test "the service recovers by supervision, if Python is killed while it serves a call" do
+    supervise(SentimentAnalyzer)
+    server = Process.whereis(SentimentAnalyzer)
+    session = GenServer.call(SentimentAnalyzer, :session)
+    Pythonx.exec!(session, "import time\ndef analyze_sentiment(text): time.sleep(60)")
+    caller = Task.async(fn -> catch_exit(SentimentAnalyzer.analyze("slow")) end)
+    assert OSProcess.eventually(fn -> Pythonx.info!(session).running end)
+    kill_python(session)
+    assert {{%PythonxPort.Error{kind: :crashed}, _stacktrace}, {GenServer, :call, _call}} = Task.await(caller)
+    assert OSProcess.eventually(fn -> Process.whereis(SentimentAnalyzer) not in [nil, server] end)
+    assert {:ok, %{"label" => "NEGATIVE"}} = SentimentAnalyzer.analyze("terrible")
+  end
+
   @tag :numpy
   test "arrays as text" do
     session = Pythonx.start_session()
@@ -276,6 +310,49 @@ defmodule PythonxPort.Session.ArticleTest do
       |> Enum.map(fn {:ok, result} -> result end)
 
     assert results == Enum.to_list(1..20)
+  end
+
+  @tag :poolboy
+  @tag :capture_log
+  test "a pool recovers by supervision, if Python is killed in idle and in busy workers" do
+    supervise(PythonPool)
+    os_pid = fn -> PythonPool.with_session(&OSProcess.of/1) end
+    before = os_pid.()
+    OSProcess.kill(before, "KILL")
+
+    # Poolboy replaces a worker when it gets the exit signal: until then it may hand the old one out.
+    assert OSProcess.eventually(fn ->
+             match?(
+               {:ok, [1]},
+               catch_exit_of(fn -> PythonPool.with_session(&Pythonx.eval(&1, "json.loads('[1]')")) end)
+             )
+           end)
+
+    exit =
+      catch_exit(
+        PythonPool.with_session(fn session -> Pythonx.exec(session, "import os; os.kill(os.getpid(), 9)") end)
+      )
+
+    assert {{%PythonxPort.Error{kind: :crashed, signal: :sigkill}, _stacktrace}, _call} = exit
+    assert OSProcess.eventually(fn -> apply(:poolboy, :status, [:python_pool]) |> elem(1) == 2 end)
+
+    results =
+      1..8
+      |> Task.async_stream(fn n ->
+        PythonPool.with_session(
+          &{n, OSProcess.of(&1), Pythonx.eval!(&1, "json.loads(n)", bindings: [n: "#{n}"])}
+        )
+      end)
+      |> Enum.map(fn {:ok, result} -> result end)
+
+    assert for({n, _os_pid, n} <- results, do: n) == Enum.to_list(1..8)
+    refute before in Enum.map(results, &elem(&1, 1))
+  end
+
+  defp catch_exit_of(function) do
+    function.()
+  catch
+    :exit, reason -> {:exit, reason}
   end
 
   test "a worker of a pool" do

@@ -66,7 +66,7 @@ defmodule PythonxPort.Session.ReportTest do
   test "no secret of the environment, under the application's supervisor" do
     {text, reports} =
       capture(fn ->
-        session = PythonxPort.start_session(env: @env)
+        session = PythonxPort.start_session(env: @env, link: false)
         PythonxPort.exec(session, "import os; os._exit(1)")
       end)
 
@@ -78,7 +78,7 @@ defmodule PythonxPort.Session.ReportTest do
   test "no secret of the environment, if the session itself fails" do
     {text, reports} =
       capture(fn ->
-        session = PythonxPort.start_session(env: @env)
+        session = PythonxPort.start_session(env: @env, link: false)
         monitor = Process.monitor(session)
         # No clause takes it: the stacktrace has the arguments, one of which is the state.
         GenServer.cast(session, :no_such_message)
@@ -120,7 +120,7 @@ defmodule PythonxPort.Session.ReportTest do
   test "a paragraph on the state, and not the whole" do
     {text, reports} =
       capture(fn ->
-        session = PythonxPort.start_session()
+        session = PythonxPort.start_session(link: false)
         large = String.duplicate("large ", 10_000)
         code = "import os, time; time.sleep(0.2); os._exit(1)"
 

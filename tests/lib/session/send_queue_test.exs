@@ -52,6 +52,45 @@ defmodule PythonxPort.Session.SendQueueTest do
            end) == SendQueue.new()
   end
 
+  test "holds back all that comes, or all from one entry on" do
+    queue = SendQueue.hold(SendQueue.new(), :all)
+    {:wait, queue} = admit(queue, 1, 1)
+    {:wait, queue} = admit(queue, 2, nil)
+    {:wait, queue} = admit(queue, 3, 1)
+    assert {:ok, queue} = SendQueue.append(queue, 3, :more)
+    assert SendQueue.append(queue, 4, :more) == :sent
+    assert {[{1, [1]}, {2, [2]}], queue} = SendQueue.release(queue, 3)
+    assert SendQueue.done(queue, 1) |> elem(0) == []
+    {:wait, queue} = admit(queue, 4, 1)
+    # The entry keeps its place if it is dropped.
+    assert {:dropped, queue} = SendQueue.drop(queue, 3)
+    assert {[], _queue} = SendQueue.release(queue, 3)
+    assert {[{4, [4]}], queue} = SendQueue.release(queue)
+    assert {:send, _queue} = admit(queue, 5, 1)
+  end
+
+  test "an entry that is held back and dropped, with none behind it, still holds back what comes" do
+    queue = SendQueue.hold(SendQueue.new(), 1)
+    {:wait, queue} = admit(queue, 1, 1)
+    {:dropped, queue} = SendQueue.drop(queue, 1)
+    {[], queue} = SendQueue.release(queue, 1)
+    {:wait, queue} = admit(queue, 2, 1)
+    assert {[], queue} = SendQueue.release(queue, 1)
+    assert {[{2, [2]}], queue} = SendQueue.release(queue)
+    assert %{held: nil, count: 1, frames: frames} = queue
+    assert frames == %{}
+  end
+
+  test "a stream that is queued here gets all of its items", %{session: session} do
+    gate = Gate.new()
+    PythonxPort.async_exec(session, Gate.wait(gate))
+    for _ <- 1..9_000, do: PythonxPort.async_exec(session, "pass")
+    sum = Task.async(fn -> session |> PythonxPort.stream("range(1_000)") |> Enum.sum() end)
+    assert OSProcess.eventually(fn -> map_size(:sys.get_state(session).pending) == 9_002 end)
+    Gate.open(gate)
+    assert Task.await(sum, 30_000) == 499_500
+  end
+
   describe "more requests than Python takes" do
     setup %{session: session} do
       running = PythonxPort.async_exec(session, "ran = []\nwhile True: pass")

@@ -144,7 +144,7 @@ defmodule PythonxPort.Session.TimeoutTest do
     end
 
     test "after its caller died, too" do
-      session = PythonxPort.start_session(grace: 50)
+      session = PythonxPort.start_session(grace: 50, link: false)
       monitor = Process.monitor(session)
       caller = spawn(fn -> PythonxPort.exec(session, @stuck) end)
       assert OSProcess.eventually(fn -> PythonxPort.info!(session).running end)
@@ -153,7 +153,7 @@ defmodule PythonxPort.Session.TimeoutTest do
     end
 
     test "is killed also where it only catches what should end it" do
-      session = PythonxPort.start_session(grace: 100)
+      session = PythonxPort.start_session(grace: 100, link: false)
       code = "while True:\n    try:\n        #{@loop}\n    except BaseException: pass"
       assert {:error, %Error{kind: :killed}} = PythonxPort.exec(session, code, timeout: 20)
     end

@@ -1,6 +1,6 @@
 defmodule PythonxPort.SessionCase do
   @moduledoc false
-  # For tests that need a session: each test has its own, which ends with it.
+  # For tests that need a session: each test has its own, which ends with it. A crash of the session does not end the test.
   use ExUnit.CaseTemplate
 
   using do
@@ -10,6 +10,6 @@ defmodule PythonxPort.SessionCase do
   end
 
   setup do
-    {:ok, session: PythonxPort.start_session()}
+    {:ok, session: PythonxPort.start_session(link: false)}
   end
 end
