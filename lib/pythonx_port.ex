@@ -20,15 +20,83 @@ defmodule PythonxPort do
       iex> PythonxPort.stop_session(session)
       :ok
 
-    * `start_session/1` starts a session that ends with the calling process.
+    * `start_session/1` starts a session for the calling process, its *owner*: they [end
+      together](#module-a-session-and-its-owner).
     * `session/2` starts one for the time that a function runs.
-    * `start_link/1` and `child_spec/1` put one into a supervision tree.
+    * `start_link/1` and `child_spec/1` put one into a [supervision tree](#module-supervision).
     * Calls without a session share the *default session*, which the first of them starts. Functions that need a
       session take `:default` for it. Set its options with `config :pythonx_port, :default_session, [...]`.
 
   A session runs one request at a time, in order. To run more at once, start more sessions, for example in a pool
   (poolboy works well). A coroutine that waits for the network does not make other requests wait if you run it with
   `concurrent: true` or as a stream.
+
+  ## A session and its owner
+
+  A session and the process that has called `start_session/1` end together:
+
+    * If the owner ends, for whatever reason, so does the session.
+    * If the session crashes, the owner gets an exit signal, since they are linked. The reason is `{error, stacktrace}`
+      with a `PythonxPort.Error`. An owner that does not trap exits ends as well: a GenServer that starts a session in
+      its `init/1`, or a worker of a pool, is started again by its supervisor, and starts a new session.
+    * An owner that traps exits gets the message `{:EXIT, session, reason}` instead.
+    * `stop_session/2` is no crash: the owner lives on. If it traps exits, it gets a message with the reason `:normal`.
+
+  If the session dies during a call of its owner, an owner that does not trap exits ends within the call, and does not
+  see its error. One that traps exits gets the error from the call; the message is in its mailbox when the call returns.
+
+  A start that fails raises, and the owner lives on. With `link: false` the session ends with its owner, but not the
+  owner with the session: this suits shells and notebooks, whose variables would be lost. Sessions of `session/2`, and
+  the default session, are not linked.
+
+  ## Supervision
+
+  If a supervised session crashes, its supervisor starts it again, and its `:init` code runs again:
+
+      children = [
+        {PythonxPort, name: MyApp.Python, init: "from my_model import predict"}
+      ]
+
+  A supervisor waits for each child, and for the `:init` code of a session, before it starts the next one. With
+  `start: :async` it goes on at once, and sessions start side by side. Requests wait for them in order, and the time
+  counts for their timeouts. If the start fails, the session ends with the error as its reason, and all requests that
+  wait get this error. `info/1` answers during the start, except while an environment is created. `stop_session/2` and
+  the end of a supervisor work as usual.
+
+  A supervisor gives up after more than `:max_restarts` restarts within `:max_seconds` (3 in 5 seconds by default), and
+  ends with all its children; then its own supervisor does the same, and in the end the application stops. One restart
+  takes as long as Python and the `:init` code need. Choose the numbers so that
+
+    * a failure that a restart cures, such as a request that uses too much memory, is survived as often as it may occur:
+      one client that repeats it should not take the sessions of others along;
+    * a failure that repeats on each start, such as a missing model, is given up on. With `start: :async` it counts as a
+      restart each time; without, the supervisor's own start fails with it.
+
+  A supervisor of its own keeps a model that crashes from taking the application along:
+
+      defmodule MyApp.PythonSupervisor do
+        use Supervisor
+
+        def start_link(options), do: Supervisor.start_link(__MODULE__, options, name: __MODULE__)
+
+        @impl true
+        def init(_options) do
+          children = [{PythonxPort, name: MyApp.Python, init: "from my_model import predict", start: :async}]
+          # As many crashes as one bad client can cause in a minute.
+          Supervisor.init(children, strategy: :one_for_one, max_restarts: 20, max_seconds: 60)
+        end
+      end
+
+  Start it with `Supervisor.child_spec(MyApp.PythonSupervisor, restart: :temporary)`, as a child of the application's
+  supervisor: if it gives up, the application goes on, and requests return errors of kind `:not_running`. To try again
+  later, use `restart: :permanent` and a `:max_restarts` of the application's supervisor that allows for it.
+
+  ## Load
+
+  A session queues the requests that it cannot run yet, as many as come. Callers that wait for their results keep that
+  queue short: it has as many requests as there are callers. If callers do not wait (`async_eval/3`), or if there may be
+  very many of them, limit it: with `max_queue: 100`, a request that would be queued behind 100 others returns an error
+  of kind `:overloaded` at once.
 
   ## Values go in as bindings
 
@@ -188,7 +256,8 @@ defmodule PythonxPort do
         ]
 
   @doc """
-  Starts a session that ends with the calling process, and returns it.
+  Starts a session, and returns it; the session and the calling process [end
+  together](#module-a-session-and-its-owner).
 
   Raises a `PythonxPort.Error` if it cannot be started. Options:
 
@@ -197,7 +266,17 @@ defmodule PythonxPort do
       session can have another. Defaults to the first of: the environment of `uv_init/1`, `config :pythonx_port,
       :python_path`, the environment variables `PYTHONX_PYTHON` and `VIRTUAL_ENV`, and `python3` on `PATH`.
     * `:init` - code, or a list of it, that runs before the first request.
-    * `:init_timeout` - milliseconds that starting may take, `:init` included. Defaults to `60_000`.
+    * `:init_timeout` - milliseconds that starting may take, `:init` included. Defaults to `60_000`. The creation of an
+      environment (`uv_init/1`) comes before that, and is not limited.
+    * `:start` - `:async` returns at once, while the session still starts; see [Supervision](#module-supervision). Then
+      no error is raised if the start fails: the session ends. Defaults to `:sync`, which waits until it is ready.
+    * `:link` - `false` lets the calling process live on if the session crashes; see [A session and its
+      owner](#module-a-session-and-its-owner). `start_link/1` does not take it. Defaults to `true`.
+    * `:max_queue` - how many requests may be queued, or `[requests: count, bytes: size]`, or one of these. One more
+      is an error of kind `:overloaded` at once. A running request is not queued, nor is a coroutine or a stream that
+      has begun. A stream is one request. Requests that functions make while Python calls them, `info/1` and
+      `cancel/1` always pass, as does a request that finds the queue empty, whatever its size. `bytes` counts code and
+      values as they are sent, shared memory included. Defaults to `:infinity`; see [Load](#module-load).
     * `:output` - where Python's output goes; see `PythonxPort.Output`.
     * `:log` - where the records of Python's `logging` go: `true` (to Logger), `false`, or a function; see
       `PythonxPort.PythonLog`. Defaults to `true`.
@@ -270,6 +349,8 @@ defmodule PythonxPort do
   @doc """
   Starts a session, calls a function with it, and stops it; returns what the function returns.
 
+  The session is not linked to the calling process: if it crashes, its functions return errors.
+
       iex> PythonxPort.session(fn session ->
       ...>   PythonxPort.exec!(session, "total = 0")
       ...>   for n <- 1..3, do: PythonxPort.exec!(session, "total += n", bindings: [n: n])
@@ -293,9 +374,10 @@ defmodule PythonxPort do
   @doc """
   Starts a session that is linked to the calling process, such as a supervisor.
 
-  Options are those of `start_session/1`. Returns `{:error, error}` if the session cannot be started; the caller lives
-  on. If the Python process dies, the session ends, and the supervisor starts a new one: its `:init` code runs again,
-  and all other definitions are gone.
+  Options are those of `start_session/1`, except for `:link`. Returns `{:error, error}` if the session cannot be
+  started; the caller lives on. With `start: :async` it returns `{:ok, session}` before that is known. If the Python
+  process dies, the session ends, and the supervisor starts a new one: its `:init` code runs again, and all other
+  definitions are gone. See [Supervision](#module-supervision).
 
       children = [
         {PythonxPort, name: MyApp.Python, init: "from my_model import predict"}
@@ -503,10 +585,11 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Returns a map of what a session does and has, at once, also while Python computes.
+  Returns a map of what a session does and has, at once, also while Python computes, or runs its `:init` code.
 
     * `running`, `running_us` - the id of the running request or `nil`, and since when it runs
     * `queued`, `requests` - how many requests are queued, and how many there have been
+    * `waiting` - how many of the queued requests wait for others, as `:max_queue` counts them
     * `tasks`, `streams`, `calls` - how many coroutines, streams and calls to Elixir are under way
     * `queue_us`, `run_us` - how long the requests that are done have been queued and have run, in sum
     * `errors` - how many requests have ended with an error

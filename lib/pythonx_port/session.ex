@@ -5,8 +5,9 @@ defmodule PythonxPort.Session do
   Use the functions of `PythonxPort`; this module is what a supervisor starts.
 
   The session sends requests to Python as they come, and Python runs them in order. If the Python process dies, the
-  session ends with a `PythonxPort.Error` of kind `:crashed` as its reason. Each caller that waits gets that error
-  once, and a supervisor starts the session again, init code included.
+  session ends with `{error, stacktrace}` as its reason, where the error is a `PythonxPort.Error` of kind `:crashed`.
+  Each caller that waits gets that error once, the owner of the session gets the exit signal, and a supervisor starts
+  the session again, init code included.
   """
 
   use GenServer
@@ -254,6 +255,7 @@ defmodule PythonxPort.Session do
 
   @impl true
   def terminate(reason, state) do
+    Startup.give_up(state)
     Callback.Table.kill_all(state.callbacks)
     Cancellation.fail_all(state, reason)
     Telemetry.session_end(State.telemetry(state), reason)

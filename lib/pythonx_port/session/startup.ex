@@ -10,13 +10,14 @@ defmodule PythonxPort.Session.Startup do
   @protocol 1
 
   # `report` is how the start ends: see `t:PythonxPort.Session.Starter.start/0`. `init` is the code that has not run
-  # yet. `ready?` says whether the ready event has come.
+  # yet. `ready?` says whether the ready event has come. `chooser` is the process that chooses the interpreter.
   @enforce_keys [:report]
-  defstruct [:report, :timer, init: [], number: 0, ready?: false]
+  defstruct [:report, :chooser, :timer, init: [], number: 0, ready?: false]
 
   @type report :: :exit | :return | {:message, pid(), reference()}
   @type t :: %__MODULE__{
           report: report(),
+          chooser: pid() | nil,
           timer: reference() | nil,
           init: [String.t() | Code.t()],
           number: non_neg_integer(),
@@ -33,16 +34,27 @@ defmodule PythonxPort.Session.Startup do
   @spec choose_interpreter(State.t()) :: State.t()
   def choose_interpreter(state) do
     session = self()
-    spawn_link(fn -> send(session, {:interpreter_chosen, Options.with_python(state.options)}) end)
-    state
+
+    chooser = spawn_link(fn -> send(session, {:interpreter_chosen, Options.with_python(state.options)}) end)
+
+    %{state | startup: %{state.startup | chooser: chooser}}
   end
+
+  @doc "Ends the choice of an interpreter, with the session."
+  @spec give_up(State.t()) :: :ok
+  def give_up(%{startup: %{chooser: chooser}}) when is_pid(chooser) do
+    Process.exit(chooser, :kill)
+    :ok
+  end
+
+  def give_up(_state), do: :ok
 
   @doc "Starts Python."
   @spec open(State.t(), {:ok, Options.t()} | {:error, Error.t()}) :: result()
   def open(state, chosen) do
     with {:ok, options} <- chosen, {:ok, port} <- PortProgram.open(options, state.crash_file) do
       counter = PortProgram.OomCounter.new(PortProgram.os_pid(port))
-      startup = %{state.startup | init: options.init, timer: start_timer(options.init_timeout)}
+      startup = %{state.startup | chooser: nil, init: options.init, timer: start_timer(options.init_timeout)}
       state = %{state | options: options, port_writer: PortWriter.new(port), oom_counter: counter}
       {:ok, %{state | startup: startup}}
     else

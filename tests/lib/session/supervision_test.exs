@@ -79,6 +79,36 @@ defmodule PythonxPort.Session.SupervisionTest do
     assert Process.whereis(transient) == nil
   end
 
+  @tag :capture_log
+  test "a supervisor of its own, if it gives up, leaves the application's alive" do
+    name = unique_name()
+    session = {PythonxPort, name: name, start: :async}
+
+    own = %{
+      id: :own,
+      start: {Supervisor, :start_link, [[session], [strategy: :one_for_one, max_restarts: 2]]},
+      type: :supervisor,
+      restart: :temporary
+    }
+
+    other = unique_name()
+    {:ok, application} = Supervisor.start_link([own, {PythonxPort, name: other}], strategy: :one_for_one)
+    PythonxPort.exec!(other, "x = 1")
+
+    for _ <- 1..3 do
+      before = Process.whereis(name)
+      assert {:error, %Error{kind: :crashed}} = PythonxPort.exec(name, "import os; os._exit(1)")
+      assert OSProcess.eventually(fn -> Process.whereis(name) != before end)
+    end
+
+    assert OSProcess.eventually(fn ->
+             match?([{_id, _pid, _type, _modules}], Supervisor.which_children(application))
+           end)
+
+    assert {:error, %Error{kind: :not_running}} = PythonxPort.eval(name, "1")
+    assert PythonxPort.eval(other, "x") == {:ok, 1}
+  end
+
   test "a process that the session's own is linked to takes it along" do
     test = self()
 
