@@ -9,9 +9,21 @@ defmodule PythonxPort.Tensor do
       tensor = PythonxPort.Tensor.new(<<1.0::float-32-native, 2.0::float-32-native>>, {:f, 32}, {2})
       {:ok, 3.0} = PythonxPort.eval(session, "x.sum().item()", bindings: [x: tensor])
 
-  `data` is in row-major order and in the byte order of the host, as `Nx.to_binary/1` returns it. If Nx is a dependency
-  of your application, `from_nx/1` and `to_nx/1` convert without touching the data, and an `Nx.Tensor` with a binary
-  backend can be passed to Python directly.
+  `data` is in row-major order and in the byte order of the host, as `Nx.to_binary/1` returns it.
+
+  ## Nx
+
+  If Nx is a dependency of your application, `from_nx/1` and `to_nx/1` convert without touching the data, and an
+  `Nx.Tensor` with a binary backend can be passed to Python directly. Its vectorized axes become leading dimensions. One
+  with names in its shape is refused, since an array would lose them: drop them with `Nx.rename(tensor, nil)`.
+
+  With `tensors: :nx`, as an option of a request or of a session, all tensors in results are `Nx.Tensor`s, also inside
+  other values and in the items of streams:
+
+      {:ok, %{"loss" => loss}} = PythonxPort.call(session, "train", [batch], [], tensors: :nx)
+      Nx.to_number(loss)
+
+  ## Types
 
   The types are those of Nx: `{:u, 8}` to `{:u, 64}`, `{:s, 8}` to `{:s, 64}`, `{:f, 16}`, `{:f, 32}`, `{:f, 64}`,
   `{:c, 64}` and `{:c, 128}`, and with the Python package `ml_dtypes` `{:bf, 16}`, `{:f, 8}` (`float8_e5m2`) and
@@ -83,23 +95,44 @@ defmodule PythonxPort.Tensor do
     Enum.product(sizes) * div(bits, 8)
   end
 
-  if Code.ensure_loaded?(Nx) do
-    @doc """
-    Returns the tensor of an `Nx.Tensor`, on any backend; they share their data if the backend is binary.
-    """
-    @spec from_nx(Nx.Tensor.t()) :: t()
-    def from_nx(tensor) do
-      tensor = Nx.devectorize(tensor)
-      new(Nx.to_binary(tensor), Nx.type(tensor), Nx.shape(tensor))
+  @doc """
+  Returns the tensor of an `Nx.Tensor`, on any backend; they share their data if the backend is binary.
+
+  Vectorized axes become leading dimensions, without their names. Raises `ArgumentError` if axes in the shape have
+  names, which a tensor cannot keep: drop them with `Nx.rename(tensor, nil)`. Raises a `RuntimeError` if Nx is not a
+  dependency of your application.
+  """
+  @spec from_nx(struct() | number()) :: t()
+  def from_nx(tensor) do
+    tensor = nx(:devectorize, [tensor, [keep_names: false]])
+    names = nx(:names, [tensor])
+
+    unless Enum.all?(names, &is_nil/1) do
+      raise ArgumentError,
+            "the tensor has names, #{inspect(names)}, which an array cannot keep: drop them with Nx.rename(tensor, nil)"
     end
 
-    @doc """
-    Returns the `Nx.Tensor` of a tensor, on the default backend of Nx.
-    """
-    @spec to_nx(t()) :: Nx.Tensor.t()
-    def to_nx(%__MODULE__{type: type, shape: shape, data: data}) do
-      data |> Nx.from_binary(type) |> Nx.reshape(shape)
+    new(nx(:to_binary, [tensor]), nx(:type, [tensor]), nx(:shape, [tensor]))
+  end
+
+  @doc """
+  Returns the `Nx.Tensor` of a tensor, on the default backend of Nx.
+
+  The option `tensors: :nx` of `PythonxPort.eval/3`, and of sessions, does so with all tensors in results. Raises a
+  `RuntimeError` if Nx is not a dependency of your application.
+  """
+  @spec to_nx(t()) :: struct()
+  def to_nx(%__MODULE__{type: type, shape: shape, data: data}) do
+    nx(:reshape, [nx(:from_binary, [data, type]), shape])
+  end
+
+  # Nx is looked for at run time: an application may add it after this library was compiled.
+  defp nx(function, args) do
+    unless Code.ensure_loaded?(Nx) do
+      raise "Nx is missing: add {:nx, \"~> 0.9\"} to the dependencies in mix.exs, and run mix deps.get"
     end
+
+    apply(Nx, function, args)
   end
 
   defimpl Inspect do

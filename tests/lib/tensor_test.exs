@@ -325,7 +325,7 @@ defmodule PythonxPort.TensorTest do
         __struct__: Nx.Tensor,
         type: {:s, 8},
         shape: {2, 2},
-        names: [nil, :a],
+        names: [nil, nil],
         vectorized_axes: [],
         data: data
       }
@@ -341,6 +341,35 @@ defmodule PythonxPort.TensorTest do
       }
 
       assert PythonxPort.call!(session, "list", [[large]]) == [Tensor.new(large(7), {:u, 8}, large.shape)]
+    end
+
+    test "is refused with names, which an array cannot keep", %{session: session} do
+      tensor = nx(%{__struct__: Nx.BinaryBackend, state: <<1, 2, 3, 4>>})
+
+      for {names, part} <- [
+            {[:row, nil],
+             "the tensor has names, which an array cannot keep: drop them with Nx.rename(tensor, nil)"},
+            {[nil | nil], "names is a list of atoms"}
+          ] do
+        assert {:error, %Error{kind: :undecodable, message: message}} =
+                 PythonxPort.eval(session, "t", bindings: [t: %{tensor | names: names}])
+
+        assert message =~ part
+      end
+    end
+
+    test "has its vectorized axes as leading dimensions", %{session: session} do
+      tensor = %{
+        nx(%{__struct__: Nx.BinaryBackend, state: <<1, 2, 3, 4, 5, 6>>})
+        | shape: {2},
+          names: [nil],
+          vectorized_axes: [batch: 3]
+      }
+
+      assert PythonxPort.eval!(session, "[t.tolist()]", bindings: [t: tensor]) == [[[1, 2], [3, 4], [5, 6]]]
+
+      assert {:error, %Error{kind: :undecodable}} =
+               PythonxPort.eval(session, "t", bindings: [t: %{tensor | vectorized_axes: [{:batch, 3} | nil]}])
     end
 
     test "on another backend is told what to do", %{session: session} do

@@ -1,4 +1,5 @@
-/* Reads the fields of a tensor's struct: type, shape and data, in any order; the others (names, axes) are skipped. */
+/* Reads the fields of a tensor's struct in any order: type, shape and data; those of Nx that say more of the shape; all
+ * others are skipped. */
 #include "numpy/tensor_decode.h"
 
 #include <stdlib.h>
@@ -72,6 +73,98 @@ static int read_shape(struct span *span, struct tensor_fields *fields)
         fields->shape[i] = (Py_ssize_t)size;
     }
     fields->rank = (int)tuple.children;
+    return 0;
+}
+
+/* -- axes of Nx ------------------------------------------------------------------------------------------------------ */
+
+/* Axes that Nx has in front of those in the shape. */
+struct leading_axes {
+    int rank;
+    Py_ssize_t sizes[TENSOR_RANK_MAX];
+};
+
+/* Reads the head of a list, which may be empty; *count is how many terms follow before its tail. */
+static int read_list(struct span *span, const char *complaint, size_t *count)
+{
+    struct term_head list;
+    enum term_status status = term_read_head(span, &list);
+    if (status != TERM_OK)
+        return fail_term(status);
+    if (list.kind != TERM_LIST && list.kind != TERM_NIL)
+        return fail(complaint);
+    *count = list.kind == TERM_LIST ? list.children - 1 : 0;
+    return 0;
+}
+
+/* Reads what follows the items of a list that read_list has begun. */
+static int read_list_end(struct span *span, const char *complaint, size_t count)
+{
+    struct term_head tail;
+    if (count == 0)
+        return 0;
+    enum term_status status = term_read_head(span, &tail);
+    if (status != TERM_OK)
+        return fail_term(status);
+    return tail.kind == TERM_NIL ? 0 : fail(complaint);
+}
+
+/* An array has no place for names: they must not be lost silently. */
+static int refuse_names(struct span *span)
+{
+    static const char *const complaint = "names is a list of atoms";
+    size_t count;
+    if (read_list(span, complaint, &count) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        struct term_head name;
+        enum term_status status = term_read_head(span, &name);
+        if (status != TERM_OK)
+            return fail_term(status);
+        if (!term_is_atom(&name, "nil"))
+            return fail("the tensor has names, which an array cannot keep: drop them with Nx.rename(tensor, nil)");
+    }
+    return read_list_end(span, complaint, count);
+}
+
+/* Reads axes such as [batch: 2]: NumPy has no names for them, and their sizes come first in the shape. */
+static int read_vectorized_axes(struct span *span, struct leading_axes *leading)
+{
+    static const char *const complaint = "vectorized_axes is a list of names and sizes";
+    size_t count;
+    if (read_list(span, complaint, &count) < 0)
+        return -1;
+    if (count > TENSOR_RANK_MAX)
+        return fail("shape has more dimensions than NumPy");
+    for (size_t i = 0; i < count; i++) {
+        struct term_head pair, head;
+        long long size;
+        enum term_status status = term_read_head(span, &pair);
+        if (status == TERM_OK && (pair.kind != TERM_TUPLE || pair.children != 2))
+            return fail(complaint);
+        if (status == TERM_OK)
+            status = term_skip(span);
+        if (status == TERM_OK)
+            status = term_read_head(span, &head);
+        if (status != TERM_OK)
+            return fail_term(status);
+        if (read_integer(&head, &size) < 0 || size < 0 || size > PY_SSIZE_T_MAX)
+            return fail(complaint);
+        leading->sizes[i] = (Py_ssize_t)size;
+    }
+    leading->rank = (int)count;
+    return read_list_end(span, complaint, count);
+}
+
+static int prepend_axes(struct tensor_fields *fields, const struct leading_axes *leading)
+{
+    if (leading->rank == 0 || fields->rank < 0)
+        return 0;
+    if (fields->rank + leading->rank > TENSOR_RANK_MAX)
+        return fail("shape has more dimensions than NumPy");
+    memmove(fields->shape + leading->rank, fields->shape, (size_t)fields->rank * sizeof *fields->shape);
+    memcpy(fields->shape, leading->sizes, (size_t)leading->rank * sizeof *fields->shape);
+    fields->rank += leading->rank;
     return 0;
 }
 
@@ -180,7 +273,7 @@ static int read_data(struct tensor_source *source, struct tensor_fields *fields)
 
 /* -- the struct --------------------------------------------------------------------------------------------------- */
 
-static int read_field(struct tensor_source *source, struct tensor_fields *fields)
+static int read_field(struct tensor_source *source, struct tensor_fields *fields, struct leading_axes *leading)
 {
     struct term_head key;
     if (read_key(source, &key) < 0)
@@ -191,17 +284,23 @@ static int read_field(struct tensor_source *source, struct tensor_fields *fields
         return read_shape(&source->span, fields);
     if (term_is_atom(&key, "data"))
         return read_data(source, fields);
+    if (term_is_atom(&key, "names"))
+        return refuse_names(&source->span);
+    if (term_is_atom(&key, "vectorized_axes"))
+        return read_vectorized_axes(&source->span, leading);
     return pass_over(source);
 }
 
 PyObject *tensor_decode(struct tensor_source *source, size_t pairs)
 {
     struct tensor_fields fields = {.rank = -1};
+    struct leading_axes leading = {.rank = 0};
     PyObject *array = NULL;
     for (size_t i = 0; i < pairs; i++)
-        if (read_field(source, &fields) < 0)
+        if (read_field(source, &fields, &leading) < 0)
             goto done;
-    array = tensor_build(&fields);
+    if (prepend_axes(&fields, &leading) == 0)
+        array = tensor_build(&fields);
 done:
     Py_XDECREF(fields.buffer);
     return array;

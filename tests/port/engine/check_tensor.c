@@ -191,7 +191,7 @@ static void put_form(struct message *message, const struct form *form, const cha
 static const char *const writings[] = {
     "#{__struct__ => Elixir.PythonxPort.Tensor, type => {%a, %d}, shape => %t, data => %b}",
     "#{type => {%a, %d}, shape => %t, data => %b, __struct__ => Elixir.PythonxPort.Tensor}",
-    "#{__struct__ => Elixir.Nx.Tensor, vectorized_axes => [], names => [nil, a], type => {%a, %d}, shape => %t,"
+    "#{__struct__ => Elixir.Nx.Tensor, vectorized_axes => [], names => [nil, nil], type => {%a, %d}, shape => %t,"
     "  data => #{__struct__ => Elixir.Nx.BinaryBackend, state => %b}}",
     "#{__struct__ => Elixir.Nx.Tensor, type => {%a, %d}, shape => %t, data => #{state => %b, more => {1, []}}}",
 };
@@ -227,6 +227,42 @@ START_TEST(decodes_native_numbers)
               (const void *)numbers, sizeof numbers);
     expect_array(decode_alone(message.bytes + BODY, message.length - BODY), "np.array([1.5, -2.25, 1e10], 'f4')");
     message_free(&message);
+}
+END_TEST
+
+/* The axes stand before or behind the shape; their names may be any term. */
+START_TEST(puts_vectorized_axes_first)
+{
+    if (!has_numpy)
+        return;
+    expect_array(decode_text("#{__struct__ => Elixir.Nx.Tensor, type => {u, 8}, shape => {2},"
+                             "  vectorized_axes => [{x, 3}, {{y, 1}, 1}], names => [nil],"
+                             "  data => #{__struct__ => Elixir.Nx.BinaryBackend, state => 'abcdef'}}"),
+                 "np.frombuffer(b'abcdef', 'u1').reshape(3, 1, 2)");
+    expect_array(decode_text("#{__struct__ => Elixir.Nx.Tensor, vectorized_axes => [{x, 2}], shape => {},"
+                             "  type => {u, 8}, names => [], data => #{state => 'ab'}}"),
+                 "np.frombuffer(b'ab', 'u1')");
+    for (long axes = 63; axes <= 65; axes++) {
+        struct message message = {0};
+        message_begin(&message);
+        message_put_map(&message, 5);
+        terms_put(&message, "__struct__");
+        terms_put(&message, "Elixir.Nx.Tensor");
+        terms_put(&message, "vectorized_axes");
+        message_put_list(&message, (uint32_t)axes);
+        for (long axis = 0; axis < axes; axis++)
+            terms_put(&message, "{x, 1}");
+        message_put_nil_list(&message);
+        terms_put(&message, "type");
+        terms_put(&message, "{u, 8}");
+        terms_put(&message, "shape");
+        terms_put(&message, "{1, 1}");
+        terms_put(&message, "data");
+        terms_put(&message, "#{state => 'a'}");
+        expect_error(decode_alone(message.bytes + BODY, message.length - BODY), "many axes",
+                     "shape has more dimensions than NumPy");
+        message_free(&message);
+    }
 }
 END_TEST
 
@@ -371,6 +407,20 @@ static const struct {
      "malformed term"},
     {"#{__struct__ => Elixir.PythonxPort.Tensor, 'type' => 1, type => {u, 8}, shape => {1}, data => 'a'}",
      "malformed term"},
+    {"#{__struct__ => Elixir.Nx.Tensor, names => [nil, row], type => {u, 8}, shape => {1, 1}, data => #{state => 'a'}}",
+     "the tensor has names, which an array cannot keep: drop them with Nx.rename(tensor, nil)"},
+    {"#{__struct__ => Elixir.Nx.Tensor, names => {}, type => {u, 8}, shape => {1}, data => #{state => 'a'}}",
+     "names is a list of atoms"},
+    {"#{__struct__ => Elixir.Nx.Tensor, vectorized_axes => [{x, 2}], type => {u, 8}, shape => {1},"
+     "  data => #{state => 'a'}}",
+     "data has 1 bytes, type and shape need 2"},
+    {"#{__struct__ => Elixir.Nx.Tensor, vectorized_axes => [x], type => {u, 8}, shape => {1}, data => #{state => 'a'}}",
+     "vectorized_axes is a list of names and sizes"},
+    {"#{__struct__ => Elixir.Nx.Tensor, vectorized_axes => [{x, -1}], type => {u, 8}, shape => {1},"
+     "  data => #{state => 'a'}}",
+     "vectorized_axes is a list of names and sizes"},
+    {"#{__struct__ => Elixir.Nx.Tensor, vectorized_axes => x, type => {u, 8}, shape => {1}, data => #{state => 'a'}}",
+     "vectorized_axes is a list of names and sizes"},
     {"[1, #{__struct__ => Elixir.PythonxPort.Tensor}]", "DecodeError: value[1]: a tensor has the fields"},
     {"#{a => #{__struct__ => Elixir.Nx.Tensor, type => {u, 8}, shape => {1}, data => ''}}",
      "value[\"a\"]: data has 0 bytes, type and shape need 1 (byte "},
@@ -1047,7 +1097,7 @@ START_TEST(survives_mutated_fields)
     ck_assert(segment_lease(1, &lease));
     choose_way(_i);
     message_begin(&messages[0]);
-    terms_put(&messages[0], "#{__struct__ => Elixir.Nx.Tensor, type => {f, 32}, shape => {1, 2}, names => [nil, a],"
+    terms_put(&messages[0], "#{__struct__ => Elixir.Nx.Tensor, type => {f, 32}, shape => {2}, names => [nil], vectorized_axes => [{x, 1}],"
                             "  data => #{__struct__ => Elixir.Nx.BinaryBackend, state => 'abcdefgh'}}");
     message_begin(&messages[1]);
     terms_put(&messages[1],
@@ -1135,6 +1185,7 @@ Suite *tensor_suite(void)
     tcase_add_unchecked_fixture(tcase, start, NULL);
     tcase_add_loop_test(tcase, decodes_every_type, 0, 2);
     tcase_add_test(tcase, decodes_native_numbers);
+    tcase_add_test(tcase, puts_vectorized_axes_first);
     tcase_add_test(tcase, decodes_inside_of_other_terms);
     tcase_add_loop_test(tcase, decodes_types_of_ml_dtypes, 0, 2 * OF_ML_DTYPES);
     tcase_add_loop_test(tcase, refuses_bad_fields, 0, 2);
