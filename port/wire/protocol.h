@@ -39,11 +39,13 @@
     OPTION(binaries)                                                                                                   \
     OPTION(segments)                                                                                                   \
     OPTION(max_result)                                                                                                 \
-    OPTION(segment_ids)
+    OPTION(segment_ids)                                                                                                \
+    OPTION(types)
 
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
 #define PROTOCOL_FEATURES(FEATURE)                                                                                     \
-    FEATURE(crash_file) FEATURE(tensors) FEATURE(control) FEATURE(limits) FEATURE(local_bindings) FEATURE(assign)
+    FEATURE(crash_file) FEATURE(tensors) FEATURE(control) FEATURE(limits) FEATURE(local_bindings) FEATURE(assign)     \
+    FEATURE(types) FEATURE(rich)
 
 /* FEATURE(name): listed as well if the system has shared memory. */
 #define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files) FEATURE(segment_ids)
@@ -72,6 +74,7 @@
 #define PROTOCOL_SEND "send"
 #define PROTOCOL_INVOKE "invoke"
 #define PROTOCOL_ABANDONED "abandoned"
+#define PROTOCOL_OBJECT "$object"
 #define PROTOCOL_SEGMENT "$segment"
 #define PROTOCOL_SEGMENT_FILES "files"
 #define PROTOCOL_SEGMENT_IDS "ids"

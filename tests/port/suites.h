@@ -20,6 +20,7 @@
     SUITE(session_context)                                                                                             \
     SUITE(session_answers)                                                                                             \
     SUITE(session_limits)                                                                                              \
+    SUITE(session_results)                                                                                             \
     SUITE(session_versions)                                                                                            \
     SUITE(terms)                                                                                                       \
     SUITE(vectors)                                                                                                     \

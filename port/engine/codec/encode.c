@@ -8,6 +8,7 @@
 #include "codec/encode_leaf.h"
 #include "codec/recursion.h"
 #include "codec/structs.h"
+#include "codec/typed.h"
 #include "codec/types.h"
 #include "codec/value_path.h"
 #include "numpy/tensor.h"
@@ -19,6 +20,7 @@ struct encoder {
     /* How many references the current object has if only this encoder and its caller hold any, directly or through its
      * container; 0 if other code holds some. */
     Py_ssize_t references;
+    PyObject *types; /* borrowed; whose objects are sent with their types, or NULL */
     struct value_path path;
     struct atom_list created;
 };
@@ -211,6 +213,42 @@ static int encode_simplified(struct encoder *encoder, PyObject *object)
     return failed;
 }
 
+/* Encodes an object that is no plain list, dict or tuple. */
+static int encode_form(struct encoder *encoder, PyObject *object, Py_ssize_t references)
+{
+    return tensor_is_array(object) ? tensor_put(encoder->message, object, references)
+                                   : encode_simplified(encoder, object);
+}
+
+/* Encodes an object of a type that the request has a name for, which this function takes over. */
+static int encode_named(struct encoder *encoder, PyObject *object, PyObject *name, Py_ssize_t references)
+{
+    typed_put_head(encoder->message, name, object);
+    Py_DECREF(name);
+    PyObject *fields = typed_fields(object);
+    if (fields == NULL)
+        return -1;
+    int failed;
+    if (Py_IsNone(fields)) {
+        failed = encode_form(encoder, object, references);
+    } else {
+        encoder->references = 0;
+        failed = encode_map(encoder, fields);
+    }
+    Py_DECREF(fields);
+    return failed;
+}
+
+static int encode_other(struct encoder *encoder, PyObject *object, Py_ssize_t references)
+{
+    if (encoder->types == NULL)
+        return encode_form(encoder, object, references);
+    PyObject *name = typed_find(encoder->types, object);
+    if (name != NULL)
+        return encode_named(encoder, object, name, references);
+    return PyErr_Occurred() ? -1 : encode_form(encoder, object, references);
+}
+
 static int encode_nested(struct encoder *encoder, PyObject *object, const PyTypeObject *type)
 {
     if (recursion_is_too_deep(encoder->depth))
@@ -227,10 +265,8 @@ static int encode_nested(struct encoder *encoder, PyObject *object, const PyType
         failed = encode_map(encoder, object);
     else if (type == &PyTuple_Type)
         failed = encode_tuple(encoder, object);
-    else if (tensor_is_array(object))
-        failed = tensor_put(encoder->message, object, references);
     else
-        failed = encode_simplified(encoder, object);
+        failed = encode_other(encoder, object, references);
     encoder->references = references;
     encoder->depth--;
     return failed;
@@ -275,9 +311,9 @@ static int encode_any(struct encoder *encoder, PyObject *object)
     return encode_check_limit(encoder->message, encode_unlimited(encoder, object));
 }
 
-int encode_object(struct message *message, PyObject *object, const char *name)
+static int encode_whole(struct message *message, PyObject *object, const char *name, PyObject *types)
 {
-    struct encoder encoder = {.message = message, .references = 1};
+    struct encoder encoder = {.message = message, .references = 1, .types = types};
     atom_budget_begin();
     int failed = encode_any(&encoder, object);
     atom_budget_end(&encoder.created, failed);
@@ -288,14 +324,29 @@ int encode_object(struct message *message, PyObject *object, const char *name)
     return -1;
 }
 
-int encode_object_within(struct message *message, PyObject *object, const char *name, size_t limit)
+static int encode_limited(struct message *message, PyObject *object, const char *name, PyObject *types, size_t limit)
 {
     if (limit == 0 || object == Py_None)
-        return encode_object(message, object, name);
+        return encode_whole(message, object, name, types);
     message_set_limit(message, limit);
-    int failed = encode_object(message, object, name);
+    int failed = encode_whole(message, object, name, types);
     message_lift_limit(message);
     return failed;
+}
+
+int encode_object(struct message *message, PyObject *object, const char *name)
+{
+    return encode_whole(message, object, name, NULL);
+}
+
+int encode_object_within(struct message *message, PyObject *object, const char *name, size_t limit)
+{
+    return encode_limited(message, object, name, NULL, limit);
+}
+
+int encode_result(struct message *message, PyObject *object, PyObject *types, size_t limit)
+{
+    return encode_limited(message, object, "result", types, limit);
 }
 
 int encode_name(struct message *message, PyObject *text)

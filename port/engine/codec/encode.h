@@ -15,6 +15,9 @@ int encode_object(struct message *message, PyObject *object, const char *name);
  * may take any number. None always passes. */
 int encode_object_within(struct message *message, PyObject *object, const char *name, size_t limit);
 
+/* Likewise, for the result of a request that names types (codec/typed.h), or none (NULL). */
+int encode_result(struct message *message, PyObject *object, PyObject *types, size_t limit);
+
 /* Appends a str as an atom. Returns 0, or -1 with an error set. */
 int encode_name(struct message *message, PyObject *text);
 

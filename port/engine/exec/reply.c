@@ -5,6 +5,8 @@
 
 #include "codec/encode.h"
 #include "codec/refs.h"
+#include "codec/rich.h"
+#include "codec/typed.h"
 #include "exec/error_reply.h"
 #include "exec/request_options.h"
 #include "os/schedule.h"
@@ -26,14 +28,36 @@ static size_t result_limit(const struct context *context)
     return asked > 0 && (most == 0 || asked < most) ? asked : most;
 }
 
+static int put_reference(const struct context *context, PyObject *item, struct message *message)
+{
+    PyObject *name = context->options.types == NULL ? NULL : typed_find(context->options.types, item);
+    if (name == NULL && PyErr_Occurred())
+        return -1;
+    unsigned long long number = refs_keep(item);
+    if (number != 0 && name != NULL)
+        typed_put_head(message, name, item);
+    Py_XDECREF(name);
+    return number == 0 ? -1 : encode_reference(message, number, item);
+}
+
+static int put_rich(const struct context *context, PyObject *item, struct message *message)
+{
+    PyObject *shown = Py_IsNone(item) ? Py_NewRef(item) : rich_describe(item);
+    int failed = shown == NULL ? -1 : encode_object_within(message, shown, "result", result_limit(context));
+    Py_XDECREF(shown);
+    return failed;
+}
+
 int reply_put_item(struct context *context, PyObject *item, struct message *message)
 {
-    message->share_from = context->options.segments;
-    message->share_ids = context->options.segment_ids;
-    if (!context->options.return_ref)
-        return encode_object_within(message, item, "result", result_limit(context));
-    unsigned long long number = refs_keep(item);
-    return number == 0 ? -1 : encode_reference(message, number, item);
+    const struct request_options *options = &context->options;
+    message->share_from = options->segments;
+    message->share_ids = options->segment_ids;
+    if (options->returns == RETURN_REF)
+        return put_reference(context, item, message);
+    if (options->returns == RETURN_RICH)
+        return put_rich(context, item, message);
+    return encode_result(message, item, options->types, result_limit(context));
 }
 
 static int put_value(struct context *context, struct message *reply, PyObject *value)

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "codec/typed.h"
 #include "python/errors.h"
 #include "wire/protocol.h"
 #include "wire/request.h"
@@ -103,6 +104,52 @@ static int read_line(const struct term_head *value, struct source_place *place)
     return 0;
 }
 
+static int read_return(const struct term_head *value, struct request_options *options)
+{
+    if (term_is_atom(value, "value"))
+        options->returns = RETURN_VALUE;
+    else if (term_is_atom(value, "ref"))
+        options->returns = RETURN_REF;
+    else if (term_is_atom(value, "rich"))
+        options->returns = RETURN_RICH;
+    else
+        return refuse_option("options: return is value, ref or rich");
+    return 0;
+}
+
+/* Adds the next term of the span to the list. */
+static int read_type_name(struct span *span, PyObject *names)
+{
+    struct term_head head;
+    enum term_status status = term_read_head(span, &head);
+    if (status != TERM_OK)
+        return refuse_term(span, status);
+    if (head.kind != TERM_BINARY)
+        return refuse_option("options: types is a list of binaries");
+    PyObject *name = PyUnicode_DecodeUTF8((const char *)head.data, (Py_ssize_t)head.length, "replace");
+    int failed = name == NULL ? -1 : PyList_Append(names, name);
+    Py_XDECREF(name);
+    return failed;
+}
+
+/* Reads the items of the list, at the first of which the span stands. */
+static int read_types(struct span *span, const struct term_head *list, struct request_options *options)
+{
+    Py_CLEAR(options->types);
+    if (list->kind == TERM_NIL)
+        return 0;
+    if (list->kind != TERM_LIST)
+        return refuse_option("options: types is a list of binaries");
+    PyObject *names = PyList_New(0);
+    int failed = names == NULL ? -1 : 0;
+    for (size_t i = 0; failed == 0 && i + 1 < list->children; i++)
+        failed = read_type_name(span, names);
+    if (failed == 0)
+        options->types = typed_types(names);
+    Py_XDECREF(names);
+    return options->types == NULL ? -1 : 0;
+}
+
 static int read_value(struct span *span, enum option option, struct request_options *options)
 {
     struct span start = *span;
@@ -144,7 +191,9 @@ static int read_value(struct span *span, enum option option, struct request_opti
     case OPTION_timing:
         return choose(&value, "false", "true", "options: timing is true or false", &options->timing);
     case OPTION_return:
-        return choose(&value, "value", "ref", "options: return is value or ref", &options->return_ref);
+        return read_return(&value, options);
+    case OPTION_types:
+        return read_types(&start, &value, options);
     case OPTION_binaries:
         return choose(&value, "str", "bytes", "options: binaries is str or bytes", &options->bytes);
     }
@@ -173,4 +222,5 @@ int request_options_read(struct span *span, struct request_options *options)
 void request_options_free(struct request_options *options)
 {
     Py_CLEAR(options->place.file);
+    Py_CLEAR(options->types);
 }

@@ -24,7 +24,8 @@ struct request_options {
     bool segment_ids;     /* with device and inode of their files */
     size_t batch;         /* the most items that a stream sends at once; 0: each on its own */
     bool timing;          /* report how long the request waited and ran */
-    bool return_ref;      /* return => ref */
+    enum { RETURN_VALUE, RETURN_REF, RETURN_RICH } returns;
+    PyObject *types; /* owned, or NULL: the named types (codec/typed.h) */
     struct source_place place;
 };
 

@@ -183,7 +183,7 @@ static const struct {
     {"{eval, 1, '1', #{concurrent => 1}}", "bad_request", "options: concurrent is true or false"},
     {"{eval, 1, '1', #{timing => 1}}", "bad_request", "options: timing is true or false"},
     {"{eval, 1, '1', #{batch => 0}}", "bad_request", "options: batch is a number of items"},
-    {"{eval, 1, '1', #{return => copy}}", "bad_request", "options: return is value or ref"},
+    {"{eval, 1, '1', #{return => copy}}", "bad_request", "options: return is value, ref or rich"},
     {"{eval, 1, '1', #{binaries => text}}", "bad_request", "options: binaries is str or bytes"},
     {"{eval, 1, '1', #{file => x}}", "bad_request", "options: file is a binary"},
     {"{eval, 1, '1', #{line => 0}}", "bad_request", "options: line is an integer from 1 to 1000000"},
