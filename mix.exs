@@ -61,6 +61,8 @@ defmodule PythonxPort.MixProject do
       elixirc_paths: elixirc_paths(Mix.env()),
       test_paths: ["tests/lib", "tests/examples", "tests/delivery"],
       start_permanent: Mix.env() == :prod,
+      # Tests implement PythonxPort.Encoder, and Kino.Render, while they run.
+      consolidate_protocols: Mix.env() != :test,
       # Poolboy, which an example and a test use if it is installed, is no dependency, but comes with the system.
       prune_code_paths: false,
       deps: deps(),

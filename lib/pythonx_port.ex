@@ -121,6 +121,25 @@ defmodule PythonxPort do
     * Python compiles the same code once. Code with values in it is new each time.
     * Values keep their types, binaries and floats their bits, and dates stay dates.
 
+  ## Objects of your types
+
+  Both sides can say what the other gets for their own types. Implement or derive `PythonxPort.Encoder` for what Python
+  gets of your structs. The other way, the option `:decode`, of a request or of a session, names types of Python with
+  functions that make a value of each object:
+
+      iex> PythonxPort.exec("class Point:\\n  def __init__(self, x, y): self.x, self.y = x, y")
+      iex> decode = %{"__main__.Point" => fn %{"x" => x, "y" => y} -> {:point, x, y} end}
+      iex> PythonxPort.eval("[Point(1, 2), Point(3, 4)]", decode: decode)
+      {:ok, [{:point, 1, 2}, {:point, 3, 4}]}
+
+  The function gets what the object would come as without it, such as the map of a dataclass, or a map of its attributes
+  if it has no form of its own. It is called for objects of subclasses, too, unless there is one for the subclass, and
+  innermost objects first. With `return: :ref` it gets the `PythonxPort.Object`. It runs in the calling process. Names
+  are as in the tracebacks of Python: with the module, outside of builtins. Python's own numbers, texts, lists, tuples
+  and dicts are never decoded, and arguments of functions that Python calls neither.
+
+  In Python, `erlang.register_encoder(type, function)` gives a type a form for all requests.
+
   ## Errors
 
   Functions return `{:ok, value}` or `{:error, error}` with a `PythonxPort.Error`, which has the Python traceback, or
@@ -207,6 +226,8 @@ defmodule PythonxPort do
           max_queue: pos_integer() | [requests: pos_integer(), bytes: pos_integer()] | :infinity,
           start: :sync | :async,
           link: boolean(),
+          decode: decode(),
+          tensors: :tensor | :nx,
           spin: non_neg_integer(),
           executable: Path.t(),
           name: GenServer.name()
@@ -228,11 +249,19 @@ defmodule PythonxPort do
   @typedoc "A function that Python may call, or a name that it may send to; see `:allow` in `start_session/1`."
   @type allowed :: :all | module() | {module(), atom()} | {module(), atom(), arity()} | {:send, atom()}
 
+  @typedoc """
+  Functions that make values of Python objects, by the names of their types; see [Objects of your
+  types](#module-objects-of-your-types). One of two arguments also gets the name of the object's own type.
+  """
+  @type decode :: %{String.t() => (term() -> term()) | (term(), String.t() -> term())}
+
   @typedoc "Options of a request; `eval/3` explains them."
   @type options :: [
           bindings: keyword() | map(),
           binaries: :str | :bytes,
-          return: :value | :ref,
+          return: :value | :ref | :rich,
+          decode: decode(),
+          tensors: :tensor | :nx,
           timeout: timeout(),
           grace: timeout(),
           concurrent: boolean(),
@@ -247,6 +276,9 @@ defmodule PythonxPort do
           demand: pos_integer(),
           bindings: keyword() | map(),
           binaries: :str | :bytes,
+          return: :value | :ref | :rich,
+          decode: decode(),
+          tensors: :tensor | :nx,
           timeout: timeout(),
           grace: timeout(),
           max_result: pos_integer(),
@@ -304,6 +336,8 @@ defmodule PythonxPort do
       that names the value at which the limit was reached; nothing is built beyond it. It also bounds each item of a
       stream, messages of `erlang.send` and arguments of calls, which raise in Python, and records of `logging`. No
       limit by default.
+    * `:decode`, `:tensors` - what requests use unless they have these options themselves; see `eval/3`. A request's
+      `:decode` replaces this one as a whole.
     * `:atom_limit` - how many different atoms Python may create, since the BEAM never frees one and ends when it has
       too many. Atoms that you sent to Python do not count. One more is an error of kind `:unencodable`. Defaults to
       `10_000`.
@@ -409,7 +443,11 @@ defmodule PythonxPort do
     * `:binaries` - `:bytes` turns all binaries in the bindings into `bytes`, `:str` into `str`. For single ones, see
       `PythonxPort.Bytes`. Defaults to `:str`.
     * `:return` - `:ref` returns a `PythonxPort.Object`, a reference to the value, which stays in Python until the
-      calling process ends or releases it. Defaults to `:value`.
+      calling process ends or releases it; `:rich` returns a `PythonxPort.Rich`, the value as a notebook shows it. Defaults to `:value`.
+    * `:decode` - functions that make values of Python objects, by the names of their types: `%{"shop.Order" =>
+      &Order.new/1}`; see [Objects of your types](#module-objects-of-your-types). Defaults to the session's `:decode`.
+    * `:tensors` - `:nx` returns arrays as `Nx.Tensor`, also inside other values; `:tensor` as `PythonxPort.Tensor`.
+      Defaults to the session's `:tensors`.
     * `:timeout` - milliseconds that the request may take, the time in the queue included. Then it is ended, with an
       error of kind `:timeout`. Defaults to `:infinity`.
     * `:grace` - milliseconds that the request may go on after its timeout or its cancellation before the Python
@@ -570,8 +608,8 @@ defmodule PythonxPort do
   raises or dies, cancels the stream: the generator is closed, its `finally` blocks run, and the consumer waits for
   that. A stream that waits for its consumer does not make other requests wait.
 
-  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:max_result` (of each item), `:timeout` (from the
-  start to the last item) and `:grace` as in `eval/3`, and
+  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:return`, `:decode`, `:tensors` and `:max_result`
+  (of each item), `:timeout` (from the start to the last item) and `:grace` as in `eval/3`, and
 
     * `:demand` - how many items Python may be ahead. Large items are fewer, so that they take about 16 MiB at most.
       Choose a small number, such as 2, if items are costly to make. Defaults to `256`.

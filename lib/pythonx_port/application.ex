@@ -6,6 +6,7 @@ defmodule PythonxPort.Application do
   @impl true
   def start(_type, _args) do
     PythonxPort.PortProgram.OomCounter.init()
+    PythonxPort.Rich.implement_render()
 
     children = [
       PythonxPort.PortProgram.CrashFiles,

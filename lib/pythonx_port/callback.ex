@@ -3,7 +3,7 @@ defmodule PythonxPort.Callback do
   # Runs a call from Python, in a process of its own: finds the function, checks whether it may be called, calls it,
   # and encodes the answer. Whatever the function does, there is an answer, or the process dies.
 
-  alias PythonxPort.Protocol
+  alias PythonxPort.{Protocol, Structs}
   alias PythonxPort.Callback.Allowlist
 
   # Room for an answer's bytes around the value.
@@ -32,7 +32,12 @@ defmodule PythonxPort.Callback do
 
   defp answer(frame, allow) do
     {target, args} = Protocol.call(frame)
-    call(target, args, allow)
+
+    with {:ok, value} <- call(target, args, allow) do
+      if Structs.encoders?() and Structs.encodable?(value),
+        do: {:ok, Structs.replace(value)},
+        else: {:ok, value}
+    end
   catch
     kind, reason -> {:error, describe(kind, reason, __STACKTRACE__)}
   end

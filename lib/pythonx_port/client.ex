@@ -6,7 +6,7 @@ defmodule PythonxPort.Client do
   # One reference names a request: it monitors the session, the session knows the request by it, and replies come to it
   # as an alias of the caller. The alias ends with the monitor; nothing that comes later reaches the caller.
 
-  alias PythonxPort.{Code, Error, Object, Protocol, Request, SharedMemory, Telemetry}
+  alias PythonxPort.{Code, Error, Object, Protocol, Request, Results, SharedMemory, Structs, Telemetry}
 
   @typedoc "A request under way, or the error that kept it from being sent."
   @type id :: {:sent, Request.token(), pid() | {atom(), node()}} | {:failed, Error.t()}
@@ -20,12 +20,13 @@ defmodule PythonxPort.Client do
   @typedoc "What ends the wait for a result; `:closed` if the caller has cancelled the request, or has its result."
   @type response :: Request.message() | {:down, reason :: term()} | :timeout | :closed
 
-  @call_options [:binaries, :concurrent, :grace, :max_result, :output, :return]
+  @call_options [:binaries, :concurrent, :decode, :grace, :max_result, :output, :return, :tensors]
   @code_options [:bindings, :file, :line | @call_options]
   @assign_options [:binaries, :grace, :output, :timeout]
-  @stream_options [:bindings, :binaries, :demand, :file, :grace, :line, :max_result, :output, :timeout]
+  @stream_options [:bindings, :binaries, :decode, :demand, :file, :grace, :line, :max_result] ++
+                    [:output, :return, :tensors, :timeout]
   # These are not passed on to Python.
-  @own_options [:demand, :grace, :output]
+  @own_options [:decode, :demand, :grace, :output, :tensors]
   # The longest time that a process can wait for a message, in milliseconds, less ten seconds.
   @max_timeout 0xFFFF_FFFF - 10_000
 
@@ -196,10 +197,10 @@ defmodule PythonxPort.Client do
   @dialyzer {:no_improper_lists, send_request: 3}
   defp send_request(process, elements, request) do
     elements = if on_this_node?(process), do: elements, else: without_segments(elements)
-    {elements, segments} = SharedMemory.place(elements, &upload(process, &1))
+    {elements, segments, body} = encode(process, elements)
     request = %{request | segments: segments, bulk_bytes: bulk_bytes(elements, segments)}
     token = :erlang.monitor(:process, process, alias: :demonitor)
-    message = {:request, Protocol.body(elements), request}
+    message = {:request, body, request}
     send(process, {:"$gen_call", {self(), [:alias | token]}, message})
     {:sent, token, process}
   end
@@ -212,6 +213,32 @@ defmodule PythonxPort.Client do
   # The options are the last element, if there are any.
   defp without_segments([]), do: []
   defp without_segments(elements), do: List.update_at(elements, -1, &Map.delete(&1, :segment_ids))
+
+  # Large binaries go first, so that the search for structs in the encoded bytes need not pass them.
+  defp encode(process, elements) do
+    {elements, segments} = SharedMemory.place(elements, &upload(process, &1))
+    body = Protocol.body(elements)
+
+    if Structs.encoders?() and Structs.in_bytes?(body) and Structs.encodable?(elements),
+      do: encode_structs(process, elements, segments),
+      else: {elements, segments, body}
+  end
+
+  defp encode_structs(process, elements, segments) do
+    {elements, more} =
+      elements |> replace_structs(process, segments) |> SharedMemory.place(&upload(process, &1))
+
+    {elements, segments ++ more, Protocol.body(elements)}
+  end
+
+  # What an implementation raises is the caller's; the segments are given back.
+  defp replace_structs(elements, process, segments) do
+    Structs.replace(elements)
+  catch
+    kind, reason ->
+      if segments != [], do: GenServer.cast(process, {:give_back, segments})
+      :erlang.raise(kind, reason, __STACKTRACE__)
+  end
 
   # The bytes of the request that are in segments, for telemetry and the limit of the queue.
   defp bulk_bytes(elements, segments) do
@@ -274,6 +301,10 @@ defmodule PythonxPort.Client do
 
   defp to_result(:closed, _id) do
     {:error, %Error{kind: :cancelled, message: "the request was cancelled, or its result given out"}}
+  end
+
+  defp to_result({:results, results, response}, id) do
+    response |> to_result(id) |> Results.convert(results, elem(response, 1))
   end
 
   defp to_result(response, {:sent, token, process}) do
@@ -357,6 +388,11 @@ defmodule PythonxPort.Client do
   defp check({key, value}) when key in [:timeout, :grace], do: invalid(key, value)
   defp check({:demand, value}) when value in 1..1_000_000, do: :ok
   defp check({:demand, value}), do: invalid(:demand, value)
+
+  defp check({key, value}) when key in [:decode, :tensors] do
+    if Results.valid?(key, value), do: :ok, else: invalid(key, value)
+  end
+
   defp check(_other), do: :ok
 
   defp engine_options(options) do
@@ -365,7 +401,10 @@ defmodule PythonxPort.Client do
     always = %{segment_ids: SharedMemory.result_size()}
     always = if Telemetry.enabled?(), do: Map.put(always, :timing, true), else: always
 
-    for {key, value} <- options, key not in @own_options, value != :infinity, into: always do
+    for {key, value} <- options,
+        key not in @own_options,
+        value != :infinity,
+        into: Results.put_types(always, options) do
       {key, engine_option(key, value)}
     end
   end
@@ -374,7 +413,7 @@ defmodule PythonxPort.Client do
   defp engine_option(:concurrent, value) when is_boolean(value), do: value
 
   defp engine_option(:bindings, bindings), do: names(bindings)
-  defp engine_option(:return, value) when value in [:value, :ref], do: value
+  defp engine_option(:return, value) when value in [:value, :ref, :rich], do: value
   defp engine_option(:binaries, value) when value in [:str, :bytes], do: value
   defp engine_option(:max_result, value) when value in 1..0x7FFF_FFFF_FFFF_FFFF, do: value
   defp engine_option(:file, value) when is_binary(value), do: value

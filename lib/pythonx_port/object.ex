@@ -10,6 +10,8 @@ defmodule PythonxPort.Object do
       {:ok, label} = PythonxPort.call(session, "predict", [model, "some text"])
       :ok = PythonxPort.release(model)
 
+  For objects that you want to take apart rather than keep, see the option `:decode` of `PythonxPort.eval/3`.
+
   ## Owners
 
   The process that made the request owns the object. Python keeps it until

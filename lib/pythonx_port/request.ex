@@ -6,7 +6,7 @@ defmodule PythonxPort.Request do
   # A request may have a time to end in, its option `timeout`, which Python watches, too. When that time is over, or
   # when the request is cancelled, Python has `grace` milliseconds to reply. Then the session kills the process.
 
-  alias PythonxPort.{Error, Object, Output, Protocol, Telemetry}
+  alias PythonxPort.{Error, Object, Output, Protocol, Results, Telemetry}
 
   # If the session does not answer, its callers wait this much longer than the session would, in milliseconds.
   @clock_slack 100
@@ -30,6 +30,7 @@ defmodule PythonxPort.Request do
     callers: [],
     segments: [],
     bulk_bytes: 0,
+    results: nil,
     # Set by the session.
     from: nil,
     token: nil,
@@ -67,6 +68,7 @@ defmodule PythonxPort.Request do
           callers: [pid()],
           segments: segments(),
           bulk_bytes: non_neg_integer(),
+          results: Results.t(),
           from: {pid(), term()} | nil,
           token: token() | nil,
           monitor: reference() | nil,
@@ -81,16 +83,19 @@ defmodule PythonxPort.Request do
   @typedoc """
   What a session sends to the caller of a request. Items, and the news that the time is over, may come first; each
   other message is the last one. The value of a `:shared` message is in segments, whose files are in the given
-  directory, if there is one.
+  directory, if there is one. If options say what to do with results, these stand around the last message; for a stream
+  they come first, around no message.
   """
   @type message ::
-          {:items, frame :: binary()}
+          {:results, Results.t()}
+          | {:items, frame :: binary()}
           | {:shared_items, frame :: binary(), directory :: Path.t() | nil, segments()}
           | {:timed_out, grace :: timeout()}
           | {:frame, binary()}
           | {:object, Object.t()}
           | {:shared, frame :: binary(), directory :: Path.t() | nil, segments()}
           | {:error, Error.t()}
+          | {:results, Results.t(), message()}
 
   @doc "Returns by how many milliseconds the clocks of a caller and a session may differ."
   @spec clock_slack() :: pos_integer()
@@ -115,6 +120,7 @@ defmodule PythonxPort.Request do
       created_at: now(),
       grace: options[:grace],
       return: options[:return],
+      results: Results.new(options),
       demand: options[:demand] && first_demand(options[:demand]),
       target: if(is_binary(options[:target]) and Telemetry.enabled?(), do: options[:target]),
       leader: Process.group_leader(),
@@ -172,10 +178,17 @@ defmodule PythonxPort.Request do
   """
   @spec answer(t(), binary()) :: message()
   def answer(%__MODULE__{delayed: true, end_reason: :timeout} = request, frame) do
-    if Protocol.error?(frame), do: {:error, Error.timed_out(request.timeout)}, else: {:frame, frame}
+    if Protocol.error?(frame),
+      do: {:error, Error.timed_out(request.timeout)},
+      else: Results.wrap({:frame, frame}, results(request))
   end
 
-  def answer(_request, frame), do: {:frame, frame}
+  def answer(request, frame), do: Results.wrap({:frame, frame}, results(request))
+
+  @doc "Returns the options for the value of the reply; a stream's items have them, its reply has no value."
+  @spec results(t()) :: Results.t()
+  def results(%__MODULE__{operation: :stream}), do: nil
+  def results(request), do: request.results
 
   @doc "Marks a request whose caller does not wait any more."
   @spec abandon(t()) :: t()

@@ -14,7 +14,18 @@ defmodule PythonxPort.Session do
 
   require Logger
 
-  alias PythonxPort.{Callback, Error, Object, PortProgram, Protocol, Request, SharedMemory, Telemetry}
+  alias PythonxPort.{
+    Callback,
+    Error,
+    Object,
+    PortProgram,
+    Protocol,
+    Request,
+    Results,
+    SharedMemory,
+    Telemetry
+  }
+
   alias PythonxPort.Session.{Cancellation, Dispatch, Events, Objects, PortWriter, Startup, State}
 
   # After a frame of this size the process frees it at once; else it would keep it for as long as it is idle.
@@ -80,6 +91,8 @@ defmodule PythonxPort.Session do
 
   @impl true
   def handle_call({:request, body, %Request{} = request}, from, state) do
+    {results, body} = Results.merge(state.options.results, request.operation, request.results, body)
+    request = %{request | results: results}
     call_id = Callback.Table.waiting_for(state.callbacks, Request.callers(request, from))
     size = IO.iodata_length(body)
 
@@ -378,7 +391,8 @@ defmodule PythonxPort.Session do
 
       %Request{from: {pid, _tag}} = request ->
         state = close(request, frame, shared, state)
-        GenServer.reply(request.from, {:shared, frame, state.leases.directory, shared})
+        shared_message = {:shared, frame, state.leases.directory, shared}
+        GenServer.reply(request.from, Results.wrap(shared_message, Request.results(request)))
         state |> State.lease(pid, shared, request.token) |> State.give_back(request.segments)
 
       nil ->

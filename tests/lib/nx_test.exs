@@ -47,5 +47,47 @@ defmodule PythonxPort.NxTest do
       assert message =~ "Nx.rename(tensor, nil)"
       assert nx |> then(&apply(Nx, :rename, [&1, nil])) |> Tensor.from_nx() == @tensor
     end
+
+    @tag :numpy
+    test "results are Nx tensors if a request says so", %{session: session} do
+      code = "import numpy\n{'a': [numpy.arange(6, dtype='u1').reshape(2, 3)], 'b': (numpy.float32(1), 'x')}"
+      assert %{"a" => [nx], "b" => {1.0, "x"}} = PythonxPort.eval!(session, code, tensors: :nx)
+      assert %{__struct__: Nx.Tensor, shape: {2, 3}, type: {:u, 8}} = nx
+      assert nx.data.state == <<0, 1, 2, 3, 4, 5>>
+      assert %{"a" => [%Tensor{}]} = PythonxPort.eval!(session, code)
+
+      assert %{__struct__: Nx.Tensor} =
+               PythonxPort.call!(session, "numpy.ones", [[2]], [dtype: "complex64"], tensors: :nx)
+
+      assert PythonxPort.eval!(session, "5", tensors: :nx) == 5
+    end
+
+    @tag :numpy
+    test "large ones, and items of streams", %{session: session} do
+      size = 2 * PythonxPort.SharedMemory.result_size()
+      nx = PythonxPort.eval!(session, "import numpy\nnumpy.ones(#{size}, 'u1')", tensors: :nx)
+      assert %{__struct__: Nx.Tensor, shape: {^size}} = nx
+
+      for length <- [3, size] do
+        stream =
+          PythonxPort.stream(session, "(numpy.full(#{length}, n, 'u1') for n in range(3))", tensors: :nx)
+
+        assert for(item <- stream, do: {item.__struct__, :binary.first(item.data.state)}) ==
+                 [{Nx.Tensor, 0}, {Nx.Tensor, 1}, {Nx.Tensor, 2}]
+      end
+    end
+
+    @tag :numpy
+    test "the option of a session gives way to that of a request" do
+      session = PythonxPort.start_session(tensors: :nx, init: "import numpy")
+      assert %{__struct__: Nx.Tensor} = PythonxPort.eval!(session, "numpy.ones(3)")
+      assert %Tensor{} = PythonxPort.eval!(session, "numpy.ones(3)", tensors: :tensor)
+      # Other options of a request leave it as it is.
+      decode = %{"numpy.ndarray" => fn tensor -> {:decoded, tensor.__struct__} end}
+      assert PythonxPort.eval!(session, "[numpy.ones(3)]", decode: decode) == [decoded: Nx.Tensor]
+      assert [%{__struct__: Nx.Tensor}] = session |> PythonxPort.stream("[numpy.ones(3)]") |> Enum.to_list()
+      nx = PythonxPort.eval!(session, "numpy.ones(3, 'u1')")
+      assert PythonxPort.call!(session, "numpy.sum", [nx]) == 3
+    end
   end
 end

@@ -5,7 +5,9 @@ if System.get_env("PYTHONX_PYTHON") in [nil, ""] do
 end
 
 # What needs a package that is not there is excluded, and shown as that.
-packages = ~w(numpy pandas polars pyarrow xarray torch ml_dtypes sklearn uvloop tqdm attrs pydantic)
+packages =
+  ~w(matplotlib numpy pandas polars pyarrow xarray torch ml_dtypes sklearn uvloop tqdm attrs pydantic)
+
 code = "from importlib.util import find_spec\n[name for name in names if find_spec(name) is None]"
 session = PythonxPort.start_session()
 {:ok, missing} = PythonxPort.eval(session, code, bindings: [names: packages])

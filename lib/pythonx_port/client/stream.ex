@@ -5,7 +5,7 @@ defmodule PythonxPort.Client.Stream do
   # The session passes on each frame of items as it comes, and the reply at the end. The consumer decodes the frames,
   # and grants more items when it has taken half of those that Python may be ahead, so that Python need not wait.
 
-  alias PythonxPort.{Client, Error, Protocol, Request, Telemetry}
+  alias PythonxPort.{Client, Error, Protocol, Request, Results, Telemetry}
 
   # With so many items ahead, the cost of a frame and of a grant does not count; `make bench` measures it.
   @demand 256
@@ -15,7 +15,7 @@ defmodule PythonxPort.Client.Stream do
   @enforce_keys [:token, :process, :owner, :demand, :window, :ahead, :timeout, :deadline]
   # `window` is how many items Python may be ahead now, `ahead` how many are granted and not taken yet, `out` how many
   # of those were given to the consumer last.
-  defstruct @enforce_keys ++ [out: 0]
+  defstruct @enforce_keys ++ [out: 0, results: nil]
 
   @doc "See `PythonxPort.stream/3`."
   @spec new(Client.session(), Client.code(), keyword()) :: Enumerable.t()
@@ -57,13 +57,18 @@ defmodule PythonxPort.Client.Stream do
 
   defp take(%{token: token, process: process} = stream) do
     case Client.receive_message(token, remaining(stream.deadline)) do
+      {:results, results} ->
+        take(%{stream | results: results})
+
       {:items, frame} ->
-        give_out(stream, Protocol.items(frame), byte_size(frame))
+        items = frame |> Protocol.items() |> Results.convert_value(stream.results, frame)
+        give_out(stream, items, byte_size(frame))
 
       {:shared_items, frame, directory, segments} ->
         items = Protocol.items(frame)
         read = items |> Client.read_segments(directory, segments, process) |> Error.value!()
-        give_out(stream, read, Telemetry.bulk_bytes(items, segments))
+        bytes = Telemetry.bulk_bytes(items, segments)
+        give_out(stream, Results.convert_value(read, stream.results, frame), bytes)
 
       {:timed_out, grace} ->
         take(%{stream | deadline: now() + Request.reply_timeout(grace)})
@@ -101,7 +106,7 @@ defmodule PythonxPort.Client.Stream do
         GenServer.cast(stream.process, {:give_back, segments})
         await_end(stream)
 
-      {kind, _not_the_end} when kind in [:items, :timed_out] ->
+      {kind, _not_the_end} when kind in [:items, :timed_out, :results] ->
         await_end(stream)
 
       _last ->

@@ -30,12 +30,20 @@ defmodule PythonxPort.Session.Dispatch do
 
     case Request.open(request, from, id, state.options.grace) do
       {:ok, request} ->
+        send_results(request)
         send_request(state, id, call_id, body, Request.measure(request, state.options.name, size), size)
 
       :abandoned ->
         State.give_back(state, request.segments)
     end
   end
+
+  # The consumer of a stream gets the options for its items once, before the first of them.
+  defp send_results(%{operation: :stream, results: results} = request) when results != nil do
+    GenServer.reply(request.from, {:results, results})
+  end
+
+  defp send_results(_request), do: :ok
 
   # Python waits for a request within a call, and answers one about itself at once: they take no room.
   defp send_request(state, id, call_id, body, request, _size) when call_id != nil do

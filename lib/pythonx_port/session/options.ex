@@ -2,7 +2,7 @@ defmodule PythonxPort.Session.Options do
   @moduledoc false
   # Checks the options of a session when they are given, not when they are first used.
 
-  alias PythonxPort.{Callback, Code, Environment, Error, Output}
+  alias PythonxPort.{Callback, Code, Environment, Error, Output, Results}
   alias PythonxPort.Session.{QueueLimit, Secret}
 
   # The default of the port program, and the most that {packet, 4} can carry.
@@ -27,6 +27,9 @@ defmodule PythonxPort.Session.Options do
     :executable,
     :spin,
     :name,
+    :decode,
+    :tensors,
+    :results,
     max_frame: @max_frame,
     init: [],
     init_timeout: 60_000,
@@ -53,6 +56,9 @@ defmodule PythonxPort.Session.Options do
           executable: Path.t() | nil,
           spin: non_neg_integer() | nil,
           name: GenServer.name() | nil,
+          decode: %{String.t() => Results.decoder()} | nil,
+          tensors: :nx | :tensor | nil,
+          results: Results.t(),
           max_frame: pos_integer(),
           init: [String.t() | Code.t()],
           init_timeout: timeout(),
@@ -69,7 +75,7 @@ defmodule PythonxPort.Session.Options do
   @doc "Checks options; must be called by the process that gives them, whose group leader gets the output by default."
   @spec new(keyword()) :: t()
   def new(options) do
-    options = Keyword.validate!(options, Map.keys(%__MODULE__{}) -- [:__struct__, :python_from])
+    options = Keyword.validate!(options, Map.keys(%__MODULE__{}) -- [:__struct__, :python_from, :results])
     options = for {key, value} <- options, do: {key, Secret.unwrap(value)}
     Enum.each(options, &check/1)
 
@@ -78,6 +84,7 @@ defmodule PythonxPort.Session.Options do
     |> Map.update!(:init, &List.wrap/1)
     |> Map.update!(:allow, &allow/1)
     |> Map.update!(:output, &Output.target/1)
+    |> Map.put(:results, Results.new(for {key, value} <- options, value != nil, do: {key, value}))
   end
 
   @doc """
@@ -105,7 +112,7 @@ defmodule PythonxPort.Session.Options do
 
   # Those without a default here.
   @optional [:python, :memory_limit, :segment_limit, :max_result, :atom_limit] ++
-              [:oom_score_adj, :cd, :executable, :spin, :name]
+              [:oom_score_adj, :cd, :executable, :spin, :name, :decode, :tensors]
 
   defp check({key, nil}) when key in @optional, do: :ok
 
@@ -141,6 +148,11 @@ defmodule PythonxPort.Session.Options do
   defp check({:name, {:via, module, _term}}) when is_atom(module), do: :ok
   # Output.target/1 and Callback.Allowlist.new/1 check these.
   defp check({key, _value}) when key in [:output, :allow], do: :ok
+
+  defp check({key, value}) when key in [:decode, :tensors] do
+    if Results.valid?(key, value), do: :ok, else: invalid(key, value)
+  end
+
   defp check({key, value}), do: invalid(key, value)
 
   @spec invalid(atom(), term()) :: no_return()
