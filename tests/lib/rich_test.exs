@@ -79,7 +79,9 @@ defmodule PythonxPort.RichTest do
       PythonxPort.exec!(session, "import matplotlib\nmatplotlib.use('Agg')\nimport matplotlib.pyplot as plt")
       PythonxPort.exec!(session, "figure, axes = plt.subplots()")
 
-      for code <- ["figure", "axes", "axes.plot([1, 2])", "axes.bar([1], [2])", "figure.subfigures()"] do
+      for code <-
+            ["figure", "axes", "axes.plot([1, 2])", "axes.bar([1], [2])", "figure.subfigures()"] ++
+              ["axes.hist([1, 2])", "plt.subplots(2)", "plt.subplots(2)[1]"] do
         assert %Rich{png: <<0x89, "PNG", _rest::binary>>, text: text} =
                  PythonxPort.eval!(session, code, return: :rich)
 

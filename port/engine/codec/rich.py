@@ -15,6 +15,9 @@ FORMATS = {
 }
 PLAIN = "text/plain"
 
+# How many items of a list are searched for one that is drawn on a figure.
+ITEMS_MAX = 8
+
 
 def describe(value):
     """Returns the struct as a dict. A method that raises, or that returns something else, is reported on standard error,
@@ -108,35 +111,49 @@ def repr_of(value):
 
 
 def figure_png(value):
-    figure = figure_of(value)
-    if figure is None:
+    if "matplotlib.figure" not in sys.modules:
         return None
     from io import BytesIO
 
     content = BytesIO()
     try:
+        figure = figure_of(value)
+        if figure is None:
+            return None
         figure.savefig(content, format="png", bbox_inches="tight")
     except Exception as error:
-        report(figure, "savefig", "raised", error)
+        report(value, "savefig", "raised", error)
         return None
     return content.getvalue()
 
 
 def figure_of(value):
     """Returns the figure of matplotlib that the value is, or that it is drawn on, as what plot() returns is."""
-    if "matplotlib.figure" not in sys.modules:
-        return None
-    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
-    if isinstance(value, (list, tuple)) and value:
-        value = value[0]
-    if not issubclass(type(value), Artist):
+    artist = artist_of(value)
+    if artist is None:
         return None
-    figure = value if isinstance(value, Figure) else value.get_figure()
+    figure = artist if isinstance(artist, Figure) else artist.get_figure()
     while figure is not None and not isinstance(figure, Figure):
         figure = figure.figure
     return figure
+
+
+def artist_of(value, depth=2):
+    from matplotlib.artist import Artist
+
+    if issubclass(type(value), Artist):
+        return value
+    # Plotting functions return lists and arrays of them, and tuples in which one of these stands.
+    if depth > 0 and isinstance(value, (list, tuple)):
+        items = value[:ITEMS_MAX]
+    elif depth > 0 and type(value).__name__ == "ndarray" and value.dtype == object:
+        items = value.flat[:ITEMS_MAX]
+    else:
+        return None
+    found = (artist_of(item, depth - 1) for item in items)
+    return next((artist for artist in found if artist is not None), None)
 
 
 def report(value, method, problem, error=None):
