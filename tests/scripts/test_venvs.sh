@@ -11,7 +11,7 @@ folder=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/pythonx_port/venvs/$version
 
 packages_of() {
     case $1 in
-    packages) echo 'numpy>=2 pandas polars pyarrow xarray ml_dtypes scikit-learn uvloop tqdm attrs pydantic' ;;
+    packages) echo 'numpy>=2 pandas polars pyarrow xarray ml_dtypes scikit-learn uvloop tqdm attrs pydantic matplotlib' ;;
     numpy1) echo 'numpy<2' ;;
     uv) echo 'uv virtualenv' ;;
     esac
