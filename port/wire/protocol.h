@@ -44,8 +44,9 @@
 
 /* FEATURE(name): what `ready` lists under features, beyond what version 1 always has. */
 #define PROTOCOL_FEATURES(FEATURE)                                                                                     \
-    FEATURE(crash_file) FEATURE(tensors) FEATURE(control) FEATURE(limits) FEATURE(local_bindings) FEATURE(assign)     \
-    FEATURE(types) FEATURE(rich)
+    FEATURE(crash_file)                                                                                                \
+    FEATURE(tensors)                                                                                                   \
+    FEATURE(control) FEATURE(limits) FEATURE(local_bindings) FEATURE(assign) FEATURE(types) FEATURE(rich)
 
 /* FEATURE(name): listed as well if the system has shared memory. */
 #define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files) FEATURE(segment_ids)

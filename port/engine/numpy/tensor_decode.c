@@ -76,7 +76,7 @@ static int read_shape(struct span *span, struct tensor_fields *fields)
     return 0;
 }
 
-/* -- axes of Nx ------------------------------------------------------------------------------------------------------ */
+/* -- axes of Nx --------------------------------------------------------------------------------------------------- */
 
 /* Axes that Nx has in front of those in the shape. */
 struct leading_axes {

@@ -1097,8 +1097,10 @@ START_TEST(survives_mutated_fields)
     ck_assert(segment_lease(1, &lease));
     choose_way(_i);
     message_begin(&messages[0]);
-    terms_put(&messages[0], "#{__struct__ => Elixir.Nx.Tensor, type => {f, 32}, shape => {2}, names => [nil], vectorized_axes => [{x, 1}],"
-                            "  data => #{__struct__ => Elixir.Nx.BinaryBackend, state => 'abcdefgh'}}");
+    terms_put(
+        &messages[0],
+        "#{__struct__ => Elixir.Nx.Tensor, type => {f, 32}, shape => {2}, names => [nil], vectorized_axes => [{x, 1}],"
+        "  data => #{__struct__ => Elixir.Nx.BinaryBackend, state => 'abcdefgh'}}");
     message_begin(&messages[1]);
     terms_put(&messages[1],
               "#{shape => {2, 2}, type => {s, 16}, data => {$segment, %d, 8, 8},"

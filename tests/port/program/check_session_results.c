@@ -36,7 +36,7 @@ static const char *const classes = //
     "class Outer:\n"
     "  class Inner: pass\n";
 
-/* -- named types --------------------------------------------------------------------------------------------------- */
+/* -- named types -------------------------------------------------------------------------------------------------- */
 
 #define POINT "types => ['__main__.Point']"
 
@@ -69,8 +69,7 @@ static const struct result named[] = {
     {"Color.RED", "types => ['enum.Enum']", "{ok,1,{$object,'enum.Enum','__main__.Color','red'}}"},
     {"Encoded()", "types => ['__main__.Encoded']",
      "{ok,1,{$object,'__main__.Encoded','__main__.Encoded',['encoded']}}"},
-    {"{1}", "types => ['set']",
-     "{ok,1,{$object,'set','set',#{'map'=>#{1=>[]},__struct__=>Elixir.MapSet}}}"},
+    {"{1}", "types => ['set']", "{ok,1,{$object,'set','set',#{'map'=>#{1=>[]},__struct__=>Elixir.MapSet}}}"},
 };
 
 START_TEST(sends_named_types_with_their_attributes)
@@ -91,7 +90,8 @@ START_TEST(sends_named_types_with_their_attributes)
         }
     }
     /* Plain values are none of them, whatever the names. */
-    session_send(session, "{eval, 1, '[1, 2.5, {}, (), None, True]', #{types => ['int', 'float', 'dict', 'tuple', 'object']}}");
+    session_send(session,
+                 "{eval, 1, '[1, 2.5, {}, (), None, True]', #{types => ['int', 'float', 'dict', 'tuple', 'object']}}");
     session_expect(session, "{ok,1,[1,2.5,#{},{},nil,true]}");
     session_end(session, 0);
 }
@@ -129,7 +129,8 @@ START_TEST(names_types_of_references_and_items)
     session_send(session, "{eval, 1, 'Place()', #{types => ['__main__.Point'], return => ref}}");
     const char *reply = session_next(session);
     static const char *const head = "{ok,1,{$object,'__main__.Point','__main__.Place',#{";
-    ck_assert_msg(strncmp(reply, head, strlen(head)) == 0 && strstr(reply, "Elixir.PythonxPort.Object") != NULL, "%s", reply);
+    ck_assert_msg(strncmp(reply, head, strlen(head)) == 0 && strstr(reply, "Elixir.PythonxPort.Object") != NULL, "%s",
+                  reply);
     session_send(session, "{eval, 1, '5', #{types => ['__main__.Point'], return => ref}}");
     ck_assert_ptr_nonnull(strstr(session_next(session), "Elixir.PythonxPort.Object"));
     session_send(session, "{stream, 2, '(Point(i) for i in range(2))', #{types => ['__main__.Point'], batch => 5}}");
@@ -167,7 +168,7 @@ START_TEST(forgets_types_that_are_gone)
 }
 END_TEST
 
-/* -- as notebooks show it ------------------------------------------------------------------------------------------- */
+/* -- as notebooks show it ----------------------------------------------------------------------------------------- */
 
 static const char *const shown_classes = //
     "class Page:\n"
@@ -191,7 +192,7 @@ static const char *const shown_classes = //
     "  def __getattr__(self, name): return lambda *a, **k: 'everything'\n"
     "  def __repr__(self): return 'E'\n";
 
-#define SHOWN(html, markdown, latex, svg, png, jpeg, data)                                                              \
+#define SHOWN(html, markdown, latex, svg, png, jpeg, data)                                                             \
     "html=>" html ",markdown=>" markdown ",latex=>" latex ",svg=>" svg ",png=>" png ",jpeg=>" jpeg ",data=>#{" data    \
     "}}}"
 
