@@ -276,7 +276,7 @@ defmodule PythonxPort do
           demand: pos_integer(),
           bindings: keyword() | map(),
           binaries: :str | :bytes,
-          return: :value | :ref | :rich,
+          return: :value | :rich,
           decode: decode(),
           tensors: :tensor | :nx,
           timeout: timeout(),
@@ -608,8 +608,8 @@ defmodule PythonxPort do
   raises or dies, cancels the stream: the generator is closed, its `finally` blocks run, and the consumer waits for
   that. A stream that waits for its consumer does not make other requests wait.
 
-  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:return`, `:decode`, `:tensors` and `:max_result`
-  (of each item), `:timeout` (from the start to the last item) and `:grace` as in `eval/3`, and
+  Options are `:bindings`, `:binaries`, `:output`, `:file`, `:line`, `:return` (not `:ref`), `:decode`, `:tensors` and
+  `:max_result` (of each item), `:timeout` (from the start to the last item) and `:grace` as in `eval/3`, and
 
     * `:demand` - how many items Python may be ahead. Large items are fewer, so that they take about 16 MiB at most.
       Choose a small number, such as 2, if items are costly to make. Defaults to `256`.

@@ -106,6 +106,8 @@ defmodule PythonxPort.Client do
   @spec stream(session(), code(), keyword(), pos_integer()) :: {(... -> id()), keyword()}
   def stream(session, code, options, demand) do
     {source, options} = code_options(code, options, @stream_options)
+    # References are owned by the process that has them as a result; items have no such owner.
+    if options[:return] == :ref, do: invalid(:return, :ref)
     options = Keyword.put_new(options, :demand, demand)
     # Items in a frame: half of the demand, so that Python makes the next frame while the consumer takes one.
     engine_options = Map.put(engine_options(options), :batch, div(options[:demand] + 1, 2))

@@ -99,11 +99,6 @@ defmodule PythonxPort.Client.DecodeTest do
       wrap = %{"re.Pattern" => fn %Object{} = object -> {:pattern, object} end}
       assert {:pattern, object} = PythonxPort.eval!(session, code, decode: wrap, return: :ref)
       assert PythonxPort.call!(session, "re.findall", [object, "aba"]) == ["a", "a"]
-
-      assert [{:pattern, %Object{}}] =
-               session
-               |> PythonxPort.stream("[re.compile('a')]", decode: wrap, return: :ref)
-               |> Enum.to_list()
     end
 
     test "leaves alone what it does not name", %{session: session} do
