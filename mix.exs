@@ -94,7 +94,14 @@ defmodule PythonxPort.MixProject do
       ],
       groups_for_modules: [
         "The library": [PythonxPort, PythonxPort.Session],
-        Values: [PythonxPort.Bytes, PythonxPort.Code, PythonxPort.Object, PythonxPort.Tensor],
+        Values: [
+          PythonxPort.Bytes,
+          PythonxPort.Code,
+          PythonxPort.Encoder,
+          PythonxPort.Object,
+          PythonxPort.Rich,
+          PythonxPort.Tensor
+        ],
         Requests: [PythonxPort.Error, PythonxPort.Task],
         Observation: [PythonxPort.Output, PythonxPort.PythonLog, PythonxPort.Telemetry],
         Protocol: [PythonxPort.Protocol]
