@@ -15,6 +15,14 @@ defmodule PythonxPort.Session.ReportTest do
     on_exit(fn -> :logger.remove_handler(:reports) end)
   end
 
+  # From Elixir 1.15 on, Logger has a filter that keeps reports of supervisors from all handlers.
+  defp let_all_reports_pass do
+    for {:logger_translator = id, filter} <- :logger.get_primary_config().filters do
+      :ok = :logger.remove_primary_filter(id)
+      on_exit(fn -> :logger.add_primary_filter(id, filter) end)
+    end
+  end
+
   defp reports(found \\ []) do
     receive do
       {:report, event} -> reports([event | found])
@@ -46,6 +54,8 @@ defmodule PythonxPort.Session.ReportTest do
   end
 
   test "no secret of the environment, in a supervisor's tree" do
+    let_all_reports_pass()
+
     {text, reports} =
       capture(fn ->
         name = start_supervisor(env: @env)
@@ -64,6 +74,8 @@ defmodule PythonxPort.Session.ReportTest do
   end
 
   test "no secret of the environment, under the application's supervisor" do
+    let_all_reports_pass()
+
     {text, reports} =
       capture(fn ->
         session = PythonxPort.start_session(env: @env, link: false)
@@ -134,7 +146,7 @@ defmodule PythonxPort.Session.ReportTest do
              Enum.filter(reports, &(label(&1) == {:gen_server, :terminate}))
 
     assert %{name: nil, ready: true, stopping: false, under_way: 1, queued: 0, callbacks: 0} = state
-    assert text =~ "State: %{callbacks: 0"
+    assert text =~ ~r/State: %{[^}]*callbacks: 0/
     refute text =~ "PortWriter"
     assert [_head, state] = String.split(text, "State: ", parts: 2)
     assert state |> String.split("\n") |> hd() |> String.length() < 400
