@@ -71,14 +71,17 @@ defmodule PythonxPort.Session.Starter do
       {:error, Error.application_stopped()}
   end
 
+  # With the usual heap, a session would collect its garbage at each request. In words.
+  @spawn_opt [min_heap_size: 4_096]
+
   @doc "Starts the process; called by supervisors."
   @spec start_process(Options.t(), start()) :: GenServer.on_start()
   def start_process(%Options{name: nil} = options, start) do
-    GenServer.start_link(Session, {options, start})
+    GenServer.start_link(Session, {options, start}, spawn_opt: @spawn_opt)
   end
 
   def start_process(%Options{name: name} = options, start) do
-    GenServer.start_link(Session, {options, start}, name: name)
+    GenServer.start_link(Session, {options, start}, name: name, spawn_opt: @spawn_opt)
   end
 
   # A supervised session starts up after init/1, so that its supervisor can start others meanwhile. It sends a message

@@ -105,10 +105,10 @@ defmodule PythonxPort.Session.Startup do
     end
   end
 
-  # The session is linked to its owner before that gets to know of it.
   defp finish(%{startup: startup} = state) do
     if startup.timer, do: Process.cancel_timer(startup.timer)
-    State.link_owner(state)
+    # Before its owner gets to know of it. One that does not wait was linked at the beginning.
+    if startup.report != :exit, do: State.link_owner(state)
     port = state.port_writer.port
     Telemetry.session_ready(State.telemetry(state), fn -> PortProgram.memory(port) end)
     with {:message, starter, started} <- startup.report, do: send(starter, {started, :ok})
