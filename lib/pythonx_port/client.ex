@@ -305,6 +305,9 @@ defmodule PythonxPort.Client do
     {:error, %Error{kind: :cancelled, message: "the request was cancelled, or its result given out"}}
   end
 
+  defp to_result({:results, results, {:object, value}}, _id),
+    do: {:ok, Results.convert_reference(value, results)}
+
   defp to_result({:results, results, response}, id) do
     response |> to_result(id) |> Results.convert(results, elem(response, 1))
   end

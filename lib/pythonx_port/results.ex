@@ -93,30 +93,38 @@ defmodule PythonxPort.Results do
   def convert_value(value, results, frame) do
     decoders = if has?(frame, "$object"), do: Map.get(results, :decode, %{}), else: %{}
     nx? = results[:tensors] == :nx and has?(frame, "Elixir.PythonxPort.Tensor")
-    if nx? or decoders != %{}, do: walk(value, {decoders, nx?}), else: value
+    if nx? or decoders != %{}, do: convert_all(value, {decoders, nx?}), else: value
+  end
+
+  @doc "Converts a reference, or the object of a named type that it is in."
+  @spec convert_reference(term(), t()) :: term()
+  def convert_reference(value, results) do
+    convert_all(value, {Map.get(results, :decode, %{}), results[:tensors] == :nx})
   end
 
   defp has?(frame, text), do: :binary.match(frame, text) != :nomatch
 
-  defp walk({:"$object", name, type, value} = tuple, {decoders, _nx?} = how) do
+  defp convert_all({:"$object", name, type, value} = tuple, {decoders, _nx?} = how) do
     case decoders do
-      %{^name => decoder} -> value |> walk(how) |> decode(type, decoder)
-      _unknown -> walk_tuple(tuple, how)
+      %{^name => decoder} -> value |> convert_all(how) |> decode(type, decoder)
+      _unknown -> convert_tuple(tuple, how)
     end
   end
 
-  defp walk([item | rest], how), do: [walk(item, how) | walk(rest, how)]
-  defp walk(tuple, how) when is_tuple(tuple), do: walk_tuple(tuple, how)
-  defp walk(%Tensor{} = tensor, {_decoders, true}), do: Tensor.to_nx(tensor)
-  defp walk(%module{} = struct, _how) when module in [Tensor, Object, Rich], do: struct
-  defp walk(%MapSet{} = set, how), do: MapSet.new(set, &walk(&1, how))
-  defp walk(map, how) when is_map(map), do: walk_map(map, how)
-  defp walk(other, _how), do: other
+  defp convert_all([item | rest], how), do: [convert_all(item, how) | convert_all(rest, how)]
+  defp convert_all(tuple, how) when is_tuple(tuple), do: convert_tuple(tuple, how)
+  defp convert_all(%Tensor{} = tensor, {_decoders, true}), do: Tensor.to_nx(tensor)
+  defp convert_all(%module{} = struct, _how) when module in [Tensor, Object, Rich], do: struct
+  defp convert_all(%MapSet{} = set, how), do: MapSet.new(set, &convert_all(&1, how))
+  defp convert_all(map, how) when is_map(map), do: convert_map(map, how)
+  defp convert_all(other, _how), do: other
 
-  defp walk_tuple(tuple, how), do: tuple |> Tuple.to_list() |> Enum.map(&walk(&1, how)) |> List.to_tuple()
+  defp convert_tuple(tuple, how),
+    do: tuple |> Tuple.to_list() |> Enum.map(&convert_all(&1, how)) |> List.to_tuple()
 
-  defp walk_map(map, how) do
-    walked = for {key, value} <- :maps.to_list(map), into: %{}, do: {walk(key, how), walk(value, how)}
+  defp convert_map(map, how) do
+    walked =
+      for {key, value} <- :maps.to_list(map), into: %{}, do: {convert_all(key, how), convert_all(value, how)}
 
     if map_size(walked) != map_size(map) do
       raise ArgumentError, "two keys of a map that Python sent are decoded to the same value: #{inspect(map)}"

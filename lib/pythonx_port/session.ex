@@ -401,13 +401,17 @@ defmodule PythonxPort.Session do
   end
 
   # A reference is small: it is decoded here, where its owner is recorded.
-  defp reply_object({:ok, %{ref: ref}}, %{from: nil}, _frame, state), do: Dispatch.release(state, [ref])
+  defp reply_object({:ok, value}, %{from: nil}, _frame, state) do
+    Dispatch.release(state, [object_in(value).ref])
+  end
 
-  defp reply_object({:ok, %{ref: ref} = object}, %{from: {pid, _tag}} = request, _frame, state) do
+  defp reply_object({:ok, value}, %{from: {pid, _tag}} = request, _frame, state) do
+    sent = object_in(value)
     # Python does not send the field `session`.
-    object = %Object{ref: ref, type: object.type, repr: object.repr, session: self()}
-    GenServer.reply(request.from, {:object, object})
-    %{state | objects: Objects.own(state.objects, ref, pid, request.token)}
+    object = %Object{ref: sent.ref, type: sent.type, repr: sent.repr, session: self()}
+    message = {:object, put_object(value, object)}
+    GenServer.reply(request.from, Results.wrap(message, Request.results(request)))
+    %{state | objects: Objects.own(state.objects, object.ref, pid, request.token)}
   end
 
   defp reply_object({:error, _error}, %{from: nil}, _frame, state), do: state
@@ -416,6 +420,13 @@ defmodule PythonxPort.Session do
     GenServer.reply(request.from, Request.answer(request, frame))
     state
   end
+
+  # An object of a type that the option `decode` names comes with that name.
+  defp object_in({:"$object", _name, _type, object}), do: object
+  defp object_in(object), do: object
+
+  defp put_object({:"$object", name, type, _sent}, object), do: {:"$object", name, type, object}
+  defp put_object(_sent, object), do: object
 
   # Drops a result that was sent to its caller when that did not wait any more.
   defp drop_result(state, token) do

@@ -1,12 +1,16 @@
 defmodule PythonxPort.Session.Secret do
   @moduledoc false
-  # Wraps environment variables, which may hold passwords, so that no report of a supervisor or of a crash shows them.
+  # Wraps environment variables, which may hold passwords, so that no report of a supervisor or of a crash shows them,
+  # whatever prints it: a function is shown without what it returns. It is one of erl_eval's, since a function of this
+  # module would have supervisors killed that keep it when the code is upgraded twice.
 
-  @derive {Inspect, except: [:value]}
   @enforce_keys [:value]
   defstruct [:value]
 
-  @type t :: %__MODULE__{value: term()}
+  @type t :: %__MODULE__{value: (() -> term())}
+
+  # fun() -> Value end
+  @function {:fun, 1, {:clauses, [{:clause, 1, [], [], [{:var, 1, :Value}]}]}}
 
   @doc "Wraps the value of the option `:env`, if it is given and not wrapped yet."
   @spec wrap(keyword()) :: keyword()
@@ -18,11 +22,17 @@ defmodule PythonxPort.Session.Secret do
   end
 
   defp wrap_env({:env, %__MODULE__{}} = wrapped), do: wrapped
-  defp wrap_env({:env, value}), do: {:env, %__MODULE__{value: value}}
+  defp wrap_env({:env, value}), do: {:env, %__MODULE__{value: hide(value)}}
   defp wrap_env(other), do: other
+
+  defp hide(value) do
+    bindings = :erl_eval.add_binding(:Value, value, :erl_eval.new_bindings())
+    {:value, function, _bindings} = :erl_eval.expr(@function, bindings)
+    function
+  end
 
   @doc "Returns the value, wrapped or not."
   @spec unwrap(t() | term()) :: term()
-  def unwrap(%__MODULE__{value: value}), do: value
+  def unwrap(%__MODULE__{value: function}), do: function.()
   def unwrap(value), do: value
 end
