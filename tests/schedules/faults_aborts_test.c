@@ -2,6 +2,8 @@
  * request is hit. */
 #include <stdio.h>
 
+#include <string.h>
+
 #include "driven.h"
 #include "faults.h"
 
@@ -152,6 +154,26 @@ START_TEST(leaves_the_queue_as_its_time_is_up)
     reached("timer_fired");
     session_expect(session, "{ok,6,6}");
     release("timer_fired");
+    expect_quiet_end();
+}
+END_TEST
+
+/* What encodes an extra of a log record fails, and the record is sent without: not so if it is interrupted. */
+START_TEST(is_cancelled_as_it_logs)
+{
+    eval("5", "import logging\n"
+              "class Point: pass\n"
+              "def endless(_):\n"
+              "    print('in')\n"
+              "    while True: time.sleep(0.001)\n"
+              "erlang.register_encoder(Point, endless)\n"
+              "logging.error('logged', extra={'point': Point()})\n"
+              "while True: time.sleep(0.001)");
+    session_expect(session, "{output,5,stdout,'in\n'}");
+    cancel("5");
+    const char *frame = session_next(session);
+    ck_assert_msg(frame != NULL && strncmp(frame, "{log,5,error,", 13) == 0, "no record, but %s", frame);
+    expect_error("5", "cancelled");
     expect_quiet_end();
 }
 END_TEST
@@ -322,6 +344,7 @@ Suite *aborts_suite(void)
     tcase_add_test(main_thread, times_out_in_the_queue);
     tcase_add_test(main_thread, leaves_the_queue_as_its_time_is_up);
     tcase_add_test(main_thread, times_out_while_the_client_does_not_read);
+    tcase_add_test(main_thread, is_cancelled_as_it_logs);
     tcase_add_loop_test(tasks, is_cancelled_as_it_becomes_a_task, 0, 2);
     tcase_add_loop_test(tasks, times_out_as_it_becomes_a_task, 0, 2);
     tcase_add_test(tasks, times_out_as_its_task_is_done);

@@ -218,6 +218,26 @@ START_TEST(is_cancelled_with_an_item)
 }
 END_TEST
 
+/* Python checks for signals in C functions that the engine calls to encode the item: PyObject_Str is one. */
+START_TEST(is_cancelled_as_its_item_is_encoded)
+{
+    static const char types[] = "types => ['__main__.Point']",
+                      point[] = "{$object,'__main__.Point','__main__.Point',#{}}";
+    eval_with("6", "class Point: pass\nPoint()", types);
+    session_expect(session, "{ok,6,%s}", point);
+    hold("stream_has_item");
+    stream("5", "(Point() for _ in range(9))", types);
+    grant(1);
+    reached("stream_has_item");
+    session_send(session, "{cancel, 5}");
+    all_is_read();
+    release("stream_has_item");
+    expect_item(point);
+    expect_error("5", "cancelled");
+    expect_quiet_end();
+}
+END_TEST
+
 /* The stream has come to its end: the cancel is too late. */
 START_TEST(is_cancelled_as_it_ends)
 {
@@ -318,6 +338,7 @@ Suite *streams_suite(void)
     tcase_add_test(aborts, times_out_while_the_main_thread_reads);
     tcase_add_test(aborts, is_cancelled_as_it_leaves);
     tcase_add_test(aborts, is_cancelled_with_an_item);
+    tcase_add_test(aborts, is_cancelled_as_its_item_is_encoded);
     tcase_add_test(aborts, is_cancelled_as_it_ends);
     tcase_add_test(aborts, times_out_as_it_ends);
     tcase_add_test(aborts, ends_as_its_time_is_up);

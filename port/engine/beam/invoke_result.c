@@ -2,6 +2,7 @@
 
 #include "codec/decode.h"
 #include "codec/types.h"
+#include "python/interrupt.h"
 #include "wire/protocol.h"
 
 static PyObject *Error;
@@ -17,7 +18,7 @@ static void set_field(PyObject *error, PyObject *reason, const char *name)
 {
     PyObject *value = PyDict_Check(reason) ? PyDict_GetItemString(reason, name) : NULL;
     if (PyObject_SetAttrString(error, name, value == NULL ? Py_None : value) < 0)
-        PyErr_Clear();
+        interrupt_clear_error();
 }
 
 /* Adds the BEAM's own trace below Python's (PEP 678). */
@@ -28,7 +29,7 @@ static void add_stacktrace(PyObject *error, PyObject *reason)
                          ? NULL
                          : PyObject_CallMethod(error, "add_note", "O", trace);
     if (done == NULL)
-        PyErr_Clear();
+        interrupt_clear_error();
     Py_XDECREF(done);
 }
 
@@ -45,7 +46,7 @@ static void raise_reason(PyObject *reason)
     set_field(error, reason, "message");
     set_field(error, reason, "stacktrace");
     if (PyObject_SetAttrString(error, "reason", reason) < 0)
-        PyErr_Clear();
+        interrupt_clear_error();
     add_stacktrace(error, reason);
     PyErr_SetObject(Error, error);
     Py_DECREF(error);

@@ -6,6 +6,7 @@
 #include "os/std_fds.h"
 #include "python/context.h"
 #include "python/emit.h"
+#include "python/interrupt.h"
 #include "queue/session.h"
 #include "wire/message.h"
 #include "wire/protocol.h"
@@ -16,7 +17,7 @@ static bool put_pair(struct message *message, PyObject *name, PyObject *value)
     size_t before = message->length;
     if (encode_object(message, name, "extra") == 0 && encode_object(message, value, "extra") == 0)
         return true;
-    PyErr_Clear();
+    interrupt_clear_error();
     message_cut(message, before);
     return false;
 }

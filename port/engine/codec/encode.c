@@ -223,9 +223,9 @@ static int encode_form(struct encoder *encoder, PyObject *object, Py_ssize_t ref
 /* Encodes an object of a type that the request has a name for, which this function takes over. */
 static int encode_named(struct encoder *encoder, PyObject *object, PyObject *name, Py_ssize_t references)
 {
-    typed_put_head(encoder->message, name, object);
+    int headed = typed_put_head(encoder->message, name, object);
     Py_DECREF(name);
-    PyObject *fields = typed_fields(object);
+    PyObject *fields = headed < 0 ? NULL : typed_fields(object);
     if (fields == NULL)
         return -1;
     int failed;

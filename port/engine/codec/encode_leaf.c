@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "python/errors.h"
+#include "python/interrupt.h"
 #include "shm/large_binary.h"
 
 int encode_fail(const char *what)
@@ -125,14 +126,14 @@ int encode_buffer(struct message *message, PyObject *object)
     }
     if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS) == 0)
         return large_binary_put_view(message, view);
-    PyErr_Clear();
+    interrupt_clear_error();
     bool allowed = true;
     if (message->limit > 0 && PyObject_GetBuffer(object, view, PyBUF_STRIDED_RO) == 0) {
         allowed = message_allows(message, MESSAGE_BINARY_HEAD + (size_t)view->len);
         PyBuffer_Release(view);
     }
     free(view);
-    PyErr_Clear();
+    interrupt_clear_error();
     if (!allowed)
         return 0;
     /* A strided buffer is copied first. */

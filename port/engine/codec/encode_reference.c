@@ -2,6 +2,7 @@
 #include "codec/encode.h"
 
 #include "codec/structs.h"
+#include "python/interrupt.h"
 #include "python/lossy_text.h"
 #include "python/type_name.h"
 
@@ -13,12 +14,12 @@ static PyObject *make_short_repr(PyObject *object)
 {
     PyObject *whole = PyObject_Repr(object);
     if (whole == NULL) {
-        PyErr_Clear();
+        interrupt_clear_error();
         return PyUnicode_FromString("<repr failed>");
     }
     PyObject *start = PyUnicode_GetLength(whole) > REPR_SHOWN ? PyUnicode_Substring(whole, 0, REPR_SHOWN) : NULL;
     PyObject *shown = start == NULL ? Py_NewRef(whole) : PyUnicode_FromFormat("%U\xe2\x80\xa6", start);
-    PyErr_Clear();
+    interrupt_clear_error();
     Py_DECREF(whole);
     Py_XDECREF(start);
     return shown;

@@ -32,14 +32,17 @@ PyObject *typed_find(PyObject *types, PyObject *object)
     return name;
 }
 
-void typed_put_head(struct message *message, PyObject *name, PyObject *object)
+int typed_put_head(struct message *message, PyObject *name, PyObject *object)
 {
     PyObject *type = type_name_of(object, "builtins");
+    if (type == NULL)
+        return -1;
     message_put_tuple(message, 4);
     message_put_atom_text(message, PROTOCOL_OBJECT);
     lossy_text_put(message, name, "?");
     lossy_text_put(message, type, "?");
-    Py_XDECREF(type);
+    Py_DECREF(type);
+    return 0;
 }
 
 PyObject *typed_fields(PyObject *object)

@@ -12,8 +12,8 @@ PyObject *typed_types(PyObject *names);
  * there is none, with an error set only if the search failed. */
 PyObject *typed_find(PyObject *types, PyObject *object);
 
-/* Appends the head of the tuple, whose last element, the value, must follow. */
-void typed_put_head(struct message *message, PyObject *name, PyObject *object);
+/* Appends the head of the tuple, whose last element, the value, must follow. Returns 0, or -1 with an error set. */
+int typed_put_head(struct message *message, PyObject *name, PyObject *object);
 
 /* Returns a new reference to a dict of what is sent as the value; to None if the object is sent in its own form; NULL
  * with an error set. */

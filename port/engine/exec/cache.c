@@ -1,5 +1,6 @@
 /* Keeps entries in two dicts; the first key of a dict is its oldest. */
 #include "exec/cache.h"
+#include "python/interrupt.h"
 
 /* The memory of an entry besides its sizes: two places in dicts, a number, and a key such as a file's name. */
 #define ENTRY_BYTES 400
@@ -77,6 +78,6 @@ size_t cache_size_of(PyObject *object)
     Py_XDECREF(size);
     if (PyErr_Occurred() == NULL)
         return bytes;
-    PyErr_Clear();
+    interrupt_clear_error();
     return 0;
 }

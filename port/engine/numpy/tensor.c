@@ -9,6 +9,7 @@
 #include "numpy/numpy_api.h"
 #include "python/embedded.h"
 #include "python/errors.h"
+#include "python/interrupt.h"
 #include "shm/large_binary.h"
 
 static PyObject *module;     /* tensor.py */
@@ -166,7 +167,7 @@ static Py_buffer *get_plain_view(PyObject *array)
             return view;
         PyBuffer_Release(view);
     }
-    PyErr_Clear();
+    interrupt_clear_error();
     free(view);
     return NULL;
 }
@@ -178,7 +179,7 @@ static bool is_allowed(struct message *message, PyObject *array)
         return true;
     PyObject *bytes = PyObject_GetAttrString(array, "nbytes");
     size_t size = bytes == NULL ? 0 : PyLong_AsSize_t(bytes);
-    PyErr_Clear();
+    interrupt_clear_error();
     Py_XDECREF(bytes);
     return message_allows(message, size);
 }

@@ -245,10 +245,14 @@ void interrupt_leave_thread(struct job *job)
 
 /* -- the main thread ---------------------------------------------------------------------------------------------- */
 
-/* A task that is not in the user's code is cancelled by its event loop instead. */
+/* A task that is not in the user's code is cancelled by its event loop instead. Without any Python frame the code may
+ * be the engine's own, which decodes or encodes: Python checks for signals in PyObject_Str, for one. */
 static bool may_raise_in(const struct job *job, PyObject *frame)
 {
     enum code_place place = code_place_of(frame);
+    bool has_frame = frame != NULL && !Py_IsNone(frame);
+    if (!has_frame && job->context->stage != STAGE_CODE)
+        return false;
     return place == CODE_OF_USER || (place == CODE_OF_SELECT && job->state != JOB_TASK);
 }
 
@@ -294,27 +298,46 @@ void interrupt_run_handlers(void)
         PyErr_WriteUnraisable(NULL);
 }
 
-PyObject *interrupt_unraisable_function(PyObject *self, PyObject *unraisable)
+/* If the exception is an abort of the current job, has it delivered again, and returns true. */
+static bool rearm_swallowed(PyObject *exception)
 {
-    (void)self;
-    PyObject *exception = PyObject_GetAttrString(unraisable, "exc_value");
     struct context *context = context_current();
-    bool ours = exception != NULL && context != NULL && context->job != NULL &&
+    bool ours = context != NULL && context->job != NULL &&
                 (PyErr_GivenExceptionMatches(exception, Cancelled) || PyErr_GivenExceptionMatches(exception, TimedOut));
-    PyObject *result = NULL;
     if (ours) {
         session_lock();
         job_rearm_abort(context->job);
         handoff_interrupt_main();
         session_unlock();
+    }
+    Py_XDECREF((PyObject *)context);
+    return ours;
+}
+
+PyObject *interrupt_unraisable_function(PyObject *self, PyObject *unraisable)
+{
+    (void)self;
+    PyObject *exception = PyObject_GetAttrString(unraisable, "exc_value");
+    PyObject *result = NULL;
+    if (exception != NULL && rearm_swallowed(exception)) {
         result = Py_NewRef(Py_None);
     } else if (exception != NULL) {
         PyObject *usual = PySys_GetObject("__unraisablehook__");
         result = usual == NULL ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(usual, unraisable, NULL);
     }
-    Py_XDECREF((PyObject *)context);
     Py_XDECREF(exception);
     return result;
+}
+
+void interrupt_clear_error(void)
+{
+    if (PyErr_Occurred() == NULL)
+        return;
+    PyObject *exception = errors_take();
+    if (exception != NULL)
+        (void)rearm_swallowed(exception);
+    Py_XDECREF(exception);
+    PyErr_Clear();
 }
 
 static int add_exception(PyObject *module, PyObject **place, const char *name, const char *text)

@@ -50,6 +50,10 @@ void interrupt_set_shutdown(const char *text);
 /* Returns the `kind` of the current error, if it is an exception of this module; else NULL. */
 const char *interrupt_kind(void);
 
+/* As PyErr_Clear, for C code that goes on after an error of Python code that it has called: if the error is an abort,
+ * it is delivered again. */
+void interrupt_clear_error(void);
+
 /* sys.unraisablehook: delivers an abort again whose exception was swallowed, for example in a __del__. */
 PyObject *interrupt_unraisable_function(PyObject *self, PyObject *arguments);
 

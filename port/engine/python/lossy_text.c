@@ -1,5 +1,6 @@
 /* Encodes texts with the error handler backslashreplace. */
 #include "python/lossy_text.h"
+#include "python/interrupt.h"
 
 PyObject *lossy_text_utf8(PyObject *text)
 {
@@ -13,6 +14,6 @@ void lossy_text_put(struct message *message, PyObject *text, const char *otherwi
         message_put_binary(message, PyBytes_AsString(utf8), (size_t)PyBytes_Size(utf8));
     else
         message_put_text(message, otherwise);
-    PyErr_Clear();
+    interrupt_clear_error();
     Py_XDECREF(utf8);
 }
