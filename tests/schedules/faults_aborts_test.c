@@ -1,7 +1,6 @@
 /* Drives cancels and timeouts that come as a request begins, changes its state, or ends: it has one reply, and no other
  * request is hit. */
 #include <stdio.h>
-
 #include <string.h>
 
 #include "driven.h"
