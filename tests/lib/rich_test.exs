@@ -157,5 +157,13 @@ defmodule PythonxPort.RichTest do
       assert apply(Kino.Render, :to_livebook, [@all]) == {Kino.HTML, ["h"]}
       assert Rich.implement_render() == :ok
     end
+
+    test "it is implemented at compile time if Kino is there by then" do
+      Code.compiler_options(ignore_module_conflict: true)
+      Code.compile_file("lib/pythonx_port/rich.ex")
+      assert apply(Kino.Render, :to_livebook, [@all]) == {Kino.HTML, ["h"]}
+    after
+      Code.compiler_options(ignore_module_conflict: false)
+    end
   end
 end

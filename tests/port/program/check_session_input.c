@@ -251,6 +251,10 @@ static const char *const seeds[] = {
     "{eval, 1, {$segment, 1, 0, 20}, #{bindings => #{a => 1, 'b' => 2}}}",
     "{assign, 1, #{a => 1, 'b' => [2]}, #{binaries => bytes, timeout => 1000}}",
     "{call, 1, 'bytes', [{$segment, 1, 0, 20}], #{}, #{segments => 5}}",
+    "{eval, 1, '{1}', #{types => ['set', 'a.B'], return => ref}}",
+    "{call, 1, 'set', [[1]], #{}, #{types => ['set'], return => rich}}",
+    "{call, 1, 'list', [#{__struct__ => Elixir.Nx.Tensor, vectorized_axes => [{x, 3}], names => [], shape => {},"
+    "  type => {s, 8}, data => #{__struct__ => Elixir.Nx.BinaryBackend, state => 'abc'}}]}",
     "{segment, 1, 1000}",
     "{give_back, [1, 2, 3000]}",
     "{release, [1, {$ref, 2}, 3]}",

@@ -263,6 +263,36 @@ START_TEST(ends_methods_that_take_too_long)
 }
 END_TEST
 
+/* Replies that succeed and that fail leave no objects behind. */
+START_TEST(keeps_nothing_of_results)
+{
+    static const char *const options[] = {
+        "types => ['__main__.Page', '__main__.Pair', 'set']",
+        "types => ['__main__.Page', 'list_iterator']",
+        "types => ['__main__.Page'], max_result => 5",
+        "return => rich",
+        "return => rich, max_result => 5",
+    };
+    struct session *session = SESSION();
+    long blocks[2] = {0};
+    session_expect_value(session, classes, "nil");
+    session_expect_value(session, shown_classes, "nil");
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 1000; i++) {
+            char request[128];
+            snprintf(request, sizeof request, "{eval, 1, %%s, #{%s}}", options[i % 5]);
+            session_send(session, request, "[Page(), Pair(1, 2), {3}, iter([])]");
+            ck_assert_ptr_nonnull(session_next_reply(session));
+        }
+        session_send(session, "{eval, 1, 'import gc, sys; gc.collect(); sys.getallocatedblocks()'}");
+        const char *reply = session_next_reply(session);
+        ck_assert_int_eq(sscanf(reply, "{ok,1,%ld}", &blocks[round == 2]), 1);
+    }
+    ck_assert_msg(blocks[1] - blocks[0] < 200, "%ld blocks, then %ld", blocks[0], blocks[1]);
+    session_end(session, 0);
+}
+END_TEST
+
 Suite *session_results_suite(void)
 {
     Suite *suite = suite_create("session_results");
@@ -275,6 +305,7 @@ Suite *session_results_suite(void)
     tcase_add_loop_test(tcase, shows_objects_as_notebooks_do, 0, pythons_count());
     tcase_add_loop_test(tcase, reports_methods_that_fail, 0, pythons_count());
     tcase_add_loop_test(tcase, ends_methods_that_take_too_long, 0, pythons_count());
+    tcase_add_loop_test(tcase, keeps_nothing_of_results, 0, pythons_count());
     suite_add_tcase(suite, tcase);
     return suite;
 }
