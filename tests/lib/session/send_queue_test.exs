@@ -134,14 +134,15 @@ defmodule PythonxPort.Session.SendQueueTest do
     gate = Gate.new()
     running = PythonxPort.async_exec(session, Gate.wait(gate))
     waiting = for _ <- 1..10_000, do: PythonxPort.async_exec(session, "pass")
-    late = Task.async(fn -> PythonxPort.exec(session, "for n in iter(int, 1): pass", timeout: 700) end)
+    timeout = PythonxPort.TimeFactor.stretch(700)
+    late = Task.async(fn -> PythonxPort.exec(session, "for n in iter(int, 1): pass", timeout: timeout) end)
     assert OSProcess.eventually(fn -> map_size(:sys.get_state(session).pending) == 10_002 end)
     Process.sleep(300)
     Gate.open(gate)
-    {microseconds, result} = :timer.tc(fn -> Task.await(late, 20_000) end)
+    {microseconds, result} = :timer.tc(fn -> Task.await(late, PythonxPort.TimeFactor.stretch(20_000)) end)
     assert {:error, %Error{kind: :timeout}} = result
-    # If the count began again here, it would take 700 ms.
-    assert microseconds < 690_000
+    # If the count began again here, it would take the whole timeout.
+    assert microseconds < (timeout - 10) * 1_000
     assert PythonxPort.await(running) == {:ok, nil}
     Enum.each(waiting, &assert(PythonxPort.await(&1) == {:ok, nil}))
   end
