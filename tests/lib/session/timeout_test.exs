@@ -3,6 +3,11 @@ defmodule PythonxPort.Session.TimeoutTest do
 
   import ExUnit.CaptureLog
 
+  alias PythonxPort.TimeFactor
+
+  # Milliseconds in which code has got into its `try`.
+  @soon TimeFactor.stretch(20)
+
   # Is in C code with the GIL, and looks at nothing, so that no exception can end it.
   @stuck "import itertools; sum(itertools.repeat(0))"
   # Not `while True: pass`: CPython 3.11 runs no `finally` where an interrupt comes as that jumps back to the first
@@ -17,20 +22,23 @@ defmodule PythonxPort.Session.TimeoutTest do
       code = "try:\n    #{@loop}\nfinally:\n    kept.append(2)"
 
       assert {:error, %Error{kind: :timeout, traceback: traceback}} =
-               PythonxPort.exec(session, code, timeout: 20)
+               PythonxPort.exec(session, code, timeout: @soon)
 
       assert traceback =~ "TimedOut"
       assert PythonxPort.eval(session, "kept") == {:ok, [1, 2]}
     end
 
     test "is one of eval, exec and call", %{session: session} do
+      # The first traceback imports the module for it.
+      grace = TimeFactor.stretch(5_000)
+
       for request <- [
             &PythonxPort.eval(session, "import time; time.sleep(60)", &1),
             &PythonxPort.exec(session, "import time; time.sleep(60)", &1),
             &PythonxPort.call(session, "time.sleep", [60], [], &1)
           ],
           timeout <- [0, 1, 30] do
-        assert {:error, %Error{kind: :timeout}} = request.(timeout: timeout)
+        assert {:error, %Error{kind: :timeout}} = request.(timeout: timeout, grace: grace)
       end
 
       assert_raise Error, fn -> PythonxPort.eval!(session, "while True: pass", timeout: 1) end
@@ -56,7 +64,7 @@ defmodule PythonxPort.Session.TimeoutTest do
           tidy = True
       """
 
-      assert {:error, %Error{kind: :timeout}} = PythonxPort.exec(session, code, timeout: 20)
+      assert {:error, %Error{kind: :timeout}} = PythonxPort.exec(session, code, timeout: @soon)
       assert PythonxPort.eval(session, "tidy") == {:ok, true}
     end
 
@@ -70,7 +78,7 @@ defmodule PythonxPort.Session.TimeoutTest do
       answer
       """
 
-      assert PythonxPort.eval(session, code, timeout: 20) == {:ok, "made it"}
+      assert PythonxPort.eval(session, code, timeout: @soon) == {:ok, "made it"}
     end
 
     test "is there in any case, also where the session does not answer", %{session: session} do
