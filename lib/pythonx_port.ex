@@ -194,13 +194,16 @@ defmodule PythonxPort do
   `Process.put(:"$callers", [pid])` with the process that it works for, or give it a session of its own.
   """
 
-  alias PythonxPort.{Client, Code, Doctor, Environment, Error, Object, Session, Task}
+  alias PythonxPort.{Arguments, Client, Code, Doctor, Environment, Error, Object, Session, Task}
 
   @typedoc "A session: what `start_session/1` returns, a registered name, or `:default`."
   @type session :: GenServer.server() | :default
 
   @typedoc "Python source."
   @type code :: String.t() | Code.t()
+
+  @typedoc "A Python function: a name in the session, a dotted name such as `\"json.dumps\"`, or an object."
+  @type target :: String.t() | atom() | Object.t()
 
   @typedoc "The result of a request."
   @type result :: {:ok, term()} | {:error, Error.t()}
@@ -377,9 +380,13 @@ defmodule PythonxPort do
   also if the session has ended before.
   """
   @spec stop_session(session(), timeout()) :: :ok
-  def stop_session(session, timeout \\ 5_000)
-      when timeout == :infinity or (is_integer(timeout) and timeout >= 0) do
-    Client.stop(if(session == :default, do: Session.Default, else: session), timeout)
+  def stop_session(session, timeout \\ 5_000) do
+    session = if session == :default, do: Session.Default, else: session
+
+    Client.stop(
+      Client.Arguments.session!(session),
+      Arguments.timeout!(timeout, "the timeout of stop_session/2")
+    )
   end
 
   @doc """
@@ -397,7 +404,8 @@ defmodule PythonxPort do
   Options are those of `start_session/1`.
   """
   @spec session(session_options(), (pid() -> value)) :: value when value: term()
-  def session(options \\ [], function) when is_function(function, 1) do
+  def session(options \\ [], function) do
+    if not is_function(function, 1), do: Arguments.refuse("a function that takes the session", function)
     session = start_session(options, false)
 
     try do
@@ -428,6 +436,7 @@ defmodule PythonxPort do
   @doc "Returns a child specification for a supervisor; see `start_link/1`. Its id is the name, if there is one."
   @spec child_spec(session_options()) :: Supervisor.child_spec()
   def child_spec(options) do
+    if not Keyword.keyword?(options), do: Session.Options.new(options)
     # Supervisors log child specifications.
     %{
       id: Keyword.get(options, :name, __MODULE__),
@@ -479,7 +488,7 @@ defmodule PythonxPort do
   """
   @spec eval(session() | code(), code() | options(), options()) :: result()
   def eval(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options, "eval")
     Client.run(session, :eval, code, options)
   end
 
@@ -493,7 +502,7 @@ defmodule PythonxPort do
   """
   @spec exec(session() | code(), code() | options(), options()) :: {:ok, nil} | {:error, Error.t()}
   def exec(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options, "exec")
     Client.run(session, :exec, code, options)
   end
 
@@ -521,18 +530,36 @@ defmodule PythonxPort do
   @doc """
   Calls a function, and returns its value. This is the quickest way to use Python, since it compiles nothing.
 
-  `target` is a name in the session, a dotted name such as `"json.dumps"`, whose module is imported if necessary, or a
-  `PythonxPort.Object`. Options are those of `eval/3`, except for `:bindings`, `:file` and `:line`.
+  Call it as `call(session, target, args)`, with keyword arguments and options behind if there are any, or, for the
+  default session, in the same way without `session`.
 
-      iex> PythonxPort.call(:default, "math.sqrt", [2.25])
+  `target` is a name in the session, a dotted name such as `"json.dumps"`, whose module is imported if necessary, or a
+  `PythonxPort.Object`. Names may be atoms as well. `args` is a list, and `kwargs` a keyword list or a map. Options are
+  those of `eval/3`, except for `:bindings`, `:file` and `:line`.
+
+      iex> PythonxPort.call("math.sqrt", [2.25])
       {:ok, 1.5}
 
-      iex> PythonxPort.call(:default, "sorted", [["bb", "a"]], key: nil, reverse: true)
+      iex> PythonxPort.call(:sorted, [["bb", "a"]], key: nil, reverse: true)
       {:ok, ["bb", "a"]}
+
+      iex> PythonxPort.call(:default, :len, ["é"], [], binaries: :bytes)
+      {:ok, 2}
   """
-  @spec call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: result()
+  @spec call(session(), target(), [term()], keyword() | map(), options()) :: result()
+  @spec call(target(), [term()], keyword() | map(), options(), []) :: result()
   def call(session, target, args, kwargs \\ [], options \\ []) do
+    {session, target, args, kwargs, options} =
+      Client.Arguments.sort_call(session, target, args, kwargs, options)
+
     Client.call(locate(session), target, args, kwargs, options)
+  end
+
+  @doc "Calls a function in the default session; see `call/5`."
+  @spec call(target(), [term()]) :: result()
+  def call(target, args) do
+    {session, target, args} = default_call(target, args)
+    Client.call(session, target, args, [], [])
   end
 
   @doc """
@@ -545,21 +572,32 @@ defmodule PythonxPort do
   """
   @spec async_eval(session() | code(), code() | options(), options()) :: Task.t()
   def async_eval(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options, "async_eval")
     Task.new(Client.start_run(session, :eval, code, options))
   end
 
   @doc "Starts `exec/3`, and returns at once a handle for `await/2`. There is no option `:timeout`; `await/2` has one."
   @spec async_exec(session() | code(), code() | options(), options()) :: Task.t()
   def async_exec(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options, "async_exec")
     Task.new(Client.start_run(session, :exec, code, options))
   end
 
   @doc "Starts `call/5`, and returns at once a handle for `await/2`. There is no option `:timeout`; `await/2` has one."
-  @spec async_call(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: Task.t()
+  @spec async_call(session(), target(), [term()], keyword() | map(), options()) :: Task.t()
+  @spec async_call(target(), [term()], keyword() | map(), options(), []) :: Task.t()
   def async_call(session, target, args, kwargs \\ [], options \\ []) do
+    {session, target, args, kwargs, options} =
+      Client.Arguments.sort_call(session, target, args, kwargs, options)
+
     Task.new(Client.start_call(locate(session), target, args, kwargs, options))
+  end
+
+  @doc "Starts `call/2`, and returns at once a handle; see `async_call/5`."
+  @spec async_call(target(), [term()]) :: Task.t()
+  def async_call(target, args) do
+    {session, target, args} = default_call(target, args)
+    Task.new(Client.start_call(session, target, args, [], []))
   end
 
   @doc """
@@ -620,7 +658,7 @@ defmodule PythonxPort do
   """
   @spec stream(session() | code(), code() | stream_options(), stream_options()) :: Enumerable.t()
   def stream(session_or_code, code_or_options \\ [], options \\ []) do
-    {session, code, options} = arguments(session_or_code, code_or_options, options)
+    {session, code, options} = arguments(session_or_code, code_or_options, options, "stream")
     Client.Stream.new(session, code, options)
   end
 
@@ -676,8 +714,9 @@ defmodule PythonxPort do
   @spec release(session(), Object.t() | [Object.t()]) :: :ok
   def release(session, objects) do
     # A default session that does not run has no objects.
-    session = if session == :default, do: Session.Default.whereis(), else: session
-    Client.release(session, List.wrap(objects))
+    session = if session == :default, do: Session.Default.whereis(), else: Client.Arguments.session!(session)
+    objects = Client.Arguments.objects!(objects)
+    Client.release(session, objects)
   end
 
   @doc """
@@ -767,10 +806,15 @@ defmodule PythonxPort do
   def assign!(variables), do: variables |> assign() |> value!()
 
   @doc "As `call/5`, but returns the value alone, and raises the error."
-  @spec call!(session(), String.t() | Object.t(), [term()], keyword() | map(), options()) :: term()
+  @spec call!(session(), target(), [term()], keyword() | map(), options()) :: term()
+  @spec call!(target(), [term()], keyword() | map(), options(), []) :: term()
   def call!(session, target, args, kwargs \\ [], options \\ []) do
     session |> call(target, args, kwargs, options) |> value!()
   end
+
+  @doc "As `call/2`, but returns the value alone, and raises the error."
+  @spec call!(target(), [term()]) :: term()
+  def call!(target, args), do: target |> call(args) |> value!()
 
   @doc "As `await/2`, but returns the value alone, and raises the error, also that of a timeout."
   @spec await!(Task.t(), timeout()) :: term()
@@ -804,14 +848,18 @@ defmodule PythonxPort do
     Macro.escape(Code.new(source, file: Path.relative_to_cwd(__CALLER__.file), line: line))
   end
 
-  defp arguments(session_or_code, code_or_options, options) do
-    {session, code, options} = Client.arguments(session_or_code, code_or_options, options, :default)
+  defp arguments(session_or_code, code_or_options, options, function) do
+    {session, code, options} = Client.Arguments.sort(session_or_code, code_or_options, options, function)
     {locate(session), code, options}
+  end
+
+  defp default_call(target, args) do
+    {locate(:default), Client.Arguments.target!(target), Client.Arguments.args!(args)}
   end
 
   # The default session starts when a request is sent to it: not before its arguments are checked, or a stream is read.
   defp locate(:default), do: &Session.Default.fetch/0
-  defp locate(session), do: session
+  defp locate(session), do: Client.Arguments.session!(session)
 
   defp value!({:ok, value}), do: value
   defp value!({:error, error}), do: raise(error)

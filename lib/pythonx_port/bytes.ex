@@ -23,4 +23,5 @@ defmodule PythonxPort.Bytes do
   """
   @spec new(binary()) :: t()
   def new(data) when is_binary(data), do: %__MODULE__{data: data}
+  def new(other), do: PythonxPort.Arguments.refuse("a binary", other)
 end

@@ -6,7 +6,20 @@ defmodule PythonxPort.Client do
   # One reference names a request: it monitors the session, the session knows the request by it, and replies come to it
   # as an alias of the caller. The alias ends with the monitor; nothing that comes later reaches the caller.
 
-  alias PythonxPort.{Code, Error, Object, Protocol, Request, Results, SharedMemory, Structs, Telemetry}
+  alias PythonxPort.{
+    Arguments,
+    Code,
+    Error,
+    Object,
+    Protocol,
+    Request,
+    Results,
+    SharedMemory,
+    Structs,
+    Telemetry
+  }
+
+  alias PythonxPort.Client.Arguments, as: RequestArguments
 
   @typedoc "A request under way, or the error that kept it from being sent."
   @type id :: {:sent, Request.token(), pid() | {atom(), node()}} | {:failed, Error.t()}
@@ -27,8 +40,8 @@ defmodule PythonxPort.Client do
                     [:output, :return, :tensors, :timeout]
   # These are not passed on to Python.
   @own_options [:decode, :demand, :grace, :output, :tensors]
-  # The longest time that a process can wait for a message, in milliseconds, less ten seconds.
-  @max_timeout 0xFFFF_FFFF - 10_000
+  # The most lines that Python counts.
+  @max_line 1_000_000
 
   # `info` is answered at once, also while Python computes.
   @info_timeout 5_000
@@ -37,18 +50,6 @@ defmodule PythonxPort.Client do
   @bytes_per_ms 100_000
   # How long a session may take to send a piece of a result through the pipe, if the file that it is in is not readable.
   @fetch_timeout 60_000
-
-  @doc "Sorts the arguments of `eval/1,2,3` and its like into session, code and options; without a session, `default`."
-  @spec arguments(session | code(), code() | keyword(), keyword(), session) :: {session, code(), keyword()}
-        when session: term()
-  def arguments(code, options, [], default)
-      when (is_binary(code) or is_struct(code, Code)) and is_list(options) do
-    {default, code, options}
-  end
-
-  def arguments(session, code, options, _default) when is_binary(code) or is_struct(code, Code) do
-    {session, code, options}
-  end
 
   # -- requests that are waited for -----------------------------------------------------------------------------------
 
@@ -75,7 +76,7 @@ defmodule PythonxPort.Client do
     options = validate(options, @assign_options)
 
     session
-    |> start(:assign, [names(variables), engine_options(options)], options)
+    |> start(:assign, [RequestArguments.names(variables), engine_options(options)], options)
     |> await_result(options[:timeout])
   end
 
@@ -107,7 +108,7 @@ defmodule PythonxPort.Client do
   def stream(session, code, options, demand) do
     {source, options} = code_options(code, options, @stream_options)
     # References are owned by the process that has them as a result; items have no such owner.
-    if options[:return] == :ref, do: invalid(:return, :ref)
+    if options[:return] == :ref, do: Arguments.refuse_option(:return, :ref, ":value or :rich for a stream")
     options = Keyword.put_new(options, :demand, demand)
     # Items in a frame: half of the demand, so that Python makes the next frame while the consumer takes one.
     engine_options = Map.put(engine_options(options), :batch, div(options[:demand] + 1, 2))
@@ -161,9 +162,8 @@ defmodule PythonxPort.Client do
 
   # -- sending --------------------------------------------------------------------------------------------------------
 
-  defp send_call(session, target, args, kwargs, options)
-       when is_list(args) and (is_binary(target) or is_struct(target, Object)) do
-    elements = [target, args, names(kwargs), engine_options(options)]
+  defp send_call(session, target, args, kwargs, options) do
+    elements = [target, args, RequestArguments.names(kwargs), engine_options(options)]
     start(session, :call, elements, Keyword.put(options, :target, target))
   end
 
@@ -178,7 +178,7 @@ defmodule PythonxPort.Client do
     request = Request.new(operation, options)
 
     case whereis(session) do
-      nil -> {:failed, Error.session_ended(:noproc)}
+      nil -> {:failed, Error.no_session(session)}
       process -> send_request(process, elements, request)
     end
   end
@@ -356,6 +356,7 @@ defmodule PythonxPort.Client do
   def receive_message(token, timeout) do
     receive do
       {[:alias | ^token], message} -> message
+      {:DOWN, ^token, :process, process, :noproc} -> {:error, Error.no_session(process)}
       {:DOWN, ^token, :process, _process, reason} -> {:down, reason}
     after
       timeout -> nil
@@ -379,23 +380,26 @@ defmodule PythonxPort.Client do
   # Options given by hand come before those that the code carries.
   defp code_options(code, options, known) do
     {source, place} = Code.split(code)
-    {source, place |> Keyword.merge(options) |> validate(known)}
+    {source, Keyword.merge(place, validate(options, known))}
   end
 
   defp validate(options, known) do
-    options = Keyword.validate!(options, known)
+    options = Arguments.options!(options, known, "a request")
     Enum.each(options, &check/1)
     options
   end
 
-  defp check({key, :infinity}) when key in [:timeout, :grace], do: :ok
-  defp check({key, value}) when key in [:timeout, :grace] and value in 0..@max_timeout, do: :ok
-  defp check({key, value}) when key in [:timeout, :grace], do: invalid(key, value)
+  defp check({key, value}) when key in [:timeout, :grace] do
+    if not Arguments.timeout?(value), do: Arguments.refuse_option(key, value, "milliseconds, or :infinity")
+  end
+
   defp check({:demand, value}) when value in 1..1_000_000, do: :ok
-  defp check({:demand, value}), do: invalid(:demand, value)
+
+  defp check({:demand, value}),
+    do: Arguments.refuse_option(:demand, value, "a number of items, from 1 to 1_000_000")
 
   defp check({key, value}) when key in [:decode, :tensors] do
-    if Results.valid?(key, value), do: :ok, else: invalid(key, value)
+    if not Results.valid?(key, value), do: Arguments.refuse_option(key, value, Results.expected(key))
   end
 
   defp check(_other), do: :ok
@@ -417,34 +421,18 @@ defmodule PythonxPort.Client do
   defp engine_option(:timeout, value), do: value
   defp engine_option(:concurrent, value) when is_boolean(value), do: value
 
-  defp engine_option(:bindings, bindings), do: names(bindings)
+  defp engine_option(:bindings, bindings), do: RequestArguments.names(bindings)
   defp engine_option(:return, value) when value in [:value, :ref, :rich], do: value
   defp engine_option(:binaries, value) when value in [:str, :bytes], do: value
   defp engine_option(:max_result, value) when value in 1..0x7FFF_FFFF_FFFF_FFFF, do: value
   defp engine_option(:file, value) when is_binary(value), do: value
-  defp engine_option(:line, value) when is_integer(value) and value > 0, do: value
-  defp engine_option(key, value), do: invalid(key, value)
+  defp engine_option(:line, value) when value in 1..@max_line, do: value
+  defp engine_option(key, value), do: Arguments.refuse_option(key, value, expected(key))
 
-  @spec invalid(atom(), term()) :: no_return()
-  defp invalid(key, value) do
-    raise ArgumentError, "invalid value for option #{inspect(key)}: #{inspect(value)}"
-  end
-
-  # Names as Python has them, from a keyword list or a map. One that is given twice is refused, not dropped.
-  defp names(pairs) when is_map(pairs) or is_list(pairs) do
-    named = Map.new(pairs, fn {name, value} -> {name(name), value} end)
-
-    if map_size(named) != Enum.count(pairs) do
-      raise ArgumentError, "a name is given twice: #{inspect(Enum.map(pairs, &elem(&1, 0)))}"
-    end
-
-    named
-  end
-
-  defp names(other),
-    do: raise(ArgumentError, "names and values are a keyword list or a map, got: #{inspect(other)}")
-
-  defp name(name) when is_binary(name), do: name
-  defp name(name) when is_atom(name) and name not in [nil, true, false], do: Atom.to_string(name)
-  defp name(other), do: raise(ArgumentError, "a name is a string or an atom, got: #{inspect(other)}")
+  defp expected(:concurrent), do: "true or false"
+  defp expected(:return), do: ":value or :ref"
+  defp expected(:binaries), do: ":str or :bytes"
+  defp expected(:max_result), do: "a number of bytes, at least 1"
+  defp expected(:file), do: "the name of a file, as a string"
+  defp expected(:line), do: "the number of a line, from 1 to 1_000_000"
 end

@@ -5,6 +5,8 @@ defmodule PythonxPort.Code do
   `PythonxPort.sigil_PY/2` makes one at compile time, `new/2` at run time. You can pass it wherever code is expected.
   """
 
+  alias PythonxPort.Arguments
+
   @enforce_keys [:source]
   defstruct [:source, :file, :line]
 
@@ -21,8 +23,9 @@ defmodule PythonxPort.Code do
       %PythonxPort.Code{source: "1 + 1", file: "sum.py", line: nil}
   """
   @spec new(String.t(), file: String.t(), line: pos_integer()) :: t()
-  def new(source, place \\ []) when is_binary(source) do
-    place = Keyword.validate!(place, [:file, :line])
+  def new(source, place \\ []) do
+    if not is_binary(source), do: Arguments.refuse("Python source as a string", source)
+    place = Arguments.options!(place, [:file, :line], "PythonxPort.Code.new/2")
     %__MODULE__{source: source, file: place[:file], line: place[:line]}
   end
 
@@ -31,6 +34,10 @@ defmodule PythonxPort.Code do
   # refuse, loses the indentation that all of its lines share.
   @spec split(String.t() | t()) :: {String.t(), keyword()}
   def split(source) when is_binary(source), do: {dedent(source), []}
+
+  def split(%__MODULE__{source: source}) when not is_binary(source) do
+    Arguments.refuse("Python source as a string in the PythonxPort.Code", source)
+  end
 
   def split(%__MODULE__{} = code) do
     place = Enum.reject([file: code.file, line: code.line], fn {_key, value} -> value == nil end)

@@ -109,29 +109,40 @@ defmodule PythonxPort.Error do
     %__MODULE__{kind: :shutdown, message: "the session was stopped before this request was done"}
   end
 
-  def session_ended(:noproc, _request) do
-    %__MODULE__{kind: :not_running, message: "there is no such session (any more)#{hint()}"}
-  end
-
   def session_ended(reason, _request) do
     %__MODULE__{kind: :not_running, message: "the session ended: #{Exception.format_exit(reason)}"}
+  end
+
+  @not_started ": the application :pythonx_port is not running. Start it with " <>
+                 "Application.ensure_all_started(:pythonx_port); an application that has the library in its " <>
+                 "dependencies, without `runtime: false`, starts it on its own"
+
+  @doc false
+  # The error for a session that does not run. A pid that was handed out is that of a process that has run.
+  @spec no_session(GenServer.server()) :: t()
+  def no_session(session) when is_pid(session) do
+    %__MODULE__{kind: :not_running, message: "the session #{inspect(session)} has ended"}
+  end
+
+  def no_session({name, node}) when is_atom(name) and is_atom(node) and name != :global do
+    no_session_named("#{inspect(name)} on #{node}")
+  end
+
+  def no_session(name), do: no_session_named(inspect(name))
+
+  defp no_session_named(name) do
+    reason =
+      if Process.whereis(PythonxPort.Supervisor), do: ": none was started under this name, or it has ended"
+
+    message = "there is no session named #{name}#{reason || @not_started}"
+    %__MODULE__{kind: :not_running, message: message}
   end
 
   @doc false
   # The error of a function that needs the application.
   @spec application_stopped() :: t()
   def application_stopped do
-    %__MODULE__{kind: :not_running, message: "no session can be started#{hint()}"}
-  end
-
-  # Sessions of start_link/1 need no application.
-  defp hint do
-    if Process.whereis(PythonxPort.Supervisor) do
-      ""
-    else
-      ": the application :pythonx_port is not running. Start it with Application.ensure_all_started(:pythonx_port); " <>
-        "an application that has the library in its dependencies, without `runtime: false`, starts it on its own"
-    end
+    %__MODULE__{kind: :not_running, message: "no session can be started#{@not_started}"}
   end
 
   @doc false

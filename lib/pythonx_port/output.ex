@@ -18,6 +18,8 @@ defmodule PythonxPort.Output do
 
   require Logger
 
+  alias PythonxPort.Arguments
+
   @typedoc "A value of the option `:output`."
   @type t :: :stdio | :stderr | :ignore | {:device, IO.device()} | pid() | (stream(), String.t() -> term())
 
@@ -39,7 +41,12 @@ defmodule PythonxPort.Output do
   def target({:device, device}) when is_pid(device) or is_atom(device), do: {:device, device}
   def target(pid) when is_pid(pid), do: {:process, pid}
   def target(function) when is_function(function, 2), do: {:function, function}
-  def target(other), do: raise(ArgumentError, "invalid value for option :output: #{inspect(other)}")
+
+  def target(other) do
+    expected = ":stdio, :stderr, :ignore, {:device, device}, a pid, or a function of two arguments"
+
+    Arguments.refuse_option(:output, other, expected)
+  end
 
   @doc false
   # Delivers text, in the session's process. A function that fails is logged: it must not end the session.

@@ -39,6 +39,11 @@ defmodule PythonxPort.Results do
 
   def valid?(:decode, _other), do: false
 
+  @doc "Returns what an option takes, as a text."
+  @spec expected(:decode | :tensors) :: String.t()
+  def expected(:tensors), do: ":tensor or :nx"
+  def expected(:decode), do: "a map of names of types to functions of one argument or two"
+
   @doc "Adds the types that these options name to the options of a request."
   @spec put_types(map(), keyword()) :: map()
   def put_types(engine_options, options) do

@@ -30,6 +30,8 @@ defmodule PythonxPort.Tensor do
   `{:f8_e4m3fn, 8}`. Arrays of booleans come as `{:u, 8}`.
   """
 
+  alias PythonxPort.Arguments
+
   @enforce_keys [:type, :shape, :data]
   defstruct [:type, :shape, :data]
 
@@ -65,7 +67,8 @@ defmodule PythonxPort.Tensor do
       ** (ArgumentError) {:u, 8} of shape {2, 2} takes 4 bytes, got 3
   """
   @spec new(binary(), type(), shape()) :: t()
-  def new(data, type, shape) when is_binary(data) and is_tuple(shape) do
+  def new(data, type, shape) do
+    if not is_binary(data), do: Arguments.refuse("the data of a tensor as a binary", data)
     expected = byte_size(type, shape)
 
     if Kernel.byte_size(data) != expected do
@@ -85,7 +88,7 @@ defmodule PythonxPort.Tensor do
   @spec byte_size(type(), shape()) :: non_neg_integer()
   def byte_size(type, shape) do
     if type not in @types, do: raise(ArgumentError, "unknown type of tensor: #{inspect(type)}")
-    sizes = Tuple.to_list(shape)
+    sizes = if is_tuple(shape), do: Tuple.to_list(shape), else: [nil]
 
     unless Enum.all?(sizes, &(is_integer(&1) and &1 >= 0)) do
       raise ArgumentError, "a shape is a tuple of sizes, got: #{inspect(shape)}"

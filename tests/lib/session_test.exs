@@ -124,7 +124,7 @@ defmodule PythonxPort.SessionTest do
       session = PythonxPort.start_session()
 
       for timeout <- [-1, 1.5, nil],
-          do: assert_raise(FunctionClauseError, fn -> PythonxPort.stop_session(session, timeout) end)
+          do: assert_raise(ArgumentError, fn -> PythonxPort.stop_session(session, timeout) end)
 
       assert PythonxPort.eval(session, "1") == {:ok, 1}
       assert PythonxPort.stop_session(session, 0) == :ok

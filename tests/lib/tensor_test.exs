@@ -79,8 +79,8 @@ defmodule PythonxPort.TensorTest do
         end
       end
 
-      assert_raise FunctionClauseError, fn -> apply(Tensor, :new, [[1], {:u, 8}, {1}]) end
-      assert_raise FunctionClauseError, fn -> apply(Tensor, :new, ["a", {:u, 8}, [1]]) end
+      assert_raise ArgumentError, fn -> apply(Tensor, :new, [[1], {:u, 8}, {1}]) end
+      assert_raise ArgumentError, fn -> apply(Tensor, :new, ["a", {:u, 8}, [1]]) end
     end
 
     test "shows its numbers" do

@@ -3,6 +3,8 @@ defmodule PythonxPort.Callback.Allowlist do
   # Decides what Python may call and send to by name: the session option `allow`, and the meaning of names. Functions
   # and pids that were passed to Python are always allowed, since it cannot make any.
 
+  alias PythonxPort.Arguments
+
   @type entry ::
           :all | module() | {module(), atom()} | {module(), atom(), arity()} | {:send, atom()}
   @type t :: :all | [entry()]
@@ -13,7 +15,7 @@ defmodule PythonxPort.Callback.Allowlist do
 
   def new(entries) when is_list(entries) do
     cond do
-      not Enum.all?(entries, &entry?/1) -> :error
+      not (Arguments.proper_list?(entries) and Enum.all?(entries, &entry?/1)) -> :error
       :all in entries -> {:ok, :all}
       true -> {:ok, entries}
     end

@@ -2,7 +2,7 @@ defmodule PythonxPort.Environment.UV do
   @moduledoc false
   # Checks the options of uv_init, finds the program uv, and runs it.
 
-  alias PythonxPort.Error
+  alias PythonxPort.{Arguments, Error}
   alias PythonxPort.PortProgram.Executable
 
   # The environment may hold passwords of package indexes.
@@ -35,7 +35,7 @@ defmodule PythonxPort.Environment.UV do
   @doc "Checks options; raises an ArgumentError for those that make no sense."
   @spec new(keyword()) :: t()
   def new(options) do
-    options = Keyword.validate!(options, @keys)
+    options = Arguments.options!(options, @keys, "uv_init")
     Enum.each(options, &check/1)
     version = options[:python_version]
 
@@ -66,7 +66,11 @@ defmodule PythonxPort.Environment.UV do
   defp path({app, path}), do: Application.app_dir(app, path)
   defp path(path), do: path && Path.expand(path)
 
-  defp check({:packages, packages}) when is_list(packages), do: Enum.each(packages, &check_package/1)
+  defp check({:packages, packages}) do
+    if Arguments.charlist?(packages) or not Arguments.proper_list?(packages), do: refuse_package(packages)
+    Enum.each(packages, &(is_binary(&1) or refuse_package(&1)))
+  end
+
   defp check({:pyproject_toml, text}) when is_binary(text), do: :ok
   defp check({:python_version, version}) when is_binary(version), do: check_version(version)
 
@@ -77,22 +81,20 @@ defmodule PythonxPort.Environment.UV do
     do: :ok
 
   defp check({key, value}) when key in [:locked, :progress] and is_boolean(value), do: :ok
-  defp check({:env, env}) when is_list(env) or is_map(env), do: :ok
-  # A message that showed the value could show a password.
-  defp check({:env, _other}),
-    do: raise(ArgumentError, "option :env of uv_init takes a list or a map of {name, value} pairs")
+  defp check({:env, env}), do: Arguments.variables!(env, "uv_init")
+  defp check({key, nil}) when key != :packages, do: :ok
 
-  defp check({key, nil}) when key not in [:packages, :env], do: :ok
+  defp check({key, value}), do: Arguments.refuse_option(key, value, expected(key))
 
-  defp check({key, value}) do
-    raise ArgumentError, "invalid value for option #{inspect(key)} of uv_init: #{inspect(value)}"
-  end
+  defp expected(:pyproject_toml), do: "the text of a pyproject.toml, as a string"
+  defp expected(:python_version), do: ~s(a version as a string, such as "3.12")
+  defp expected(:uv_path), do: "the path of the program uv, as a string"
+  defp expected(key) when key in [:uv_lock, :directory], do: "a path as a string, or {application, path}"
+  defp expected(key) when key in [:locked, :progress], do: "true or false"
 
-  defp check_package(package) when is_binary(package), do: :ok
-
-  defp check_package(other) do
-    raise ArgumentError,
-          "uv_init takes requirements such as \"numpy>=2\" as :packages, got: #{inspect(other)}"
+  @spec refuse_package(term()) :: no_return()
+  defp refuse_package(package) do
+    Arguments.refuse(~s(requirements for :packages as a list of strings, such as ["numpy>=2"]), package)
   end
 
   defp check_version(version) do

@@ -2,15 +2,13 @@ defmodule PythonxPort.Session.Options do
   @moduledoc false
   # Checks the options of a session when they are given, not when they are first used.
 
-  alias PythonxPort.{Callback, Code, Environment, Error, Output, Results}
+  alias PythonxPort.{Arguments, Callback, Code, Environment, Error, Output, Results}
   alias PythonxPort.Session.{QueueLimit, Secret}
 
   # The default of the port program, and the most that {packet, 4} can carry.
   @max_frame 0xFFFF_FFFF
   @max_spin 1_000_000
   @max_result 0x7FFF_FFFF_FFFF_FFFF
-  # The longest time that a process can wait for a message, in milliseconds, less ten seconds.
-  @max_timeout 0xFFFF_FFFF - 10_000
 
   # The environment may hold secrets, and options are logged when a session crashes.
   @derive {Inspect, except: [:env]}
@@ -75,7 +73,7 @@ defmodule PythonxPort.Session.Options do
   @doc "Checks options; must be called by the process that gives them, whose group leader gets the output by default."
   @spec new(keyword()) :: t()
   def new(options) do
-    options = Keyword.validate!(options, Map.keys(%__MODULE__{}) -- [:__struct__, :python_from, :results])
+    options = Arguments.options!(options, known(), "a session")
     options = for {key, value} <- options, do: {key, Secret.unwrap(value)}
     Enum.each(options, &check/1)
 
@@ -99,10 +97,12 @@ defmodule PythonxPort.Session.Options do
     end
   end
 
+  defp known, do: Map.keys(%__MODULE__{}) -- [:__struct__, :python_from, :results]
+
   defp allow(entries) do
     case Callback.Allowlist.new(entries) do
       {:ok, allow} -> allow
-      :error -> invalid(:allow, entries)
+      :error -> Arguments.refuse_option(:allow, entries, expected(:allow))
     end
   end
 
@@ -132,17 +132,15 @@ defmodule PythonxPort.Session.Options do
   defp check({:max_queue, [_ | _] = limits}), do: check_limits(limits)
   defp check({:max_frame, value}) when value in 1..@max_frame, do: :ok
   defp check({:spin, value}) when value in 0..@max_spin, do: :ok
-  defp check({key, :infinity}) when key in [:init_timeout, :grace], do: :ok
 
-  defp check({key, value}) when key in [:init_timeout, :grace] and value in 0..@max_timeout, do: :ok
+  defp check({key, value}) when key in [:init_timeout, :grace] do
+    if not Arguments.timeout?(value), do: Arguments.refuse_option(key, value, "milliseconds, or :infinity")
+  end
 
   defp check({:log, log}) when is_boolean(log) or is_function(log, 1), do: :ok
-  defp check({:env, env}) when is_list(env) or is_map(env), do: Enum.each(env, &check_variable/1)
-  # A message that showed the value could show a secret.
-  defp check({:env, _other}),
-    do: raise(ArgumentError, "option :env takes a list or a map of {name, value} pairs")
+  defp check({:env, env}), do: Arguments.variables!(env, "a session")
 
-  defp check({:init, init}), do: init |> List.wrap() |> Enum.each(&check_code/1)
+  defp check({:init, init}), do: check_init(init)
   defp check({:name, name}) when is_atom(name) and name != :default, do: :ok
   defp check({:name, {:global, _term}}), do: :ok
   defp check({:name, {:via, module, _term}}) when is_atom(module), do: :ok
@@ -150,26 +148,38 @@ defmodule PythonxPort.Session.Options do
   defp check({key, _value}) when key in [:output, :allow], do: :ok
 
   defp check({key, value}) when key in [:decode, :tensors] do
-    if Results.valid?(key, value), do: :ok, else: invalid(key, value)
+    if not Results.valid?(key, value), do: Arguments.refuse_option(key, value, Results.expected(key))
   end
 
-  defp check({key, value}), do: invalid(key, value)
+  defp check({key, value}), do: Arguments.refuse_option(key, value, expected(key))
 
-  @spec invalid(atom(), term()) :: no_return()
-  defp invalid(key, value) do
-    raise ArgumentError, "invalid value for option #{inspect(key)}: #{inspect(value)}"
-  end
+  @expected %{
+    python: "the path of an interpreter, or its name on PATH, as a string",
+    cd: "the path of a folder, as a string",
+    executable: "the path of the port program, as a string",
+    memory_limit: "a number of bytes, at least 1",
+    segment_limit: "a number of bytes",
+    max_result: "a number of bytes, at least 1",
+    max_frame: "a number of bytes, from 1 to 4_294_967_295",
+    atom_limit: "a number of atoms",
+    oom_score_adj: "a number from -1000 to 1000",
+    spin: "a number of microseconds, at most 1_000_000",
+    children: ":end or :keep",
+    link: "true or false",
+    max_queue: "a number of requests, [requests: number, bytes: number], or :infinity",
+    start: ":sync or :async",
+    log: "true, false, or a function of one argument",
+    name: "an atom other than :default, {:global, term} or {:via, module, term}",
+    allow: ":all, or a list of modules, {module, function}, {module, function, arity} and {:send, name}"
+  }
 
-  defp check_variable({name, value}) when is_binary(name) and (is_binary(value) or value in [nil, false]),
-    do: :ok
+  defp expected(key), do: @expected[key]
 
-  defp check_variable({name, _value}) do
-    raise ArgumentError,
-          "option :env takes {name, value} pairs of strings; the pair with the name #{inspect(name)} is not one"
-  end
+  defp check_init(code) when is_binary(code) or is_struct(code, Code), do: :ok
 
-  defp check_variable(_other) do
-    raise ArgumentError, "option :env takes {name, value} pairs of strings, got something that is no pair"
+  defp check_init(init) do
+    if Arguments.charlist?(init) or not Arguments.proper_list?(init), do: refuse_init(init)
+    Enum.each(init, fn code -> is_binary(code) or is_struct(code, Code) or refuse_init(code) end)
   end
 
   defp check_limits(limits) do
@@ -177,12 +187,12 @@ defmodule PythonxPort.Session.Options do
 
     unless Keyword.keyword?(limits) and Enum.all?(limits, valid?) and
              limits == Enum.uniq_by(limits, &elem(&1, 0)),
-           do: invalid(:max_queue, limits)
+           do: Arguments.refuse_option(:max_queue, limits, expected(:max_queue))
   end
 
-  defp check_code(code) when is_binary(code) or is_struct(code, Code), do: :ok
-
-  defp check_code(other) do
-    raise ArgumentError, "option :init takes code, or a list of it, got: #{inspect(other)}"
+  @spec refuse_init(term()) :: no_return()
+  defp refuse_init(init) do
+    hint = if Arguments.charlist?(init), do: "Write it in double quotes: single quotes make a charlist"
+    Arguments.refuse("code, or a list of it, for the option :init", init, hint)
   end
 end

@@ -55,9 +55,15 @@ defmodule PythonxPort.Client.CallTest do
     assert PythonxPort.call(session, "kind", [], [a: "x"], binaries: :bytes) == {:ok, %{"a" => "bytes"}}
   end
 
+  test "a target may be an atom", %{session: session} do
+    assert PythonxPort.call(session, :len, [[1, 2]]) == {:ok, 2}
+    assert PythonxPort.call(session, :"json.dumps", [[1]]) == {:ok, "[1]"}
+    assert session |> PythonxPort.async_call(:abs, [-1]) |> PythonxPort.await!() == 1
+    assert PythonxPort.call!(session, :dict, [], a: 1) == %{"a" => 1}
+  end
+
   test "what is no target, list or option is refused", %{session: session} do
-    assert_raise FunctionClauseError, fn -> PythonxPort.call(session, :len, [[]]) end
-    assert_raise FunctionClauseError, fn -> PythonxPort.call(session, "len", "abc") end
+    assert_raise ArgumentError, fn -> PythonxPort.call(session, "len", "abc") end
     assert_raise ArgumentError, fn -> PythonxPort.call(session, "len", [[]], [], bindings: [a: 1]) end
     assert_raise ArgumentError, fn -> PythonxPort.call(session, "dict", [], a: 1, a: 2) end
   end

@@ -70,11 +70,11 @@ defmodule PythonxPort.Client.EvalTest do
     end
 
     test "that are mixed up are refused", %{session: session} do
-      assert_raise FunctionClauseError, fn -> PythonxPort.eval(session) end
-      assert_raise FunctionClauseError, fn -> PythonxPort.eval(session, timeout: 1) end
-      assert_raise FunctionClauseError, fn -> PythonxPort.eval("1", [], timeout: 1) end
-      assert_raise FunctionClauseError, fn -> PythonxPort.eval(session, :code) end
-      assert_raise FunctionClauseError, fn -> PythonxPort.eval(session, ~c"1 + 1") end
+      assert_raise ArgumentError, fn -> PythonxPort.eval(session) end
+      assert_raise ArgumentError, fn -> PythonxPort.eval(session, timeout: 1) end
+      assert_raise ArgumentError, fn -> PythonxPort.eval("1", [], timeout: 1) end
+      assert_raise ArgumentError, fn -> PythonxPort.eval(session, :code) end
+      assert_raise ArgumentError, fn -> PythonxPort.eval(session, ~c"1 + 1") end
     end
 
     test "that are no options are refused in the calling process", %{session: session} do

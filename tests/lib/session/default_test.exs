@@ -36,6 +36,37 @@ defmodule PythonxPort.Session.DefaultTest do
     assert {:error, %Error{kind: :undecodable}} = PythonxPort.eval("o", bindings: [o: object])
   end
 
+  test "is called by call/2 and its like, with a target first" do
+    assert PythonxPort.call("len", [[1, 2]]) == {:ok, 2}
+    assert PythonxPort.call(:len, [[1, 2]]) == {:ok, 2}
+    assert PythonxPort.call("dict", [], a: 1) == {:ok, %{"a" => 1}}
+    assert PythonxPort.call(:dict, [], %{"a" => 1}, timeout: 10_000) == {:ok, %{"a" => 1}}
+    assert PythonxPort.call!("abs", [-1]) == 1
+    assert PythonxPort.call!("len", ["é"], [], binaries: :bytes) == 2
+    assert "abs" |> PythonxPort.async_call([-2]) |> PythonxPort.await() == {:ok, 2}
+    assert "dict" |> PythonxPort.async_call([], a: 1) |> PythonxPort.await() == {:ok, %{"a" => 1}}
+    object = PythonxPort.eval!("lambda n: n + 1", return: :ref)
+    assert PythonxPort.call(object, [1]) == {:ok, 2}
+    assert PythonxPort.call(:default, :abs, [-3]) == {:ok, 3}
+  end
+
+  test "needs the application" do
+    Application.stop(:pythonx_port)
+
+    try do
+      for result <- [PythonxPort.eval("1"), PythonxPort.call("abs", [1]), PythonxPort.info(:default)] do
+        assert {:error, %Error{kind: :not_running, message: message}} = result
+        assert message =~ "the application :pythonx_port is not started"
+      end
+
+      assert_raise Error, ~r/is not started/, fn -> PythonxPort.start_session() end
+      assert_raise Error, ~r/is not started/, fn -> PythonxPort.stream("[]") |> Enum.to_list() end
+      assert PythonxPort.stop_session(:default) == :ok
+    after
+      Application.start(:pythonx_port)
+    end
+  end
+
   test "is started once, however many ask for it first" do
     pids =
       1..50
