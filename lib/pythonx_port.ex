@@ -563,7 +563,10 @@ defmodule PythonxPort do
   end
 
   @doc """
-  Starts `eval/3`, and returns at once a handle for `await/2`. There is no option `:timeout`; `await/2` has one.
+  Starts `eval/3`, and returns at once a handle for `await/2`.
+
+  The result also comes as a message, which `handle_reply/2` reads in a server. With the option `:timeout`, the request
+  ends in time even if no process awaits it.
 
       iex> one = PythonxPort.async_eval("1")
       iex> two = PythonxPort.async_eval("2")
@@ -576,14 +579,14 @@ defmodule PythonxPort do
     Task.new(Client.start_run(session, :eval, code, options))
   end
 
-  @doc "Starts `exec/3`, and returns at once a handle for `await/2`. There is no option `:timeout`; `await/2` has one."
+  @doc "Starts `exec/3`, and returns at once a handle for `await/2` or `handle_reply/2`."
   @spec async_exec(session() | code(), code() | options(), options()) :: Task.t()
   def async_exec(session_or_code, code_or_options \\ [], options \\ []) do
     {session, code, options} = arguments(session_or_code, code_or_options, options, "async_exec")
     Task.new(Client.start_run(session, :exec, code, options))
   end
 
-  @doc "Starts `call/5`, and returns at once a handle for `await/2`. There is no option `:timeout`; `await/2` has one."
+  @doc "Starts `call/5`, and returns at once a handle for `await/2` or `handle_reply/2`."
   @spec async_call(session(), target(), [term()], keyword() | map(), options()) :: Task.t()
   @spec async_call(target(), [term()], keyword() | map(), options(), []) :: Task.t()
   def async_call(session, target, args, kwargs \\ [], options \\ []) do
@@ -603,8 +606,8 @@ defmodule PythonxPort do
   @doc """
   Waits for the result of `async_eval/3`, `async_exec/3` or `async_call/5`, in the process that called it.
 
-  Returns `{:error, :timeout}` if there is none within `timeout` milliseconds, and cancels the request. A result is
-  returned once: if you await the same task again, you get an error of kind `:cancelled` at once.
+  Returns `{:error, :timeout}` if there is none within `timeout` milliseconds, and cancels the request. (The option
+  `:timeout` of the request itself is another one: its end is an error of kind `:timeout`.) A result is returned once: if you await the same task again, you get an error of kind `:cancelled` at once.
 
       iex> task = PythonxPort.async_exec("import time; time.sleep(60)")
       iex> PythonxPort.await(task, 20)
@@ -614,7 +617,30 @@ defmodule PythonxPort do
       :cancelled
   """
   @spec await(Task.t(), timeout()) :: result() | {:error, :timeout}
-  def await(task, timeout \\ 5_000), do: task |> Task.request() |> Client.await(timeout)
+  def await(task, timeout \\ 5_000) do
+    Task.await(task, Arguments.timeout!(timeout, "the timeout of await/2"))
+  end
+
+  @doc """
+  Takes the result of a task from a message that its owner has received, such as in `c:GenServer.handle_info/2`.
+
+  `tasks` is a task, a list of them, or a map of them by their `ref`. Returns `{:reply, result, task}` if the message is
+  the reply to one of them, or says that its session has ended. Nothing else comes for that task. Returns `:no_reply`
+  for all other messages.
+
+      iex> task = PythonxPort.async_eval("1 + 1")
+      iex> receive do
+      ...>   message -> {:reply, {:ok, 2}, ^task} = PythonxPort.handle_reply(message, %{task.ref => task})
+      ...> end
+      iex> PythonxPort.handle_reply(:other, task)
+      :no_reply
+
+  `PythonxPort.Task` has a server that uses it. A task has one result: take it from a message, or `await/2` it. If no
+  result shall come too late, start the request with the option `:timeout`.
+  """
+  @spec handle_reply(message :: term(), Task.t() | [Task.t()] | %{reference() => Task.t()}) ::
+          {:reply, result(), Task.t()} | :no_reply
+  defdelegate handle_reply(message, tasks), to: Task
 
   @doc """
   Cancels a request that `async_eval/3`, `async_exec/3` or `async_call/5` has started; returns at once.

@@ -22,7 +22,10 @@ defmodule PythonxPort.Client do
   alias PythonxPort.Client.Arguments, as: RequestArguments
 
   @typedoc "A request under way, or the error that kept it from being sent."
-  @type id :: {:sent, Request.token(), pid() | {atom(), node()}} | {:failed, Error.t()}
+  @type id :: sent() | {:failed, Error.t()}
+
+  @typedoc "A request under way, and the process that has it: nil if it was not sent, and its reply is an error."
+  @type sent :: {:sent, Request.token(), pid() | {atom(), node()} | nil}
 
   @typedoc "A session, or a function that finds it, which is called when the request is sent."
   @type session :: GenServer.server() | (... -> {:ok, pid()} | {:error, Error.t()})
@@ -67,7 +70,10 @@ defmodule PythonxPort.Client do
   @spec call(session(), String.t() | Object.t(), [term()], keyword() | map(), keyword()) :: result()
   def call(session, target, args, kwargs, options) do
     options = validate(options, [:timeout | @call_options])
-    session |> send_call(target, args, kwargs, options) |> await_result(options[:timeout])
+
+    session
+    |> start(:call, call_elements(target, args, kwargs, options), [{:target, target} | options])
+    |> await_result(options[:timeout])
   end
 
   @doc "Sets variables of the session, and waits until they are set."
@@ -89,14 +95,16 @@ defmodule PythonxPort.Client do
   @doc "Starts to run code; `await/2` waits for its result."
   @spec start_run(session(), :eval | :exec, code(), keyword()) :: id()
   def start_run(session, operation, code, options) do
-    {source, options} = code_options(code, options, @code_options)
-    start(session, operation, [source, engine_options(options)], options)
+    {source, options} = code_options(code, options, [:timeout | @code_options])
+    start(session, operation, [source, engine_options(options)], [{:task, true} | options])
   end
 
   @doc "Starts to call a Python function; `await/2` waits for its result."
   @spec start_call(session(), String.t() | Object.t(), [term()], keyword() | map(), keyword()) :: id()
   def start_call(session, target, args, kwargs, options) do
-    send_call(session, target, args, kwargs, validate(options, @call_options))
+    options = validate(options, [:timeout | @call_options])
+    elements = call_elements(target, args, kwargs, options)
+    start(session, :call, elements, [{:task, true}, {:target, target} | options])
   end
 
   @doc """
@@ -118,9 +126,7 @@ defmodule PythonxPort.Client do
   @doc """
   Waits for the result of a request. If none comes in time the request is cancelled, and its result is dropped.
   """
-  @spec await(id(), timeout()) :: result() | {:error, :timeout}
-  def await({:failed, error}, _timeout), do: {:error, error}
-
+  @spec await(sent(), timeout()) :: result() | {:error, :timeout}
   def await({:sent, token, _process} = id, timeout) do
     # A response that has arrived needs no look at the alias.
     response =
@@ -131,8 +137,8 @@ defmodule PythonxPort.Client do
   end
 
   @doc "Cancels a request; `await/2` still returns what it comes to."
-  @spec cancel(id()) :: :ok
-  def cancel({:failed, _error}), do: :ok
+  @spec cancel(sent()) :: :ok
+  def cancel({:sent, _token, nil}), do: :ok
   def cancel({:sent, token, process}), do: GenServer.cast(process, {:cancel, token})
 
   # -- requests without a result --------------------------------------------------------------------------------------
@@ -162,9 +168,8 @@ defmodule PythonxPort.Client do
 
   # -- sending --------------------------------------------------------------------------------------------------------
 
-  defp send_call(session, target, args, kwargs, options) do
-    elements = [target, args, RequestArguments.names(kwargs), engine_options(options)]
-    start(session, :call, elements, Keyword.put(options, :target, target))
+  defp call_elements(target, args, kwargs, options) do
+    [target, args, RequestArguments.names(kwargs), engine_options(options)]
   end
 
   defp start(find_session, operation, elements, options) when is_function(find_session, 0) do
@@ -298,21 +303,24 @@ defmodule PythonxPort.Client do
     end
   end
 
-  @spec to_result(response(), {:sent, Request.token(), term()}) :: result() | {:error, :timeout}
-  defp to_result(:timeout, _id), do: {:error, :timeout}
+  @doc "Returns the result in a response, and ends the request's monitor and alias."
+  @spec to_result(response(), sent()) :: result() | {:error, :timeout}
+  def to_result(:timeout, _id), do: {:error, :timeout}
 
-  defp to_result(:closed, _id) do
+  def to_result(:closed, _id) do
     {:error, %Error{kind: :cancelled, message: "the request was cancelled, or its result given out"}}
   end
 
-  defp to_result({:results, results, {:object, value}}, _id),
-    do: {:ok, Results.convert_reference(value, results)}
+  def to_result({:results, results, {:object, value}}, {:sent, token, _process}) do
+    Process.demonitor(token, [:flush])
+    {:ok, Results.convert_reference(value, results)}
+  end
 
-  defp to_result({:results, results, response}, id) do
+  def to_result({:results, results, response}, id) do
     response |> to_result(id) |> Results.convert(results, elem(response, 1))
   end
 
-  defp to_result(response, {:sent, token, process}) do
+  def to_result(response, {:sent, token, process}) do
     Process.demonitor(token, [:flush])
 
     case response do
@@ -351,13 +359,30 @@ defmodule PythonxPort.Client do
     :exit, {reason, _call} -> {:error, Error.session_ended(reason)}
   end
 
+  @doc "Sends this process the error of a request that could not be sent, as a session does."
+  @spec reply_to_self(Request.token(), Error.t()) :: :ok
+  # OTP has this form of tag, an improper list, for replies by alias.
+  @dialyzer {:no_improper_lists, reply_to_self: 2}
+  def reply_to_self(token, error) do
+    send(self(), {[:alias | token], {:error, error}})
+    :ok
+  end
+
+  @doc "Returns which request a message is about, and the response in it; nil if it is about none."
+  @spec response(term()) :: {Request.token(), response()} | nil
+  def response({[:alias | token], response}) when is_reference(token), do: {token, response}
+  def response({:DOWN, token, :process, process, reason}), do: {token, down(process, reason)}
+  def response(_other), do: nil
+
+  defp down(process, :noproc), do: {:error, Error.no_session(process)}
+  defp down(_process, reason), do: {:down, reason}
+
   @doc "Returns the next message about a request, or why the session ended; nil if none comes in time."
   @spec receive_message(Request.token(), timeout()) :: Request.message() | {:down, term()} | nil
   def receive_message(token, timeout) do
     receive do
       {[:alias | ^token], message} -> message
-      {:DOWN, ^token, :process, process, :noproc} -> {:error, Error.no_session(process)}
-      {:DOWN, ^token, :process, _process, reason} -> {:down, reason}
+      {:DOWN, ^token, :process, process, reason} -> down(process, reason)
     after
       timeout -> nil
     end

@@ -85,11 +85,24 @@ defmodule PythonxPort.Session.Cancellation do
   end
 
   defp await_end(state, id, request) do
-    if request.from, do: GenServer.reply(request.from, {:timed_out, request.grace})
+    request = announce_timeout(request)
     # Python counts from when it got the request: one that it got late has time left there.
     state = if request.delayed, do: State.write(state, Protocol.request(:cancel, id, [])), else: state
     State.put_request(state, id, Request.grant_grace(request, id, :timeout))
   end
+
+  # Without an end to its grace, the request may never have a reply.
+  defp announce_timeout(%{from: from, task: true, grace: :infinity} = request) when from != nil do
+    GenServer.reply(from, {:error, Error.timed_out(request.timeout)})
+    Request.abandon(request)
+  end
+
+  defp announce_timeout(%{from: from, task: false} = request) when from != nil do
+    GenServer.reply(from, {:timed_out, request.grace})
+    request
+  end
+
+  defp announce_timeout(request), do: request
 
   @doc "Kills Python because a request did not end within its grace. Callers learn of it when the process is gone."
   @spec grace_expired(State.t(), Protocol.id(), Request.token()) :: State.t()

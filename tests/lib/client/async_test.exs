@@ -56,9 +56,9 @@ defmodule PythonxPort.Client.AsyncTest do
     assert session |> PythonxPort.async_call("len", ["é"], [], binaries: :bytes) |> PythonxPort.await!() == 2
   end
 
-  test "there is no option :timeout", %{session: session} do
-    assert_raise ArgumentError, fn -> PythonxPort.async_eval(session, "1", timeout: 5) end
-    assert_raise ArgumentError, fn -> PythonxPort.async_call(session, "len", [[]], [], timeout: 5) end
+  test "options that it does not take are refused", %{session: session} do
+    assert_raise ArgumentError, fn -> PythonxPort.async_eval(session, "1", demand: 5) end
+    assert_raise ArgumentError, fn -> PythonxPort.async_call(session, "len", [[]], [], file: "x") end
   end
 
   test "only the process that made the request can await it", %{session: session} do
