@@ -12,7 +12,7 @@ defmodule PythonxPort.LimitsTest do
   describe "max_result" do
     test "of a request refuses a larger result, and names the place", %{session: session} do
       assert unencodable(PythonxPort.eval(session, "{'rows': [1, 'a' * 200]}", max_result: 100)) =~
-               ~s(result["rows"][1]: the term takes at least 2)
+               ~s(result["rows"][1]: the value takes at least 2)
 
       assert unencodable(PythonxPort.call(session, "bytes", [200], [], max_result: 100)) =~ "100 are allowed"
       assert PythonxPort.eval(session, "'a' * 90", max_result: 100) == {:ok, String.duplicate("a", 90)}

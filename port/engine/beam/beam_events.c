@@ -29,7 +29,7 @@ static int send_message(struct message *message)
     if (status == MESSAGE_OK) {
         emit_message(message);
     } else if (status == MESSAGE_TOO_LONG) {
-        PyErr_SetString(errors_EncodeError, "the term does not fit a frame of 4 GiB");
+        PyErr_SetString(errors_EncodeError, "what is sent takes more than 4 GiB, the most that can be");
     } else {
         PyErr_NoMemory();
     }

@@ -1,11 +1,12 @@
-/* Sets errors that name a byte of the frame. */
+/* Sets errors, each with the byte of the frame that it is about. */
 #include "codec/decode_fail.h"
 
 #include "python/errors.h"
 
 PyObject *decode_fail_at(const struct decoder *decoder, const unsigned char *at, const char *what)
 {
-    PyErr_Format(errors_DecodeError, "%s (byte %zu of the frame)", what, (size_t)(at - decoder->span.bytes));
+    PyErr_SetString(errors_DecodeError, what);
+    errors_note_byte((size_t)(at - decoder->span.bytes));
     return NULL;
 }
 
@@ -14,7 +15,8 @@ PyObject *decode_fail_from_value_error(const struct decoder *decoder, const unsi
     if (!PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(errors_DecodeError))
         return NULL;
     PyObject *exception = errors_take();
-    PyErr_Format(errors_DecodeError, "%S (byte %zu of the frame)", exception, (size_t)(at - decoder->span.bytes));
+    PyErr_Format(errors_DecodeError, "%S", exception);
+    errors_note_byte((size_t)(at - decoder->span.bytes));
     Py_XDECREF(exception);
     return NULL;
 }

@@ -98,7 +98,8 @@ PyObject *decode_binary(const struct decoder *decoder, const unsigned char *star
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
         return decode_fail_at(decoder, start,
-                              "a binary that is not UTF-8: send it as %PythonxPort.Bytes{}, or with binaries => bytes");
+                              "a binary that is not UTF-8: send it as %PythonxPort.Bytes{}, or set the option binaries to "
+                              "bytes");
     }
     return text;
 }

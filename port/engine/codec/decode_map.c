@@ -150,11 +150,15 @@ static PyObject *build_object(const struct decoder *decoder, const struct term_h
 DECODE_NO_STACK static void fail_struct(const struct decoder *decoder, const unsigned char *at,
                                         const struct term_head *name)
 {
+    static const char prefix[] = "Elixir."; /* which Elixir itself does not show */
+    size_t skipped = sizeof prefix - 1;
+    if (name->length <= skipped || memcmp(name->data, prefix, skipped) != 0)
+        skipped = 0;
     char shown[64]; /* PyErr_Format has no %.*s before Python 3.12 */
-    snprintf(shown, sizeof shown, "%.*s", (int)name->length, (const char *)name->data);
+    snprintf(shown, sizeof shown, "%.*s", (int)(name->length - skipped), (const char *)name->data + skipped);
     PyObject *exception = errors_take();
-    PyErr_Format(errors_DecodeError, "%s that Python cannot hold: %S (byte %zu of the frame)", shown, exception,
-                 (size_t)(at - decoder->span.bytes));
+    PyErr_Format(errors_DecodeError, "%%%s{} that Python cannot hold: %S", shown, exception);
+    errors_note_byte((size_t)(at - decoder->span.bytes));
     Py_XDECREF(exception);
 }
 

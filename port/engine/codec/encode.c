@@ -45,7 +45,7 @@ static int encode_list(struct encoder *encoder, PyObject *object)
 {
     Py_ssize_t length = PyList_Size(object);
     if ((size_t)length > UINT32_MAX)
-        return encode_fail("a list too long for the term format");
+        return encode_fail("a list too long to be sent");
     if (length > 0)
         message_put_list(encoder->message, (uint32_t)length);
     for (Py_ssize_t i = 0; i < length; i++) {
@@ -69,7 +69,7 @@ static int encode_tuple(struct encoder *encoder, PyObject *object)
 {
     Py_ssize_t length = PyTuple_Size(object);
     if ((size_t)length > UINT32_MAX)
-        return encode_fail("a tuple too long for the term format");
+        return encode_fail("a tuple too long to be sent");
     message_put_tuple(encoder->message, (uint32_t)length);
     for (Py_ssize_t i = 0; i < length; i++) {
         if (encode_any(encoder, PyTuple_GetItem(object, i)) < 0) {
@@ -163,7 +163,7 @@ static int encode_map(struct encoder *encoder, PyObject *dict)
 {
     Py_ssize_t size = PyDict_Size(dict);
     if (size < 0 || (size_t)size > UINT32_MAX)
-        return encode_fail("a dict too large for the term format");
+        return encode_fail("a dict too large to be sent");
     struct key_place *keys = NULL;
     if (size > 1 && !has_plain_keys(dict)) {
         keys = malloc((size_t)size * sizeof *keys);

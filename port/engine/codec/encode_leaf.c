@@ -17,7 +17,7 @@ int encode_fail(const char *what)
 int encode_fail_over_limit(const struct message *message)
 {
     PyErr_Format(errors_EncodeError,
-                 "the term takes at least %zu bytes, and %zu are allowed: send less, or raise the limit (max_result)",
+                 "the value takes at least %zu bytes, and %zu are allowed: send less, or raise the limit (max_result)",
                  message->needed, message->limited_bytes);
     return -1;
 }
@@ -42,7 +42,7 @@ int encode_big_integer(struct message *message, PyObject *object, bool negative)
     if (digits == NULL)
         goto done;
     if ((size_t)length > UINT32_MAX) {
-        encode_fail("an integer too large for the term format");
+        encode_fail("an integer too large to be sent");
         goto done;
     }
     message_put_big(message, PyBytes_AsString(digits), (size_t)length, negative);

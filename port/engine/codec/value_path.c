@@ -64,6 +64,8 @@ void value_path_raise(const struct value_path *path, PyObject *error_type)
     PyObject *text = exception == NULL ? NULL : PyObject_Str(exception);
     if (text != NULL)
         PyErr_Format(error_type, "%s: %U", path->text, text);
+    if (text != NULL)
+        errors_copy_byte(exception);
     Py_XDECREF(text);
     Py_XDECREF(exception);
 }

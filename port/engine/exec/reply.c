@@ -118,8 +118,8 @@ static bool finish_message(const struct job *job, struct message *reply)
     enum message_status status = message_finish(reply);
     if (status == MESSAGE_OK)
         return true;
-    const char *what = status == MESSAGE_TOO_LONG ? "the result does not fit a frame of 4 GiB"
-                                                  : "there is no memory for the result's term";
+    const char *what = status == MESSAGE_TOO_LONG ? "the result takes more than 4 GiB, the most that can be sent"
+                                                  : "there is no memory to send the result";
     large_binary_abandon(reply);
     message_begin(reply);
     request_put_error(reply, job->request.id, PROTOCOL_UNENCODABLE, what);

@@ -17,6 +17,15 @@ int errors_start(PyObject *module);
  * if memory is short. */
 PyObject *errors_take(void);
 
+/* Notes which byte of the frame the current error is about, as its attribute `byte`; does nothing if memory is short. */
+void errors_note_byte(size_t byte);
+
+/* Gives the current error the byte of another exception, if that has one. */
+void errors_copy_byte(PyObject *exception);
+
+/* Returns the byte that an exception is about, or -1 if it has none. */
+long long errors_byte_of(PyObject *exception);
+
 /* Sets the exception as the current error, and takes the reference over. */
 void errors_set(PyObject *exception);
 

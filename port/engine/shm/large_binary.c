@@ -91,7 +91,7 @@ int large_binary_put(struct message *message, const void *bytes, size_t length, 
     }
     if (length > FRAME_LENGTH_MAX) {
         release(owner);
-        PyErr_SetString(errors_EncodeError, "a binary of 4 GiB or more does not fit a frame");
+        PyErr_SetString(errors_EncodeError, "bytes of 4 GiB or more cannot be sent");
         return -1;
     }
     if (pinned && message_pin_binary(message, bytes, length, release, owner)) {

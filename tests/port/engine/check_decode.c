@@ -6,6 +6,7 @@
 #include "codec/decode.h"
 #include "codec/refs.h"
 #include "codec/types.h"
+#include "python/errors.h"
 #include "python_fixture.h"
 #include "suites.h"
 #include "terms.h"
@@ -155,7 +156,7 @@ END_TEST
 static const struct plain failures[] = {
     {BYTES("\x6d\x00\x00\x00\x02\xff\x00"), "DecodeError: value: a binary that is not UTF-8"},
     {BYTES("\x6d\x00\x00\x00\x03\xed\xa0\x80"), "value: a binary that is not UTF-8"},
-    {BYTES("\x6d\x00\x00\x00\x01\xc3"), "(byte 0 of the frame)"},
+    {BYTES("\x6d\x00\x00\x00\x01\xc3"), "value: a binary that is not UTF-8"},
     {BYTES("\x77\x02\xff\xff"), "DecodeError: value: an atom that is not UTF-8"},
     {BYTES("\x6c\x00\x00\x00\x02\x61\x01\x6d\x00\x00\x00\x01\xff\x6a"), "DecodeError: value[1]: a binary that is not"},
     {BYTES("\x68\x02\x61\x01\x68\x01\x6d\x00\x00\x00\x01\xff"), "value[1][0]: a binary that is not"},
@@ -164,8 +165,7 @@ static const struct plain failures[] = {
      "value[\"a\"]: a binary that is not"},
     {BYTES("\x74\x00\x00\x00\x01\x61\x05\x6d\x00\x00\x00\x01\xff"), "value[5]: a binary that is not"},
     {BYTES("\x74\x00\x00\x00\x01\x6d\x00\x00\x00\x01\xff\x61\x05"), "value[key]: a binary that is not"},
-    {BYTES("\x6c\x00\x00\x00\x01\x61\x01\x61\x02"),
-     "DecodeError: value: an improper list has no form in Python (byte 7"},
+    {BYTES("\x6c\x00\x00\x00\x01\x61\x01\x61\x02"), "DecodeError: value: an improper list has no form in Python"},
     {BYTES("\x68\x01\x6c\x00\x00\x00\x01\x61\x01\x61\x02"), "value[0]: an improper list"},
     {BYTES("\x6c\x00\x00\x00\x01\x61\x01\x6b\x00\x01\x02"), "value: an improper list"},
     {BYTES("\x74\x00\x00\x00\x02\x61\x01\x6a\x46\x3f\xf0\0\0\0\0\0\0\x6a"),
@@ -180,13 +180,40 @@ static const struct plain failures[] = {
     {BYTES("\x74\x00\x00\x00\x01\x74\0\0\0\0\x61\x01"), "value[{}]: a map key that Python cannot hash"},
     {BYTES("\x74\x00\x00\x00\x01\x68\x01\x6a\x61\x01"), "value[([],)]: a map key that Python cannot hash"},
     {BYTES("\x50\x00\x00\x00\x10xx"), "value: compressed terms are not accepted"},
-    {BYTES("\x6c\x00\x00\x00\x01\xff\x6a"), "value[0]: unknown tag of the external term format (byte 5 of the frame)"},
+    {BYTES("\x6c\x00\x00\x00\x01\xff\x6a"), "value[0]: unknown tag of the external term format"},
     {BYTES("\x46\x7f\xf0\x00\x00\x00\x00\x00\x00"), "value: not a finite float"},
     {BYTES("\x46\x7f\xf8\x00\x00\x00\x00\x00\x00"), "value: not a finite float"},
     {BYTES(FLOAT_TEXT("zzzzzzzzzzzzzzzzzzzzzzzzzz")), "value: not a finite float"},
     {BYTES("\x68\x02\x77\x04$ref\x61\x63"), "DecodeError: value: there is no object under reference 99"},
     {BYTES("\x6c\0\0\0\1\x68\x02\x77\x04$ref\x6e\x09\0zzzzzzzzz\x6a"), "value[0]: there is no object under reference"},
 };
+
+static const struct {
+    const char *bytes;
+    size_t length;
+    long long byte;
+} places[] = {
+    {BYTES("\x6d\x00\x00\x00\x01\xc3"), 0},
+    {BYTES("\x6c\x00\x00\x00\x01\x61\x01\x61\x02"), 7},
+    {BYTES("\x68\x02\x61\x01\x68\x01\x6d\x00\x00\x00\x01\xff"), 6},
+    {BYTES("\x6c\x00\x00\x00\x01\xff\x6a"), 5},
+    {BYTES("\x68\x01\x74\x00\x00\x00\x01\x77\x0a__struct__\x77\x0d"
+           "Elixir.MapSet"),
+     7},
+    {BYTES("\x68\x02\x77\x04$ref\x61\x63"), -1},
+};
+
+START_TEST(notes_the_byte)
+{
+    PyObject *object = decode(places[_i].bytes, places[_i].length, false, NULL);
+    ck_assert_ptr_null(object);
+    PyObject *exception = errors_take();
+    ck_assert(PyErr_GivenExceptionMatches(exception, errors_DecodeError));
+    ck_assert_int_eq(errors_byte_of(exception), places[_i].byte);
+    ck_assert_ptr_null(PyErr_Occurred());
+    Py_DECREF(exception);
+}
+END_TEST
 
 START_TEST(fails_with_the_place)
 {
@@ -415,22 +442,22 @@ END_TEST
 
 static const struct structure bad_structures[] = {
     {"#{__struct__ => Elixir.PythonxPort.Bytes, data => 1}",
-     "value: Elixir.PythonxPort.Bytes that Python cannot hold: data is a binary (byte 5 of the frame)"},
-    {"#{__struct__ => Elixir.PythonxPort.Bytes}", "value: Elixir.PythonxPort.Bytes that Python cannot hold"},
-    {"#{__struct__ => Elixir.MapSet, map => 1}", "value: Elixir.MapSet that Python cannot hold"},
-    {"#{__struct__ => Elixir.MapSet}", "value: Elixir.MapSet that Python cannot hold"},
+     "value: %PythonxPort.Bytes{} that Python cannot hold: data is a binary"},
+    {"#{__struct__ => Elixir.PythonxPort.Bytes}", "value: %PythonxPort.Bytes{} that Python cannot hold"},
+    {"#{__struct__ => Elixir.MapSet, map => 1}", "value: %MapSet{} that Python cannot hold"},
+    {"#{__struct__ => Elixir.MapSet}", "value: %MapSet{} that Python cannot hold"},
     {"#{__struct__ => Elixir.MapSet, map => #{[1] => []}}", "a map key that Python cannot hash"},
     {"#{__struct__ => Elixir.MapSet, map => #{1 => [], 1.0 => []}}", "equal to an earlier one"},
     {"[#{__struct__ => Elixir.Date, calendar => Elixir.Calendar.ISO, year => 0, month => 1, day => 1}]",
-     "value[0]: Elixir.Date that Python cannot hold: year"},
+     "value[0]: %Date{} that Python cannot hold: year"},
     {"#{__struct__ => Elixir.Date, calendar => Elixir.Other, year => 1, month => 1, day => 1}",
      "the calendar Elixir.Other is not Calendar.ISO"},
-    {"#{__struct__ => Elixir.Date, year => 1, month => 1, day => 1}", "Elixir.Date that Python cannot hold"},
+    {"#{__struct__ => Elixir.Date, year => 1, month => 1, day => 1}", "%Date{} that Python cannot hold"},
     {"#{__struct__ => Elixir.Time, calendar => Elixir.Calendar.ISO, hour => 24, minute => 0, second => 0,"
      "  microsecond => {0, 0}}",
-     "Elixir.Time that Python cannot hold"},
-    {"#{__struct__ => Elixir.Range, first => 1, last => 2, step => 0}", "Elixir.Range that Python cannot hold"},
-    {"#{__struct__ => Elixir.Range, first => 1.5, last => 2, step => 1}", "Elixir.Range that Python cannot hold"},
+     "%Time{} that Python cannot hold"},
+    {"#{__struct__ => Elixir.Range, first => 1, last => 2, step => 0}", "%Range{} that Python cannot hold"},
+    {"#{__struct__ => Elixir.Range, first => 1.5, last => 2, step => 1}", "%Range{} that Python cannot hold"},
     {"#{__struct__ => Elixir.Duration, year => 1, month => 0, week => 0, day => 0, hour => 0, minute => 0, second => "
      "0, microsecond => {0, 0}}",
      "years and months have no fixed length"},
@@ -439,11 +466,11 @@ static const struct structure bad_structures[] = {
      "years and months have no fixed length"},
     {"#{__struct__ => Elixir.Duration, year => 0, month => 0, week => 0, day => 1000000000, hour => 0, minute => 0, "
      "second => 0, microsecond => {0, 0}}",
-     "Elixir.Duration that Python cannot hold: days=1000000000"},
-    {"#{__struct__ => Elixir.Complex, re => 1}", "Elixir.Complex that Python cannot hold"},
-    {"#{__struct__ => Elixir.Complex, re => 1, im => 'x'}", "Elixir.Complex that Python cannot hold"},
+     "%Duration{} that Python cannot hold: days=1000000000"},
+    {"#{__struct__ => Elixir.Complex, re => 1}", "%Complex{} that Python cannot hold"},
+    {"#{__struct__ => Elixir.Complex, re => 1, im => 'x'}", "%Complex{} that Python cannot hold"},
     {"#{__struct__ => Elixir.Regex, source => '[[:alpha:]]', opts => '', re_pattern => {re_pattern, 0, 0, 0, '\xff'}}",
-     "value: Elixir.Regex that Python cannot hold: the class at '[:alpha:]]' has no counterpart"},
+     "value: %Regex{} that Python cannot hold: the class at '[:alpha:]]' has no counterpart"},
     {"#{__struct__ => Elixir.Regex, source => 'a{,3}', opts => '', re_pattern => {re_pattern, 0, 0, 0, '\xff'}}",
      "'{,3}' in a regular expression has no counterpart"},
     {"#{__struct__ => Elixir.Regex, source => 'a', opts => 'U', re_pattern => {re_pattern, 0, 0, 0, '\xff'}}",
@@ -464,10 +491,10 @@ static const struct structure bad_structures[] = {
      "has no counterpart"},
     {"#{__struct__ => Elixir.Regex, source => '\\x{110000}', opts => 'u', re_pattern => {re_pattern, 0, 0, 0, '\xff'}}",
      "there is no character 0x110000"},
-    {"#{__struct__ => Elixir.Decimal, sign => 1, coef => x, exp => 0}", "Elixir.Decimal that Python cannot hold"},
+    {"#{__struct__ => Elixir.Decimal, sign => 1, coef => x, exp => 0}", "%Decimal{} that Python cannot hold"},
     {MOMENT("'Mars/Base'", "0", "0"), "this machine's zoneinfo has no time zone 'Mars/Base'"},
-    {MOMENT("'../../etc/passwd'", "0", "0"), "Elixir.DateTime that Python cannot hold"},
-    {MOMENT("''", "0", "0"), "Elixir.DateTime that Python cannot hold"},
+    {MOMENT("'../../etc/passwd'", "0", "0"), "%DateTime{} that Python cannot hold"},
+    {MOMENT("''", "0", "0"), "%DateTime{} that Python cannot hold"},
 };
 
 START_TEST(refuses_structs)
@@ -544,7 +571,7 @@ START_TEST(shows_terms_of_long_nodes)
     message_put_raw(&message, node, length);
     message_put_raw(&message, "\0\0\0\1\0\0\0\2\0\0\0\3", 12);
     if (length > 255) {
-        expect_failure(message.bytes + 5, message.length - 5, false, "malformed term (byte 0 of the frame)");
+        expect_failure(message.bytes + 5, message.length - 5, false, "malformed term");
     } else {
         PyObject *object = decode(message.bytes + 5, message.length - 5, false, NULL);
         ck_assert_ptr_nonnull(object);
@@ -643,6 +670,7 @@ Suite *decode_suite(void)
     tcase_add_loop_test(tcase, refuses_what_is_cut, 0, (int)(sizeof plain / sizeof *plain));
     tcase_add_loop_test(tcase, decodes_binaries_as_bytes, 0, (int)(sizeof as_bytes / sizeof *as_bytes));
     tcase_add_loop_test(tcase, fails_with_the_place, 0, (int)(sizeof failures / sizeof *failures));
+    tcase_add_loop_test(tcase, notes_the_byte, 0, (int)(sizeof places / sizeof *places));
     tcase_add_test(tcase, reads_an_old_float_to_its_end);
     tcase_add_test(tcase, shortens_long_paths);
     tcase_add_test(tcase, keeps_texts_apart);

@@ -364,7 +364,7 @@ static const char odd_classes[] = "class Grown:\n"
                                   "for _ in range(20000): deep = [deep]\n";
 
 static const struct form failures[] = {
-    {"object()", "EncodeError: result: builtins.object has no Erlang term (return => ref keeps it in"},
+    {"object()", "EncodeError: result: builtins.object has no Erlang term (the option return, set to ref, keeps it in"},
     {"{'rows': [1, 2, {3: object()}]}", "EncodeError: result[\"rows\"][2][3]: builtins.object has no Erlang term"},
     {"(1, [object()])", "result[1][0]: builtins.object has no Erlang term"},
     {"{(1, object()): 1}", "result[key][1]: builtins.object has no Erlang term"},

@@ -423,7 +423,7 @@ static const struct {
      "vectorized_axes is a list of names and sizes"},
     {"[1, #{__struct__ => Elixir.PythonxPort.Tensor}]", "DecodeError: value[1]: a tensor has the fields"},
     {"#{a => #{__struct__ => Elixir.Nx.Tensor, type => {u, 8}, shape => {1}, data => ''}}",
-     "value[\"a\"]: data has 0 bytes, type and shape need 1 (byte "},
+     "value[\"a\"]: data has 0 bytes, type and shape need 1"},
 };
 #define BAD_FIELDS (sizeof bad_fields / sizeof *bad_fields)
 

@@ -108,7 +108,7 @@ START_TEST(executes_and_calls)
              {"{call, 1, 'math.sqrt', [4]}", "{ok,1,2.0}"}, {"{call, 1, 'os.path.join', ['a', 'b']}", "{ok,1,'a/b'}"},
              {"{call, 1, 'xml.dom.minidom.getDOMImplementation', []}",
               "{error,1,#{kind=>unencodable,message=>'result: xml.dom.minidom.DOMImplementation has no Erlang term "
-              "(return => ref keeps it in Python; erlang.register_encoder gives it one)'}}"},
+              "(the option return, set to ref, keeps it in Python; erlang.register_encoder gives it one)'}}"},
              {"{call, 1, 'str.upper', ['a']}", "{ok,1,'A'}"},
              {"{call, 1, 'dict', [], #{'a' => 1}}", "{ok,1,#{'a'=>1}}"},
              {"{call, 1, 'dict', [], #{a => 1, 'b' => 2}, #{}}", "{ok,1,#{'a'=>1,'b'=>2}}"},

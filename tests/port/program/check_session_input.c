@@ -138,16 +138,16 @@ static const struct {
            "call\x61\5\x6d\0\0\0\3"
            "abs\x6c\0\0\0\1\x67\x77\3"
            "a@b\0\0\0\1\0\0\0\1\4\x6a"),
-     "5", "undecodable", "args[0]: malformed term (byte 24 of the frame)"},
+     "5", "undecodable", "args[0]: malformed term',byte=>24}"},
     {BYTES("\x83\x68\4\x77\4"
            "call\x61\5\x6d\0\0\0\3"
            "abs\x6c\0\0\0\1\x71\x77\1\xff\x77\1"
            "f\x61\1\x6a"),
-     "5", "undecodable", "args[0]: malformed term (byte 24 of the frame)"},
+     "5", "undecodable", "args[0]: malformed term',byte=>24}"},
     {BYTES("\x83\x68\4\x77\4"
            "call\x61\5\x6d\0\0\0\3"
            "abs\x6c\0\0\0\1\x70\0\0\0\7\1\2\3\x6a"),
-     "5", "undecodable", "args[0]: malformed term (byte 24 of the frame)"},
+     "5", "undecodable", "args[0]: malformed term',byte=>24}"},
 };
 
 START_TEST(answers_each_bad_frame_once)

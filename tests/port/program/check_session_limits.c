@@ -155,7 +155,7 @@ START_TEST(refuses_a_result_over_the_limit)
             char frame[512], message[256];
             snprintf(frame, sizeof frame, "{eval, 2, %%s, #{max_result => %d%s}}", sizes[i].size - 1, more);
             session_send(session, frame, sizes[i].code);
-            snprintf(message, sizeof message, "%sthe term takes at least %d bytes, and %d are allowed", sizes[i].path,
+            snprintf(message, sizeof message, "%sthe value takes at least %d bytes, and %d are allowed", sizes[i].path,
                      sizes[i].size, sizes[i].size - 1);
             /* What refers to a segment takes some bytes, too. */
             if (segments)
@@ -175,11 +175,11 @@ START_TEST(names_the_place_at_which_a_result_is_over_the_limit)
 {
     struct session *session = SESSION(.options = {"--max-result", "1000"});
     session_send(session, "{eval, 2, %s}", "{'rows': [1, ['a' * 10, 'b' * 2000]]}");
-    session_expect_error(session, "2", "unencodable", "result[\"rows\"][1][1]: the term takes at least 20");
+    session_expect_error(session, "2", "unencodable", "result[\"rows\"][1][1]: the value takes at least 20");
     session_send(session, "{eval, 2, %s}", "('a' * 500, 'b' * 600)");
-    session_expect_error(session, "2", "unencodable", "result[1]: the term takes at least 1112 bytes");
+    session_expect_error(session, "2", "unencodable", "result[1]: the value takes at least 1112 bytes");
     session_send(session, "{eval, 2, %s}", "{'b' * 2000: 1}");
-    session_expect_error(session, "2", "unencodable", "result[key]: the term takes at least 2010 bytes");
+    session_expect_error(session, "2", "unencodable", "result[key]: the value takes at least 2010 bytes");
     session_expect_value(session, "'a' * 5", "'aaaaa'");
     session_end(session, 0);
 }
@@ -210,14 +210,14 @@ START_TEST(stops_where_the_limit_is)
                  "import erlang\nseen = []\nclass Item: pass\n"
                  "erlang.register_encoder(Item, lambda item: seen.append(1) or 'a' * 995)\n"
                  "[Item()] * 2_000_000");
-    session_expect_error(session, "2", "unencodable", "result[999]: the term takes at least 1000005 bytes");
+    session_expect_error(session, "2", "unencodable", "result[999]: the value takes at least 1000005 bytes");
     session_expect_value(session, "len(seen)", "1000");
     session_expect_value(session,
                          "import resource\nlarge = bytes(300_000_000)\n"
                          "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss",
                          "nil");
     session_send(session, "{eval, 2, '[1, large, large]', #{segments => 1000}}");
-    session_expect_error(session, "2", "unencodable", "result[1]: the term takes at least 300000012 bytes");
+    session_expect_error(session, "2", "unencodable", "result[1]: the value takes at least 300000012 bytes");
     session_expect_value(session, "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000", "true");
     session_end(session, 0);
 }
@@ -230,11 +230,11 @@ START_TEST(limits_each_item_of_a_stream)
     session_send(session, "{next, 2, 10}");
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(strncmp(session_next(session), "{yield,2,'aaaa", 14), 0);
-    session_expect_error(session, "2", "unencodable", "result: the term takes at least 101 bytes");
+    session_expect_error(session, "2", "unencodable", "result: the value takes at least 101 bytes");
     session_send(session, "{stream, 2, %s, #{max_result => 100, batch => 10}}", "('a' * n for n in (90, 90, 96, 1))");
     session_send(session, "{next, 2, 10}");
     ck_assert_int_eq(strncmp(session_next(session), "{yields,2,['aaaa", 16), 0);
-    session_expect_error(session, "2", "unencodable", "result: the term takes at least 101 bytes");
+    session_expect_error(session, "2", "unencodable", "result: the value takes at least 101 bytes");
     session_end(session, 0);
 }
 END_TEST
@@ -243,11 +243,11 @@ START_TEST(limits_what_python_sends_by_itself)
 {
     struct session *session = SESSION(.options = {"--max-result", "2000"});
     session_send(session, "{eval, 2, %s}", "import erlang\nerlang.send('name', [1, 'a' * 2000])");
-    session_expect_error(session, "2", "exception", "term[1]: the term takes at least 2012 bytes");
+    session_expect_error(session, "2", "exception", "term[1]: the value takes at least 2012 bytes");
     session_send(session, "{eval, 2, %s}", "erlang.call('m', 'f', ['a' * 2000])");
-    session_expect_error(session, "2", "exception", "args[0]: the term takes at least 2010 bytes");
+    session_expect_error(session, "2", "exception", "args[0]: the value takes at least 2010 bytes");
     session_send(session, "{eval, 2, %s}", "await erlang.call_async('m', 'f', ['a' * 2000])");
-    session_expect_error(session, "2", "exception", "args[0]: the term takes at least 2010 bytes");
+    session_expect_error(session, "2", "exception", "args[0]: the value takes at least 2010 bytes");
     session_send(session, "{eval, 2, %s}",
                  "import logging\nlogging.warning('w', extra={'e': 'a' * 2000, 'f': 1, 'g': ['a'] * 500})");
     const char *record = session_next(session);
@@ -259,7 +259,7 @@ START_TEST(limits_what_python_sends_by_itself)
     for (const char *frame = session_next(session); strncmp(frame, "{ok,2,nil}", 10) != 0;
          frame = session_next(session)) {
         ck_assert_msg(strncmp(frame, "{output,2,stderr,", 17) == 0, "%s", frame);
-        reported = reported || strstr(frame, "message: the term takes at least 20") != NULL;
+        reported = reported || strstr(frame, "message: the value takes at least 20") != NULL;
     }
     ck_assert(reported);
     /* Output is a stream: it is not limited. */
@@ -279,7 +279,7 @@ START_TEST(limits_arrays_before_they_are_copied)
                                              "np.zeros(1000, '>f8')"};
         for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
             session_send(session, "{eval, 2, %s, #{segments => 500}}", arrays[i]);
-            session_expect_error(session, "2", "unencodable", "result: the term takes at least 80");
+            session_expect_error(session, "2", "unencodable", "result: the value takes at least 80");
         }
         session_send(session, "{eval, 2, 'np.zeros(100)'}");
         ck_assert_int_eq(strncmp(session_next(session), "{ok,2,#{", 8), 0);
