@@ -117,7 +117,8 @@ defmodule PythonxPort do
       {:ok, {8, false}}
 
     * Text from outside that becomes code *is* code: `'); import os; os.remove('...` would run.
-    * Bindings need no quotes and no escapes.
+    * Bindings need no quotes and no escapes. The sigil `~PY"..."b` makes bindings of Elixir's variables; see
+      `sigil_PY/2`.
     * Python compiles the same code once. Code with values in it is new each time.
     * Values keep their types, binaries and floats their bits, and dates stay dates.
 
@@ -867,11 +868,44 @@ defmodule PythonxPort do
       def greet(name):
           return f"hello {name}\n"
       """)
+
+  ## Elixir's variables
+
+  With the modifier `b` the code sees the variables of the Elixir code around it, as bindings:
+
+      words = ["b", "a"]
+      {:ok, ["A", "B"]} = PythonxPort.eval(session, ~PY"sorted(word.upper() for word in words)"b)
+
+    * A variable is bound if the code uses its name and does not assign it at its top level. In `~PY"total = 2 * n"b`,
+      `n` is Elixir's variable, and `total` becomes a variable of the session, whatever `total` is in Elixir. To give it
+      a value to begin with, use `bindings:`.
+    * Elixir's variable comes before a variable of the session and before a builtin of the same name. If `sum` is a
+      variable in Elixir, `sum(numbers)` in Python calls its value, which is hardly a function.
+    * Explicit `bindings:` come before Elixir's variables.
+    * A name that the code uses but Elixir does not have is Python's, as without the modifier.
+    * Only variables whose names occur in the text are sent, so that the compiler still warns of variables that nothing
+      uses. A name in a string or a comment of Python occurs, too: its variable counts as used and is sent, but Python
+      ignores it.
+    * Variables that begin with `_` are left out, as are those that end with `?` or `!`, which are no names in Python.
+    * In a `quote`, the variables are those of the place where the macro is used, as with `binding/0`; those of the
+      macro itself are not seen. Pass them in `bindings:`.
   '''
-  defmacro sigil_PY({:<<>>, meta, [source]}, []) when is_binary(source) do
+  defmacro sigil_PY({:<<>>, meta, [source]}, modifiers) when is_binary(source) do
     # A heredoc's text begins on the line after its opening quotes.
     line = if meta[:indentation], do: __CALLER__.line + 1, else: __CALLER__.line
-    Macro.escape(Code.new(source, file: Path.relative_to_cwd(__CALLER__.file), line: line))
+    code = Code.new(source, file: Path.relative_to_cwd(__CALLER__.file), line: line)
+
+    case modifiers do
+      [] -> Macro.escape(code)
+      [?b] -> with_variables(code, __CALLER__)
+      _other -> raise ArgumentError, "the sigil ~PY takes the modifier b alone, got: #{modifiers}"
+    end
+  end
+
+  defp with_variables(code, env) do
+    names = Code.names_in(code.source, for({name, nil} <- Macro.Env.vars(env), do: name))
+    variables = for name <- names, do: {Atom.to_string(name), Macro.var(name, nil)}
+    quote do: %{unquote(Macro.escape(code)) | bindings: %{unquote_splicing(variables)}}
   end
 
   defp arguments(session_or_code, code_or_options, options, function) do

@@ -447,6 +447,7 @@ defmodule PythonxPort.Client do
   defp engine_option(:concurrent, value) when is_boolean(value), do: value
 
   defp engine_option(:bindings, bindings), do: RequestArguments.names(bindings)
+  defp engine_option(:captured, variables), do: RequestArguments.names(variables)
   defp engine_option(:return, value) when value in [:value, :ref, :rich], do: value
   defp engine_option(:binaries, value) when value in [:str, :bytes], do: value
   defp engine_option(:max_result, value) when value in 1..0x7FFF_FFFF_FFFF_FFFF, do: value

@@ -29,6 +29,7 @@
 /* OPTION(name): the keys of a request's option map. */
 #define PROTOCOL_OPTIONS(OPTION)                                                                                       \
     OPTION(bindings)                                                                                                   \
+    OPTION(captured)                                                                                                   \
     OPTION(timeout)                                                                                                    \
     OPTION(concurrent)                                                                                                 \
     OPTION(timing)                                                                                                     \
@@ -46,7 +47,8 @@
 #define PROTOCOL_FEATURES(FEATURE)                                                                                     \
     FEATURE(crash_file)                                                                                                \
     FEATURE(tensors)                                                                                                   \
-    FEATURE(control) FEATURE(limits) FEATURE(local_bindings) FEATURE(assign) FEATURE(types) FEATURE(rich)
+    FEATURE(control)                                                                                                   \
+    FEATURE(limits) FEATURE(local_bindings) FEATURE(assign) FEATURE(captured) FEATURE(types) FEATURE(rich)
 
 /* FEATURE(name): listed as well if the system has shared memory. */
 #define PROTOCOL_SEGMENT_FEATURES(FEATURE) FEATURE(segments) FEATURE(segment_files) FEATURE(segment_ids)

@@ -17,6 +17,7 @@
     SUITE(session_forks)                                                                                               \
     SUITE(session_memory)                                                                                              \
     SUITE(session_bindings)                                                                                            \
+    SUITE(session_captured)                                                                                            \
     SUITE(session_context)                                                                                             \
     SUITE(session_answers)                                                                                             \
     SUITE(session_limits)                                                                                              \

@@ -4,6 +4,7 @@
 #include "codec/decode.h"
 #include "codec/refs.h"
 #include "exec/bindings.h"
+#include "exec/captured.h"
 #include "exec/compile.h"
 #include "exec/event_loop.h"
 #include "exec/reply.h"
@@ -89,7 +90,7 @@ static PyObject *decode_text(struct span code)
     PyObject *text = PyUnicode_DecodeUTF8((const char *)span_here(&code), (Py_ssize_t)span_left(&code), NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
-        PyErr_SetString(errors_DecodeError, "code: not UTF-8 (in Erlang, write <<\"...\"/utf8>>)");
+        PyErr_SetString(errors_DecodeError, "code: not UTF-8");
     }
     return text;
 }
@@ -161,7 +162,7 @@ static PyObject *execute_code(struct context *context, int keep_value)
 {
     PyObject *text = decode_code(context), *bindings = NULL, *block = NULL, *value = NULL;
     if (text == NULL || read_options(context, context->job->request.argument_count > 1) < 0 ||
-        take_bindings(context, &bindings) < 0)
+        take_bindings(context, &bindings) < 0 || captured_add(context, text, &bindings) < 0)
         goto done;
     context->stage = STAGE_COMPILE;
     block = compile_code(text, &context->options.place, keep_value, bindings);
@@ -224,6 +225,15 @@ static int read_options_ahead(struct context *context)
     return failed;
 }
 
+/* Returns 0, or -1 with an error set if the request, which has no code, has an option for code. */
+static int refuse_captured(const struct context *context, const char *complaint)
+{
+    if (context->options.captured.length == 0)
+        return 0;
+    refuse_request(complaint);
+    return -1;
+}
+
 static PyObject *execute_call(struct context *context)
 {
     PyObject *bindings = NULL, *function = NULL, *arguments = NULL, *keywords = NULL, *value = NULL;
@@ -235,7 +245,7 @@ static PyObject *execute_call(struct context *context)
     if (keywords == NULL ||
         (context->job->request.options.length == 0 &&
          read_options(context, context->job->request.argument_count == 4) < 0) ||
-        take_bindings(context, &bindings) < 0)
+        refuse_captured(context, "options: call captures nothing") < 0 || take_bindings(context, &bindings) < 0)
         goto done;
     if (enter_code(context) == 0)
         function = resolve_target(target, bindings, globals);
@@ -257,6 +267,8 @@ static PyObject *execute_assign(struct context *context)
         variables = decode_bindings(context, &context->arguments, "variables");
     if (variables == NULL || (context->job->request.options.length == 0 &&
                               read_options(context, context->job->request.argument_count > 1) < 0))
+        goto done;
+    if (refuse_captured(context, "options: assign captures nothing") < 0)
         goto done;
     if (context->options.bindings.length > 0) {
         refuse_request("options: assign takes no bindings");

@@ -36,7 +36,8 @@ static int refuse_option(const char *what)
 
 static int refuse_term(const struct span *span, enum term_status status)
 {
-    PyErr_Format(errors_DecodeError, "options: %s (byte %zu of the frame)", term_status_text(status), span->position);
+    PyErr_Format(errors_DecodeError, "options: %s", term_status_text(status));
+    errors_note_byte(span->position);
     return -1;
 }
 
@@ -166,6 +167,11 @@ static int read_value(struct span *span, enum option option, struct request_opti
         if (value.kind != TERM_MAP)
             return refuse_option("options: bindings is a map");
         options->bindings = (struct span){span->bytes, span->position, position};
+        return 0;
+    case OPTION_captured:
+        if (value.kind != TERM_MAP)
+            return refuse_option("options: captured is a map");
+        options->captured = (struct span){span->bytes, span->position, position};
         return 0;
     case OPTION_file:
         return read_file(&value, &options->place);

@@ -18,6 +18,7 @@ struct source_place {
 /* The option map of a request (exec/request_options). */
 struct request_options {
     struct span bindings; /* the map's term, or empty */
+    struct span captured; /* the same, of the client's variables */
     bool bytes;           /* binaries => bytes */
     size_t segments;      /* results of this many bytes or more through shared memory; 0: none */
     size_t max_result;    /* the most bytes of a result or item; 0: as many as the session allows */
