@@ -847,7 +847,7 @@ defmodule PythonxPort do
   @spec await!(Task.t(), timeout()) :: term()
   def await!(task, timeout \\ 5_000) do
     case await(task, timeout) do
-      {:error, :timeout} -> raise Error.timed_out(timeout)
+      {:error, :timeout} -> raise Error.timed_out(timeout, "the timeout of await!/2")
       result -> value!(result)
     end
   end

@@ -34,7 +34,7 @@ defmodule PythonxPort.Doctor do
   def examine(options) do
     with {:ok, options} <- options |> Options.new() |> Options.with_python(),
          {:ok, text, content} <- run(options) do
-      text |> by_us(options.python_from) |> String.trim_trailing() |> report(content)
+      text |> PortProgram.name_choice(options.python_from) |> String.trim_trailing() |> report(content)
     else
       {:error, error} ->
         %{ok: false, problem: error.message, text: "problem:     " <> error.message, traceback: nil}
@@ -49,10 +49,6 @@ defmodule PythonxPort.Doctor do
       _nothing -> {:ok, "problem:     the interpreter does not answer: is it a Python interpreter?", false}
     end
   end
-
-  # To the port program, each interpreter that this library has chosen is that of its option.
-  defp by_us(text, nil), do: text
-  defp by_us(text, from), do: String.replace(text, ~r/^(chosen by: +)--python$/m, "\\1#{from}", global: false)
 
   defp report(text, content) do
     fields =

@@ -60,7 +60,8 @@ defmodule PythonxPort.Error do
         }
 
   @doc """
-  Returns the error as text: type and message, then the traceback if there is one.
+  Returns the error as text: type and message, then the traceback, if there is one, without its last line, which says
+  the same again.
 
       iex> Exception.message(%PythonxPort.Error{kind: :exception, type: "ValueError", message: "too small"})
       "ValueError: too small"
@@ -68,10 +69,33 @@ defmodule PythonxPort.Error do
   @impl true
   @spec message(t()) :: String.t()
   def message(%__MODULE__{} = error) do
-    [headline(error), error.traceback]
+    headline = headline(error)
+
+    [headline, error.traceback && without_headline(error.traceback, headline)]
     |> Enum.reject(&(&1 in [nil, ""]))
     |> Enum.map_join("\n\n", &String.trim_trailing/1)
   end
+
+  # Python ends a traceback with type and message; notes of the exception may follow. The message of a SyntaxError goes
+  # on with its place, which the traceback has above.
+  defp without_headline(traceback, headline) do
+    traceback = "\n" <> String.trim_trailing(traceback) <> "\n"
+    last_line = traceback |> String.split("\n", trim: true) |> List.last("")
+    ending = "\n" <> String.trim_trailing(headline) <> "\n"
+
+    cond do
+      match = List.last(:binary.matches(traceback, ending)) -> cut(traceback, match)
+      String.starts_with?(headline, last_line) -> cut_end(traceback, last_line)
+      true -> traceback
+    end
+    |> String.trim("\n")
+  end
+
+  defp cut(text, {start, length}) do
+    binary_part(text, 0, start) <> "\n" <> binary_part(text, start + length, byte_size(text) - start - length)
+  end
+
+  defp cut_end(text, end_of_text), do: String.replace_suffix(text, end_of_text <> "\n", "")
 
   defp headline(%{type: nil, message: message}), do: message
   defp headline(%{type: type, message: message}) when message in [nil, ""], do: type
@@ -84,10 +108,20 @@ defmodule PythonxPort.Error do
   def value!({:error, %__MODULE__{} = error}), do: raise(error)
 
   @doc false
-  # The error of a request that has no reply in time.
-  @spec timed_out(timeout()) :: t()
-  def timed_out(timeout) do
-    %__MODULE__{kind: :timeout, message: "no result came within #{timeout} ms"}
+  # The error of what has no result in time; `whose` says which timeout it was.
+  @spec timed_out(timeout(), String.t()) :: t()
+  def timed_out(timeout, whose \\ "the timeout of the request") do
+    %__MODULE__{kind: :timeout, message: "no result came within #{timeout} ms, #{whose}"}
+  end
+
+  @doc false
+  # The error of a request whose time was over before it began.
+  @spec not_begun(timeout()) :: t()
+  def not_begun(timeout) do
+    message =
+      "the request waited longer than its timeout of #{timeout} ms, and did not run: the session was busy"
+
+    %__MODULE__{kind: :timeout, message: message}
   end
 
   @doc false

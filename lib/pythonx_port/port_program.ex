@@ -28,8 +28,14 @@ defmodule PythonxPort.PortProgram do
   def ended_early(options, exit, oom_counter) do
     crash = Exit.error(exit, {nil, oom_counter})
     limit = if options.memory_limit, do: " (under a memory limit of #{options.memory_limit} bytes)", else: ""
-    {report, traceback} = diagnosis(options, crash)
-    message = "no Python was started: #{crash.message}#{limit}#{report}"
+    {problem, report, traceback} = diagnosis(options, crash)
+    ending = "#{crash.message}#{limit}"
+
+    # The problem comes first.
+    message =
+      if problem,
+        do: "#{problem}\n\nNo Python was started: #{ending}\n#{report}",
+        else: "no Python was started: #{ending}#{report}"
 
     %{
       start_failed(message)
@@ -119,10 +125,12 @@ defmodule PythonxPort.PortProgram do
           {"--children", options.children},
           {"--spin", options.spin},
           {"--crash-file", crash_file},
-          {"--mapset-version", mapset_version}
+          {"--mapset-version", mapset_version},
+          # The error of a session says what is wrong with its Python: ended_early/3.
+          {"--quiet", true}
         ],
         value != nil,
-        argument <- [flag, to_string(value)],
+        argument <- if(value == true, do: [flag], else: [flag, to_string(value)]),
         do: argument
   end
 
@@ -149,14 +157,31 @@ defmodule PythonxPort.PortProgram do
     case Task.yield(doctor, @doctor_timeout) || Task.shutdown(doctor, :brutal_kill) do
       {:ok, {:ok, report, false}} ->
         {report, traceback} = split_report(report)
-        {"\n\n" <> report, traceback}
+        {problem, rest} = take_problem(report)
+        {problem, "\n" <> name_choice(rest, options.python_from), traceback}
 
       _no_report ->
-        {"", nil}
+        {nil, "", nil}
     end
   end
 
-  defp diagnosis(_options, _crash), do: {"", nil}
+  defp diagnosis(_options, _crash), do: {nil, "", nil}
+
+  # The report says that the traceback is above it; in an error, it comes below.
+  defp take_problem(report) do
+    case Regex.run(~r/^problem: +(.*)\n?/m, report) do
+      [line, problem] -> {String.replace(problem, "see above", "see below"), String.replace(report, line, "")}
+      nil -> {nil, report}
+    end
+  end
+
+  @doc "Returns a report with what has chosen the interpreter: to the port program, it is always its own option."
+  @spec name_choice(String.t(), String.t() | nil) :: String.t()
+  def name_choice(report, nil), do: report
+
+  def name_choice(report, from) do
+    String.replace(report, ~r/^(chosen by: +)--python$/m, "\\1#{from}", global: false)
+  end
 
   defp start_failed(message), do: %Error{kind: :start_failed, message: message}
 end

@@ -217,11 +217,11 @@ defmodule PythonxPort.Request do
   @doc "Returns as text why the process was killed for a request."
   @spec describe_expired_grace(t()) :: String.t()
   def describe_expired_grace(%__MODULE__{end_reason: :cancelled} = request) do
-    "a request did not end within #{request.grace} ms after it was cancelled"
+    "a request did not end within #{request.grace} ms after it was cancelled (option :grace)"
   end
 
   def describe_expired_grace(%__MODULE__{end_reason: :timeout} = request) do
-    "a request did not end within #{request.grace} ms after its timeout of #{request.timeout} ms"
+    "a request did not end within #{request.grace} ms after its timeout of #{request.timeout} ms (option :grace)"
   end
 
   @doc "Reports the start of a request of the session with this name to telemetry, if it is loaded."

@@ -476,7 +476,7 @@ defmodule PythonxPort.Session do
   defp uploaded(state, {pid, _tag}, number, _place), do: State.lease(state, pid, [number], nil)
 
   defp handle_event({:error, _no_id, error}, state) do
-    Logger.warning("Python could not read a request: #{inspect(error)}")
+    Logger.warning("Python could not read a request: #{error[:message]}")
     state
   end
 

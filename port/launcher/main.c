@@ -46,7 +46,8 @@ static int serve(struct options *options)
         goto done;
     }
     if (interpreter.problem != NULL) {
-        fail(interpreter.problem);
+        if (!options->quiet)
+            fail(interpreter.problem);
         goto done;
     }
     engine = loader_engine_path();

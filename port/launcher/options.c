@@ -30,6 +30,7 @@ enum option_code {
     OPTION_CHILDREN,
     OPTION_CRASH_FILE,
     OPTION_MAPSET_VERSION,
+    OPTION_QUIET,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
     {"children", required_argument, NULL, OPTION_CHILDREN},
     {"crash-file", required_argument, NULL, OPTION_CRASH_FILE},
     {"mapset-version", required_argument, NULL, OPTION_MAPSET_VERSION},
+    {"quiet", no_argument, NULL, OPTION_QUIET},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
@@ -79,6 +81,7 @@ static const char help[] =
     "  --children WHAT         end or keep: what becomes of processes that Python has started (end)\n"
     "  --crash-file PATH       where Python's traceback goes when a fatal signal ends the process (stderr)\n"
     "  --mapset-version N      make %MapSet{} structs with this version field, for Elixir before 1.15\n"
+    "  --quiet                 do not say on stderr which problem with Python keeps a session from starting\n"
     "  --help, --version\n";
 
 void options_print_help(FILE *out)
@@ -183,6 +186,9 @@ static bool read_option(enum option_code option, const char *value, struct optio
         return true;
     case OPTION_CHILDREN:
         return read_children(value, &options->engine);
+    case OPTION_QUIET:
+        options->quiet = true;
+        return true;
     case OPTION_CRASH_FILE:
         options->engine.crash_file = value;
         return *value != '\0' || complain("crash-file", "a path", value);

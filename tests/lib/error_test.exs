@@ -124,6 +124,34 @@ defmodule PythonxPort.ErrorTest do
       refute Exception.message(error) =~ ~r/\n\z/
     end
 
+    test "its message says type and message once", %{session: session} do
+      for {code, headline, ending} <- [
+            {"1 / 0", "ZeroDivisionError: division by zero", ~r{1 / 0(\n *~~\^~~)?\z}},
+            {"raise ValueError('a\\nb')", "ValueError: a\nb", ~r{raise ValueError\(.*\)\z}},
+            {"raise ValueError('a\\n')", "ValueError: a", ~r{raise ValueError\(.*\)\z}},
+            {"raise ValueError", "ValueError", ~r{raise ValueError\z}},
+            {"import json; json.loads('{')", "json.decoder.JSONDecodeError: Expecting property name", ~r/\S/},
+            {"x = (", "SyntaxError: '(' was never closed", ~r{x = \(\n +\^\z}},
+            {"error = ValueError('a')\nerror.add_note('a note')\nraise error", "ValueError: a",
+             ~r{\na note\z}}
+          ] do
+        error = assert_raise Error, fn -> PythonxPort.exec!(session, code) end
+        message = Exception.message(error)
+        assert String.starts_with?(message, headline)
+        assert message =~ ending
+        assert [_once] = Regex.scan(~r/^#{Regex.escape(headline)}/m, message)
+        assert message =~ ~r/\A[^\n]*(\nb)?\n\n(Traceback|  File)/
+      end
+    end
+
+    test "its message keeps the exceptions before it", %{session: session} do
+      code = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    raise KeyError('b')"
+      message = Exception.message(assert_raise Error, fn -> PythonxPort.exec!(session, code) end)
+      assert message =~ ~r/\AKeyError: 'b'\n\nTraceback/
+      assert message =~ "ZeroDivisionError: division by zero\n\nDuring handling"
+      refute message =~ ~r/KeyError: 'b'.*KeyError: 'b'/s
+    end
+
     test "it can be logged and matched like any other" do
       error = %Error{kind: :crashed, message: "gone", signal: :sigsegv}
       assert Exception.message(error) == "gone"

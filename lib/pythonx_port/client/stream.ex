@@ -76,7 +76,7 @@ defmodule PythonxPort.Client.Stream do
       nil ->
         close(stream)
         GenServer.cast(process, {:abandon, token})
-        raise Error.timed_out(stream.timeout)
+        raise Error.timed_out(stream.timeout, "the timeout of the stream")
 
       last ->
         close(stream)

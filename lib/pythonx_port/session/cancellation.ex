@@ -77,7 +77,7 @@ defmodule PythonxPort.Session.Cancellation do
   def timed_out(state, id, token) do
     case state.pending do
       %{^id => %Request{token: ^token} = request} ->
-        unless_queued(state, id, Error.timed_out(request.timeout), &await_end(&1, id, &2))
+        unless_queued(state, id, Error.not_begun(request.timeout), &await_end(&1, id, &2))
 
       _done ->
         state

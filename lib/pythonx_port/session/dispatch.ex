@@ -13,7 +13,10 @@ defmodule PythonxPort.Session.Dispatch do
   @spec check_size(State.t(), non_neg_integer()) :: Error.t() | nil
   def check_size(%{options: %{max_frame: most}}, size) do
     if size + @head_size > most do
-      %Error{kind: :bad_request, message: "the request is #{size} bytes long; this session takes #{most}"}
+      %Error{
+        kind: :bad_request,
+        message: "the request is #{size} bytes long; this session takes #{most} (option :max_frame)"
+      }
     end
   end
 

@@ -4,7 +4,7 @@ defmodule PythonxPort.Session.Startup do
   # ready event, runs the init code. Requests are queued meanwhile; only those of functions that the init code calls,
   # and `info`, go to Python.
 
-  alias PythonxPort.{Code, Error, PortProgram, Protocol, SharedMemory, Telemetry}
+  alias PythonxPort.{Arguments, Code, Error, PortProgram, Protocol, SharedMemory, Telemetry}
   alias PythonxPort.Session.{Dispatch, Options, PortWriter, State}
 
   @protocol 1
@@ -77,11 +77,11 @@ defmodule PythonxPort.Session.Startup do
   end
 
   def ready(state, {:event, {:ready, ready}}) do
-    failed(state, "the port program speaks another version of the protocol: #{inspect(ready)}")
+    failed(state, "the port program is of another version than this library: #{Arguments.show(ready)}")
   end
 
   def ready(state, other) do
-    failed(state, "the port program did not begin with a ready event, but with #{inspect(other)}")
+    failed(state, "the program started is no port program: it sent #{Arguments.show(other)}")
   end
 
   defp failed(state, message), do: {:error, %Error{kind: :start_failed, message: message}, state}
@@ -120,7 +120,8 @@ defmodule PythonxPort.Session.Startup do
   def timed_out(state) do
     # A program that has not become ready may not read its input, which would end it.
     PortProgram.kill(state.port_writer.port)
-    %Error{kind: :timeout, message: "the session was not ready within #{state.options.init_timeout} ms"}
+    message = "the session was not ready within #{state.options.init_timeout} ms (option :init_timeout)"
+    %Error{kind: :timeout, message: message}
   end
 
   @doc "Returns the error for a Python process that has ended before the session was ready."

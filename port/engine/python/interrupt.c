@@ -1,4 +1,5 @@
 /* Interrupts by Python's own machinery: its C handler notes the signal, then the eval loop calls on_signal. */
+#include "os/clock.h"
 #include "python/interrupt.h"
 
 #include <pthread.h>
@@ -51,11 +52,25 @@ static const char *text_of_stop(const struct job *job)
     return job->request.operation == OPERATION_stream ? INTERRUPT_STOPPED : INTERRUPT_ENDED;
 }
 
+/* Says how long the request waited before it began, and how long it has run. */
+static PyObject *text_of_timeout(const struct job *job)
+{
+    session_lock();
+    unsigned long long started_us = job->started_us;
+    session_unlock();
+    unsigned long long now_us = clock_us();
+    if (started_us == 0 || now_us < started_us)
+        started_us = now_us;
+    return PyUnicode_FromFormat(
+        "the request took longer than its timeout of %llu ms: it waited for %llu ms and ran for %llu ms",
+        job->request.timeout_ms, (started_us - job->read_us) / 1000, (now_us - started_us) / 1000);
+}
+
 static PyObject *text_of(const struct job *job, enum job_abort abort)
 {
     switch (abort) {
     case JOB_ABORT_TIMED_OUT:
-        return PyUnicode_FromFormat("the request took longer than its timeout of %llu ms", job->request.timeout_ms);
+        return text_of_timeout(job);
     case JOB_ABORT_STOPPED:
         return PyUnicode_FromString(text_of_stop(job));
     case JOB_ABORT_CANCELLED:

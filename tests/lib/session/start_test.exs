@@ -24,8 +24,29 @@ defmodule PythonxPort.Session.StartTest do
   test "an interpreter that is not there" do
     error = start_error(python: "/no/such/python3")
     assert %Error{kind: :start_failed, exit_status: 1} = error
-    assert error.message =~ "/no/such/python3 is not there"
+
+    assert String.starts_with?(
+             error.message,
+             "/no/such/python3 is not there, or not an executable file\n\nNo Python was"
+           )
+
+    assert error.message =~ ~r/^chosen by: +the option :python$/m
+    refute error.message =~ "problem:"
+    assert [_before, _after] = String.split(error.message, "is not there")
     assert start_error(python: "no-such-python3").message =~ "no-such-python3"
+  end
+
+  test "the problem is not printed besides" do
+    code = """
+    {:ok, _apps} = Application.ensure_all_started(:pythonx_port)
+    {:error, error} = PythonxPort.start_link(python: "/no/such/python3")
+    IO.puts(error.message)
+    """
+
+    args = ["-pa", Application.app_dir(:pythonx_port, "ebin"), "-e", code]
+    {output, 0} = System.cmd("elixir", args, stderr_to_stdout: true)
+    assert output =~ "/no/such/python3 is not there"
+    refute output =~ "pythonx_port: /no/such/python3"
   end
 
   test "an interpreter that is none", context do
@@ -44,7 +65,7 @@ defmodule PythonxPort.Session.StartTest do
     silent = script(context.test, "#!/bin/sh\nexit 0\n")
     assert %Error{kind: :start_failed, exit_status: 0} = start_error(executable: silent)
     other = script({context.test, :other}, "#!/bin/sh\nprintf '\\000\\000\\000\\003\\203a\\007'\nsleep 60\n")
-    assert start_error(executable: other).message =~ "did not begin with a ready event"
+    assert start_error(executable: other).message =~ "is no port program"
   end
 
   test "a port program of another protocol", context do
@@ -55,7 +76,7 @@ defmodule PythonxPort.Session.StartTest do
       for <<byte <- bytes>>, into: "", do: "\\" <> String.pad_leading(Integer.to_string(byte, 8), 3, "0")
 
     path = script(context.test, "#!/bin/sh\nprintf '#{octal}'\nsleep 60\n")
-    assert start_error(executable: path).message =~ "another version of the protocol"
+    assert start_error(executable: path).message =~ "of another version than this library"
   end
 
   test "a directory that is not there" do
@@ -88,7 +109,7 @@ defmodule PythonxPort.Session.StartTest do
       assert {:error, %Error{kind: :start_failed} = error} = PythonxPort.start_link(env: env)
       assert error.traceback =~ part
       refute error.message =~ part
-      assert error.message =~ "problem:"
+      assert error.message =~ ~r/\A.*see below.*\n\nNo Python was started: /
       assert Exception.message(error) =~ part
 
       text =

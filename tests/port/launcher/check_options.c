@@ -66,6 +66,7 @@ START_TEST(reads_every_option)
     ck_assert_uint_eq(options.engine.linger_ms, 0);
     ck_assert_str_eq(options.engine.crash_file, "/a/file");
     ck_assert_int_eq(options.engine.mapset_version, 2);
+    ck_assert(!options.quiet && accepted("--quiet").quiet);
     ck_assert(!accepted("--children keep").engine.end_children);
     ck_assert(accepted("--children end").engine.end_children);
     options = accepted("--max-result 1 --atom-limit 0");
