@@ -22,7 +22,7 @@ struct options {
     unsigned long long memory_limit; /* bytes of address space; 0: none */
     bool has_oom_score;              /* whether the user gave one; else it is raised to the default */
     int oom_score;
-    bool quiet;                      /* whether the client finds out by the doctor what is wrong with Python */
+    bool quiet;                   /* whether the client finds out by the doctor what is wrong with Python */
     struct engine_options engine; /* its program is filled in once the interpreter is found */
 };
 

@@ -93,8 +93,8 @@ defmodule PythonxPort.Environment.UV do
   defp expected(key) when key in [:locked, :progress], do: "true or false"
 
   @spec refuse_package(term()) :: no_return()
-  defp refuse_package(package) do
-    Arguments.refuse(~s(requirements for :packages as a list of strings, such as ["numpy>=2"]), package)
+  defp refuse_package(packages) do
+    Arguments.refuse_option(:packages, packages, ~s(a list of strings, requirements such as "numpy>=2"))
   end
 
   defp check_version(version) do

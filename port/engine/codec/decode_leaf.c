@@ -97,9 +97,10 @@ PyObject *decode_binary(const struct decoder *decoder, const unsigned char *star
     PyObject *text = is_key ? intern_get(&texts, data, length, make_text) : make_text(data, length);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
-        return decode_fail_at(decoder, start,
-                              "a binary that is not UTF-8: send it as %PythonxPort.Bytes{}, or set the option binaries to "
-                              "bytes");
+        return decode_fail_at(
+            decoder, start,
+            "a binary that is not UTF-8: send it as %PythonxPort.Bytes{}, or set the option binaries to "
+            "bytes");
     }
     return text;
 }

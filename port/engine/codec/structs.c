@@ -89,10 +89,11 @@ static PyObject *fail_no_form(PyObject *object)
 {
     PyObject *name = type_name_of(object, NULL);
     if (name != NULL)
-        PyErr_Format(errors_EncodeError,
-                     "%U has no Erlang term (the option return, set to ref, keeps it in Python; erlang.register_encoder "
-                     "gives it one)",
-                     name);
+        PyErr_Format(
+            errors_EncodeError,
+            "%U has no Erlang term (the option return, set to ref, keeps it in Python; erlang.register_encoder "
+            "gives it one)",
+            name);
     Py_XDECREF(name);
     return NULL;
 }

@@ -17,7 +17,8 @@ int errors_start(PyObject *module);
  * if memory is short. */
 PyObject *errors_take(void);
 
-/* Notes which byte of the frame the current error is about, as its attribute `byte`; does nothing if memory is short. */
+/* Notes which byte of the frame the current error is about, as its attribute `byte`; does nothing if memory is short.
+ */
 void errors_note_byte(size_t byte);
 
 /* Gives the current error the byte of another exception, if that has one. */

@@ -1,6 +1,6 @@
 /* Interrupts by Python's own machinery: its C handler notes the signal, then the eval loop calls on_signal. */
-#include "os/clock.h"
 #include "python/interrupt.h"
+#include "os/clock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -346,7 +346,7 @@ defmodule PythonxPort.Environment.UvInitTest do
           {[packages: [], python_version: "3.13t"],
            "free-threaded builds such as Python 3.13t are not supported"},
           {[packages: [], directory: :here], "invalid value for option :directory"},
-          {[packages: [], colour: :red], "unknown keys [:colour]"}
+          {[packages: [], colour: :red], "unknown option :colour of uv_init"}
         ] do
       error = assert_raise ArgumentError, fn -> PythonxPort.uv_init(options) end
       assert error.message =~ part
