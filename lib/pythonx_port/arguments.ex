@@ -7,6 +7,7 @@ defmodule PythonxPort.Arguments do
   @shown 100
 
   @doc "Raises an ArgumentError."
+  @spec refuse(String.t(), term()) :: no_return()
   @spec refuse(String.t(), term(), String.t() | nil) :: no_return()
   def refuse(expected, given, hint \\ nil) do
     raise ArgumentError, "expected #{expected}, got: #{show(given)}" <> if(hint, do: ". " <> hint, else: "")
@@ -42,7 +43,9 @@ defmodule PythonxPort.Arguments do
     end
   end
 
-  defp refuse_options(options, owner) do
+  @doc "Raises the ArgumentError for what is no keyword list."
+  @spec refuse_options(term(), String.t()) :: no_return()
+  def refuse_options(options, owner) do
     raise ArgumentError,
           "expected the options of #{owner} as a keyword list, such as [key: value], got #{kind(options)}"
   end
@@ -65,6 +68,7 @@ defmodule PythonxPort.Arguments do
   end
 
   @doc "Raises the ArgumentError for an option with a wrong value; `expected` says what it takes, if that is known."
+  @spec refuse_option(atom(), term()) :: no_return()
   @spec refuse_option(atom(), term(), String.t() | nil) :: no_return()
   def refuse_option(key, value, expected \\ nil) do
     takes = if expected, do: "; it takes #{expected}", else: ""

@@ -23,12 +23,20 @@ defmodule PythonxPort.Client.Arguments do
       Arguments.charlist?(code) -> refuse_code(code)
       is_binary(code) or is_struct(code, Code) -> refuse_rest(options, third, function)
       options == [] or Keyword.keyword?(options) -> refuse_session_alone(code, function)
-      true -> code |> session!() |> then(fn _session -> refuse_code(options) end)
+      true -> refuse_second(code, options)
     end
   end
 
+  @spec refuse_second(term(), term()) :: no_return()
+  defp refuse_second(session, code) do
+    session!(session)
+    refuse_code(code)
+  end
+
   # The code came first.
-  defp refuse_rest(options, [], function) when is_map(options), do: Arguments.options!(options, [], function)
+  @spec refuse_rest(term(), term(), String.t()) :: no_return()
+  defp refuse_rest(options, [], function) when is_map(options),
+    do: Arguments.refuse_options(options, function)
 
   defp refuse_rest(options, [], function) do
     Arguments.refuse("options as a keyword list after the code of #{function}", options)
@@ -38,11 +46,13 @@ defmodule PythonxPort.Client.Arguments do
     Arguments.refuse("one list of options after the code of #{function}", third)
   end
 
+  @spec refuse_session_alone(term(), String.t()) :: no_return()
   defp refuse_session_alone(first, function) do
     if not Keyword.keyword?(first), do: session!(first)
     Arguments.refuse("code as a string", first, "Write #{function}(session, code), or #{function}(code)")
   end
 
+  @spec refuse_code(term()) :: no_return()
   defp refuse_code(code) do
     hint = if Arguments.charlist?(code), do: "Write it in double quotes: single quotes make a charlist"
     Arguments.refuse("code as a string, or a PythonxPort.Code", code, hint)
