@@ -5,7 +5,7 @@ defmodule PythonxPort.Environment do
   # An environment is created in a folder beside its own, which is renamed when it is complete, by one process at a
   # time. The process that has the lock also removes what interrupted processes have left.
 
-  alias PythonxPort.{Error, Telemetry}
+  alias PythonxPort.{Arguments, Error, Telemetry}
   alias PythonxPort.Environment.{Lock, UV}
 
   # Raised when the way in which environments are created changes.
@@ -54,7 +54,8 @@ defmodule PythonxPort.Environment do
   defp configured do
     case Application.get_env(:pythonx_port, :python_path) do
       nil -> nil
-      python -> {python, "config :pythonx_port, :python_path"}
+      python when is_binary(python) -> {python, "config :pythonx_port, :python_path"}
+      other -> Arguments.refuse("a path as a string in config :pythonx_port, :python_path", other)
     end
   end
 

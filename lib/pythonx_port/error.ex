@@ -81,10 +81,12 @@ defmodule PythonxPort.Error do
   defp without_headline(traceback, headline) do
     traceback = "\n" <> String.trim_trailing(traceback) <> "\n"
     last_line = traceback |> String.split("\n", trim: true) |> List.last("")
-    ending = "\n" <> String.trim_trailing(headline) <> "\n"
+    headline = String.trim_trailing(headline)
+    # The second one is that of an ExceptionGroup, whose traceback is a tree.
+    endings = ["\n#{headline}\n", "\n  | #{headline}\n"]
 
     cond do
-      match = List.last(:binary.matches(traceback, ending)) -> cut(traceback, match)
+      match = List.last(:binary.matches(traceback, endings)) -> cut(traceback, match)
       String.starts_with?(headline, last_line) -> cut_end(traceback, last_line)
       true -> traceback
     end

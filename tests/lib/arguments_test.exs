@@ -109,7 +109,7 @@ defmodule PythonxPort.ArgumentsTest do
             {:return, :reference, ":value or :ref"},
             {:binaries, "bytes", ":str or :bytes"},
             {:max_result, 0, "a number of bytes"},
-            {:file, 'a.py', "as a string"},
+            {:file, ~c"a.py", "as a string"},
             {:output, "x", "a function of two arguments"}
           ] do
         message = refused(fn -> PythonxPort.eval(session, "1", [{option, value}]) end)
@@ -126,7 +126,7 @@ defmodule PythonxPort.ArgumentsTest do
     test "do not show what may be secret" do
       for env <- [
             [{"TOKEN", :secret}],
-            [{"TOKEN", 'secret'}],
+            [{"TOKEN", ~c"secret"}],
             %{"TOKEN" => 1},
             ["TOKEN=secret"],
             [{:a, "secret"} | 1]
@@ -159,7 +159,7 @@ defmodule PythonxPort.ArgumentsTest do
     end
 
     test "takes a target", %{session: session} do
-      for target <- [nil, 1, 'len', &length/1, {:json, :dumps}] do
+      for target <- [nil, 1, ~c"len", &length/1, {:json, :dumps}] do
         assert refused(fn -> PythonxPort.call(session, target, [[]]) end) =~
                  "expected the name of a Python function"
 
@@ -196,7 +196,7 @@ defmodule PythonxPort.ArgumentsTest do
       1.5,
       "",
       "text",
-      'text',
+      ~c"text",
       [],
       [1],
       [1 | 2],

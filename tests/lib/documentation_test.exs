@@ -20,6 +20,7 @@ defmodule PythonxPort.DocumentationTest do
           PythonxPort.Code,
           PythonxPort.Error,
           PythonxPort.Protocol,
+          PythonxPort.Task,
           PythonxPort.Telemetry,
           PythonxPort.Tensor
         ] do

@@ -152,6 +152,14 @@ defmodule PythonxPort.ErrorTest do
       refute message =~ ~r/KeyError: 'b'.*KeyError: 'b'/s
     end
 
+    test "its message has that of a group once", %{session: session} do
+      code = "raise ExceptionGroup('many', [ValueError('a'), ValueError('b')])"
+      message = Exception.message(assert_raise Error, fn -> PythonxPort.exec!(session, code) end)
+      assert message =~ ~r/\AExceptionGroup: many \(2 sub-exceptions\)\n\n  \+ Exception Group Traceback/
+      assert [_once] = Regex.scan(~r/ExceptionGroup: many/, message)
+      assert message =~ "ValueError: a" and message =~ "ValueError: b"
+    end
+
     test "it can be logged and matched like any other" do
       error = %Error{kind: :crashed, message: "gone", signal: :sigsegv}
       assert Exception.message(error) == "gone"

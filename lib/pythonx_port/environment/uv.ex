@@ -190,6 +190,10 @@ defmodule PythonxPort.Environment.UV do
     end
   end
 
+  defp find(path) when not is_binary(path) do
+    Arguments.refuse("a path as a string in config :pythonx_port, :uv_path", path)
+  end
+
   defp find(path) do
     case System.find_executable(path) do
       nil -> failed("#{path}, which :uv_path names, is not an executable file")

@@ -3,7 +3,7 @@ defmodule PythonxPort.Session.Default do
   # Finds or starts the session of calls that name none. The first of them starts it, and the next one after a crash:
   # with restarts by the supervisor, a few crashes in a row would end the other sessions, too.
 
-  alias PythonxPort.Error
+  alias PythonxPort.{Arguments, Error}
   alias PythonxPort.Session.Starter
 
   # Output outside of requests goes to the node's own output, since no caller owns this session.
@@ -23,9 +23,15 @@ defmodule PythonxPort.Session.Default do
   def whereis, do: Process.whereis(__MODULE__)
 
   defp start do
+    configured = Application.get_env(:pythonx_port, :default_session, [])
+
+    if not Keyword.keyword?(configured) do
+      Arguments.refuse_options(configured, "config :pythonx_port, :default_session")
+    end
+
     options =
       @defaults
-      |> Keyword.merge(Application.get_env(:pythonx_port, :default_session, []))
+      |> Keyword.merge(configured)
       |> Keyword.put(:name, __MODULE__)
 
     case Starter.start_supervised(options, nil, false) do

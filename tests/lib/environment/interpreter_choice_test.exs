@@ -73,7 +73,9 @@ defmodule PythonxPort.Environment.InterpreterChoiceTest do
   # What a session says, the doctor says, too.
   defp assert_problem(python, part) do
     assert {:error, %Error{kind: :start_failed} = error} = PythonxPort.start_link(python: python)
-    assert error.message =~ part
+    assert [problem, "", "No Python was started: " <> _reason | rest] = String.split(error.message, "\n")
+    assert problem =~ part
+    refute Enum.any?(rest, &(&1 =~ part))
     assert %{ok: false, problem: problem, text: text} = doctor(python: python)
     assert problem =~ part
     assert text =~ ~r/^problem: +.*#{Regex.escape(part)}/m

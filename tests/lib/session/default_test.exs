@@ -50,6 +50,7 @@ defmodule PythonxPort.Session.DefaultTest do
     assert PythonxPort.call(:default, :abs, [-3]) == {:ok, 3}
   end
 
+  @tag :capture_log
   test "needs the application" do
     Application.stop(:pythonx_port)
 
@@ -140,6 +141,17 @@ defmodule PythonxPort.Session.DefaultTest do
     assert PythonxPort.eval(session, "1") == {:ok, 1}
     configure(:python_path, python)
     assert PythonxPort.eval("1") == {:ok, 1}
+  end
+
+  test "and others refuse a configuration that is none" do
+    configure(:default_session, %{init: "x = 1"})
+    message = assert_raise(ArgumentError, fn -> PythonxPort.eval("1") end).message
+    assert message =~ "the options of config :pythonx_port, :default_session as a keyword list"
+    configure(:default_session, timeout: 1)
+    assert_raise ArgumentError, ~r/unknown option :timeout of a session/, fn -> PythonxPort.eval("1") end
+    configure(:default_session, [])
+    configure(:python_path, ~c"/usr/bin/python3")
+    assert_raise ArgumentError, ~r/a path as a string in config/, fn -> PythonxPort.start_session() end
   end
 
   defp configure(key, value) do
