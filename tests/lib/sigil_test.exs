@@ -175,6 +175,23 @@ defmodule PythonxPort.SigilTest do
       assert PythonxPort.eval(session, code) == {:ok, 1_000_000}
     end
 
+    @tag :numpy
+    test "tensors arrive whole, whatever stands beside them", %{session: session} do
+      for size <- [1, 100, 20_000, 100_000], pad <- 0..8 do
+        tensor = fn first ->
+          data = for n <- first..(first + size - 1), into: <<>>, do: <<n::float-64-native>>
+          PythonxPort.Tensor.new(data, {:f, 64}, {size})
+        end
+
+        source = "int(b[0] + a[0]), int(a[-1]), int(b[-1]), a.size, b.size, c"
+        variables = %{"a" => tensor.(1), "b" => tensor.(5), "#{String.duplicate("p", pad)}q" => tensor.(7)}
+        code = %{PythonxPort.Code.new(source) | bindings: variables}
+
+        assert PythonxPort.eval(session, code, bindings: [c: String.duplicate("c", pad)]) ==
+                 {:ok, {6, size, size + 4, size, size, String.duplicate("c", pad)}}
+      end
+    end
+
     test "a value that cannot be sent is named", %{session: session} do
       assert {:error, %Error{kind: :undecodable, message: message}} =
                PythonxPort.eval(session, sigil("data = [<<255>>]\n~P|data|b"))
