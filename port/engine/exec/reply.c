@@ -33,10 +33,9 @@ static int put_reference(const struct context *context, PyObject *item, struct m
     PyObject *name = context->options.types == NULL ? NULL : typed_find(context->options.types, item);
     if (name == NULL && PyErr_Occurred())
         return -1;
-    unsigned long long number = refs_keep(item);
-    if (number != 0 && name != NULL)
-        typed_put_head(message, name, item);
+    int failed = name == NULL ? 0 : typed_put_head(message, name, item);
     Py_XDECREF(name);
+    unsigned long long number = failed ? 0 : refs_keep(item);
     return number == 0 ? -1 : encode_reference(message, number, item);
 }
 

@@ -144,6 +144,26 @@ START_TEST(names_types_of_references_and_items)
 }
 END_TEST
 
+/* A cancel that comes while an item is encoded is not lost. */
+START_TEST(ends_streams_of_named_types)
+{
+    struct session *session = SESSION();
+    session_expect_value(session, classes, "nil");
+    for (int round = 0; round < 300; round++) {
+        session_send(session, "{stream, 2, '(Point(i) for i in range(10 ** 9))', #{" POINT ", batch => 8}}");
+        session_send(session, "{next, 2, 1000000000}");
+        for (int i = 0; i < 1 + round % 5; i++)
+            ck_assert_ptr_nonnull(session_next(session));
+        session_send(session, "{cancel, 2}");
+        const char *reply;
+        while ((reply = session_next(session)) != NULL && strncmp(reply, "{yields,", 8) == 0)
+            ;
+        ck_assert_msg(reply != NULL && strncmp(reply, "{error,2,#{kind=>cancelled", 26) == 0, "%s", reply);
+    }
+    session_end(session, 0);
+}
+END_TEST
+
 /* A type with the name, and at the address, of one that is gone, is another type. */
 START_TEST(forgets_types_that_are_gone)
 {
@@ -301,6 +321,7 @@ Suite *session_results_suite(void)
     tcase_add_loop_test(tcase, sends_named_types_with_their_attributes, 0, pythons_count());
     tcase_add_loop_test(tcase, refuses_what_has_no_attributes, 0, pythons_count());
     tcase_add_loop_test(tcase, names_types_of_references_and_items, 0, pythons_count());
+    tcase_add_loop_test(tcase, ends_streams_of_named_types, 0, pythons_count());
     tcase_add_loop_test(tcase, forgets_types_that_are_gone, 0, pythons_count());
     tcase_add_loop_test(tcase, shows_objects_as_notebooks_do, 0, pythons_count());
     tcase_add_loop_test(tcase, reports_methods_that_fail, 0, pythons_count());
