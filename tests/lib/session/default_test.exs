@@ -57,11 +57,11 @@ defmodule PythonxPort.Session.DefaultTest do
     try do
       for result <- [PythonxPort.eval("1"), PythonxPort.call("abs", [1]), PythonxPort.info(:default)] do
         assert {:error, %Error{kind: :not_running, message: message}} = result
-        assert message =~ "the application :pythonx_port is not started"
+        assert message =~ "the application :pythonx_port is not running"
       end
 
-      assert_raise Error, ~r/is not started/, fn -> PythonxPort.start_session() end
-      assert_raise Error, ~r/is not started/, fn -> PythonxPort.stream("[]") |> Enum.to_list() end
+      assert_raise Error, ~r/is not running/, fn -> PythonxPort.start_session() end
+      assert_raise Error, ~r/is not running/, fn -> PythonxPort.stream("[]") |> Enum.to_list() end
       assert PythonxPort.stop_session(:default) == :ok
     after
       Application.start(:pythonx_port)

@@ -209,8 +209,7 @@ defmodule PythonxPort.Session.ObjectOwnerTest do
 
       caller =
         spawn(fn ->
-          task = PythonxPort.async_call(session, "make", [], [], return: :ref)
-          {:sent, request, ^session} = PythonxPort.Task.request(task)
+          %{ref: request} = PythonxPort.async_call(session, "make", [], [], return: :ref)
           # The alias ends, as when an await expires at this moment.
           Process.demonitor(request, [:flush])
           receive do: (:go -> GenServer.cast(session, {:abandon, request}))
