@@ -20,7 +20,8 @@ defmodule PythonxPort.MessageTest do
     {[1 | 2], "an improper list has no form in Python"},
     {%{1 => 1, 1.0 => 2}, ~s([1.0]: a map key that is equal to an earlier one in Python)},
     {%{[] => 1}, "[[]]: a map key that Python cannot hash (a list or a map)"},
-    {%{~D[2000-01-01] | year: 20_000}, "%Date{} that Python cannot hold: year 20000 is out of range"},
+    # Python's own words, which depend on its version.
+    {%{~D[2000-01-01] | year: 20_000}, "%Date{} that Python cannot hold: year "},
     {%Bytes{data: 1}, "%PythonxPort.Bytes{} that Python cannot hold: data is a binary"},
     {%Object{ref: 99},
      "there is no object under reference 99: it was released, or belongs to another session"},
@@ -31,9 +32,12 @@ defmodule PythonxPort.MessageTest do
     for {value, expected} <- @undecodable do
       {kind, message} = message(PythonxPort.eval(session, "x", bindings: [x: value]))
       separator = if String.starts_with?(expected, "["), do: "", else: ": "
-      assert {kind, message} == {:undecodable, ~s(bindings["x"]) <> separator <> expected}
-      assert {:undecodable, "args[0][1]" <> rest} = message(PythonxPort.call(session, "len", [[0, value]]))
-      assert rest == separator <> expected
+      assert {:undecodable, ~s(bindings["x"]) <> rest} = {kind, message}
+      assert {:undecodable, "args[0][1]" <> ^rest} = message(PythonxPort.call(session, "len", [[0, value]]))
+
+      assert rest == separator <> expected or
+               (expected =~ ~r/ $/ and String.starts_with?(rest, separator <> expected))
+
       assert {:undecodable, "variables" <> _rest} = message(PythonxPort.assign(session, x: value))
     end
 

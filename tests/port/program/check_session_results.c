@@ -110,7 +110,7 @@ START_TEST(refuses_what_has_no_attributes)
     session_send(session, "{eval, 1, %s, #{types => []}}", "Point()");
     session_expect_error(session, "1", "unencodable", "result: __main__.Point has no Erlang term");
     session_send(session, "{eval, 1, %s, #{types => ['__main__.Point'], max_result => 1000}}", "Point('x' * 1000)");
-    session_expect_error(session, "1", "unencodable", "result[\"x\"]: the term takes at least");
+    session_expect_error(session, "1", "unencodable", "result[\"x\"]: the value takes at least");
     static const char *const bad[] = {"a", "['a', b]", "#{}", "[1]", "'__main__.Point'"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char request[128];
@@ -266,7 +266,7 @@ START_TEST(reports_methods_that_fail)
     session_send(session, "{eval, 1, 'sys.stderr = None; Odd()', #{return => rich}}");
     ck_assert_ptr_nonnull(strstr(session_next_reply(session), "text=>'<__main__.Odd object at "));
     session_send(session, "{eval, 1, 'sys.stderr = before; Page()', #{return => rich, max_result => 100}}");
-    session_expect_error(session, "1", "unencodable", "the term takes at least");
+    session_expect_error(session, "1", "unencodable", "the value takes at least");
     session_end(session, 0);
 }
 END_TEST
