@@ -55,10 +55,7 @@ defmodule PythonxPort.Session.Dispatch do
   end
 
   defp send_request(state, id, nil, body, %{operation: :info} = request, _size) do
-    frame = Protocol.request(:info, id, body)
-    state = State.add(state, id, request)
-    # There is no Python yet if the session is still choosing its interpreter.
-    if state.port_writer, do: State.write(state, frame), else: admit(state, id, {[frame], nil})
+    state |> State.add(id, request) |> State.write(Protocol.request(:info, id, body))
   end
 
   defp send_request(state, id, nil, body, request, size) do

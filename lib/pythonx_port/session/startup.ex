@@ -55,8 +55,8 @@ defmodule PythonxPort.Session.Startup do
     with {:ok, options} <- chosen, {:ok, port} <- PortProgram.open(options, state.crash_file) do
       counter = PortProgram.OomCounter.new(PortProgram.os_pid(port))
       startup = %{state.startup | chooser: nil, init: options.init, timer: start_timer(options.init_timeout)}
-      state = %{state | options: options, port_writer: PortWriter.new(port), oom_counter: counter}
-      {:ok, %{state | startup: startup}}
+      state = %{state | options: options, oom_counter: counter, startup: startup}
+      {:ok, State.open(state, PortWriter.new(port))}
     else
       {:error, error} -> {:error, error, state}
     end

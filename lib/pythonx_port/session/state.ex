@@ -25,7 +25,8 @@ defmodule PythonxPort.Session.State do
                 ids: %{},
                 last_id: 0,
                 stopping: false,
-                grace_expired: []
+                grace_expired: [],
+                deferred: []
               ]
 
   @typedoc """
@@ -45,8 +46,8 @@ defmodule PythonxPort.Session.State do
   @typedoc """
   `pending` has by its id what is under way, and `ids` the ids of requests by their tokens. `grace_expired` are the
   requests that Python was killed for. `startup` is nil when the session is ready. `port_writer` and `oom_counter` are
-  set when Python has been started, `upload` when it is ready. `final_memory` is what Python had when it was about to
-  be ended, for telemetry.
+  set when Python has been started, `upload` when it is ready; `deferred` are the frames written before it was started,
+  the last first. `final_memory` is what Python had when it was about to be ended, for telemetry.
   """
   @type t :: %__MODULE__{
           options: Options.t(),
@@ -67,7 +68,8 @@ defmodule PythonxPort.Session.State do
           ids: %{Request.token() => Protocol.id()},
           last_id: Protocol.id(),
           stopping: boolean(),
-          grace_expired: [Request.t()]
+          grace_expired: [Request.t()],
+          deferred: [iodata()]
         }
 
   @doc "Returns the state of a session that has not been started, and ends with its owner."
@@ -112,9 +114,16 @@ defmodule PythonxPort.Session.State do
 
   def measure_memory(state), do: state
 
-  @doc "Writes a frame to Python."
+  @doc "Writes a frame to Python, as soon as it has been started."
   @spec write(t(), iodata()) :: t()
+  def write(%{port_writer: nil} = state, frame), do: %{state | deferred: [frame | state.deferred]}
   def write(state, frame), do: %{state | port_writer: PortWriter.write(state.port_writer, frame)}
+
+  @doc "Python has been started: sets what writes to it."
+  @spec open(t(), PortWriter.t()) :: t()
+  def open(%{deferred: frames} = state, port_writer) do
+    List.foldr(frames, %{state | port_writer: port_writer, deferred: []}, &write(&2, &1))
+  end
 
   @doc "Returns an id that nothing under way has."
   @spec free_id(t()) :: Protocol.id()

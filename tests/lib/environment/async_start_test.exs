@@ -38,8 +38,8 @@ defmodule PythonxPort.Environment.AsyncStartTest do
     {:ok, gate: gate, directory: directory, pid_file: pid_file}
   end
 
-  defp start(context) do
-    session = PythonxPort.start_session(start: :async)
+  defp start(context, options \\ []) do
+    session = PythonxPort.start_session([start: :async] ++ options)
     assert OSProcess.eventually(fn -> match?({:ok, <<_, _::binary>>}, File.read(context.pid_file)) end)
     session
   end
@@ -55,6 +55,19 @@ defmodule PythonxPort.Environment.AsyncStartTest do
     assert Enum.map(tasks, &PythonxPort.await(&1, 20_000)) == [ok: 1, ok: 2, ok: 3]
     assert {:ok, %{os_pid: os_pid}} = Task.await(info)
     assert os_pid == OSProcess.of(session)
+  end
+
+  test "info waits for it alone, and not for the init code", context do
+    init_gate = Gate.new()
+    session = start(context, init: Gate.wait(init_gate))
+    info = Task.async(fn -> PythonxPort.info(session) end)
+    assert OSProcess.eventually(fn -> map_size(:sys.get_state(session).ids) == 1 end)
+    Gate.open(context.gate)
+    assert {:ok, %{running: id}} = Task.await(info)
+    assert id in [nil, 1]
+    assert :sys.get_state(session).startup
+    Gate.open(init_gate)
+    assert PythonxPort.eval(session, "1") == {:ok, 1}
   end
 
   @tag :broken
