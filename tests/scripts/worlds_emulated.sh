@@ -101,7 +101,7 @@ $(left_out "$file")"
         --formatter ExUnit.CLIFormatter --formatter PythonxPort.RowFormatter $files" || failed=1
     sed -n 's/^row: //p' "$log" | sort >"$log-rows"
     while IFS='|' read -r file result seconds; do
-        put_row "$1" "$file" "$(echo "$result" | sed 's/^failed/**failed**/; s/|/\\|/g')" "$seconds"
+        put_row "$1" "$file" "$(echo "$result" | sed 's/^failed/**failed**/; s/^passed 0, //; s/|/\\|/g')" "$seconds"
     done <"$log-rows"
     # A BEAM that ended early has printed no line for the rest.
     for file in $files; do
