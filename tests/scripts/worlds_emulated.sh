@@ -54,6 +54,14 @@ put_row() {
     mv "$rows.new" "$rows"
 }
 
+list_check() {
+    sed -n 's/.*SUITE(\([a-z_]*\)).*/\1/p' tests/port/suites.h
+}
+
+list_exunit() {
+    ls tests/lib/*_test.exs tests/examples/*_test.exs tests/delivery/*_test.exs
+}
+
 is_wanted() {
     case " ${SUITES:-$1} " in *" $1 "*) ;; *) return 1 ;; esac
     [ "$(left_out "$1")" != '*' ]
@@ -90,7 +98,7 @@ run_check() {
 # run_exunit RELEASE: all files in one BEAM; the formatter prints a line for each.
 run_exunit() {
     files='' names=''
-    for file in tests/lib/*_test.exs tests/examples/*_test.exs tests/delivery/*_test.exs; do
+    for file in $(list_exunit); do
         if is_wanted "$file"; then
             files="$files $file"
             names="$names
@@ -130,7 +138,7 @@ run_emulated() {
         run_command "$1" 'make all build/check_port' 'make -s all build/check_port' || return
         run_command "$1" 'make demo' 'make demo'
     fi
-    for suite in $(sed -n 's/.*SUITE(\([a-z_]*\)).*/\1/p' tests/port/suites.h); do
+    for suite in $(list_check); do
         run_check "$1" "$suite"
     done
     run_exunit "$1"
@@ -141,6 +149,16 @@ qemu_version() {
     for qemu in "qemu-$machine" "qemu-$machine-static"; do
         command -v "$qemu" >/dev/null && "$qemu" --version | sed -n '1s/ *(.*//p' && return
     done
+}
+
+# print_rows: the rows, and a row for each suite that has none.
+print_rows() {
+    {
+        cat "$rows"
+        for suite in $(list_check) $(list_exunit); do
+            grep -q -F "| $suite |" "$rows" || echo "| $suite | - | - | not run | - |"
+        done
+    } | sort
 }
 
 # print_emulated: the section of the table's file.
@@ -157,7 +175,7 @@ print_emulated() {
     echo
     echo "| suite | Debian | commit | result | time |"
     echo "| --- | --- | --- | --- | --- |"
-    sort "$rows"
+    print_rows
     echo
     echo "Left out, since qemu-user cannot run it:"
     echo
