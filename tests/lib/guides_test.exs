@@ -41,7 +41,7 @@ defmodule PythonxPort.GuidesTest do
     telemetry? = match?({:file, _path}, :code.is_loaded(:telemetry))
 
     on_exit(fn ->
-      if :code.is_loaded(:telemetry), do: :telemetry.detach("slow-python")
+      if :code.is_loaded(:telemetry), do: Enum.each(~w(slow-python python-crashes), &:telemetry.detach/1)
       # Requests of other tests are measured once it is loaded.
       if not telemetry?, do: :code.delete(:telemetry) && :code.purge(:telemetry)
     end)
