@@ -340,8 +340,6 @@ defmodule PythonxPort do
       that names the value at which the limit was reached; nothing is built beyond it. It also bounds each item of a
       stream, messages of `erlang.send` and arguments of calls, which raise in Python, and records of `logging`. No
       limit by default.
-    * `:decode`, `:tensors` - what requests use unless they have these options themselves; see `eval/3`. A request's
-      `:decode` replaces this one as a whole.
     * `:atom_limit` - how many different atoms Python may create, since the BEAM never frees one and ends when it has
       too many. Atoms that you sent to Python do not count. One more is an error of kind `:unencodable`. Defaults to
       `10_000`.
