@@ -343,7 +343,7 @@ defmodule PythonxPort do
     * `:atom_limit` - how many different atoms Python may create, since the BEAM never frees one and ends when it has
       too many. Atoms that you sent to Python do not count. One more is an error of kind `:unencodable`. Defaults to
       `10_000`.
-    * `:decode` - the `:decode` of requests that have none; see `eval/3`.
+    * `:decode` - the `:decode` of requests that have none of their own; see `eval/3`.
     * `:tensors` - the `:tensors` of requests that have none; see `eval/3`. Defaults to `:tensor`.
     * `:spin` - microseconds that Python polls for the next request before it sleeps. This makes answers quicker, and
       keeps a processor busy. Defaults to `0`.
