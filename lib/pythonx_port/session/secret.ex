@@ -9,9 +9,6 @@ defmodule PythonxPort.Session.Secret do
 
   @type t :: %__MODULE__{value: (() -> term())}
 
-  # fun() -> Value end
-  @function {:fun, 1, {:clauses, [{:clause, 1, [], [], [{:var, 1, :Value}]}]}}
-
   @doc "Wraps the value of the option `:env`, if it is given and not wrapped yet."
   @spec wrap(keyword()) :: keyword()
   def wrap(options) do
@@ -26,8 +23,11 @@ defmodule PythonxPort.Session.Secret do
   defp wrap_env(other), do: other
 
   defp hide(value) do
+    place = :erl_anno.new(1)
+    # fun() -> Value end
+    expression = {:fun, place, {:clauses, [{:clause, place, [], [], [{:var, place, :Value}]}]}}
     bindings = :erl_eval.add_binding(:Value, value, :erl_eval.new_bindings())
-    {:value, function, _bindings} = :erl_eval.expr(@function, bindings)
+    {:value, function, _bindings} = :erl_eval.expr(expression, bindings)
     function
   end
 
