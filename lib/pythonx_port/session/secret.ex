@@ -7,7 +7,7 @@ defmodule PythonxPort.Session.Secret do
   @enforce_keys [:value]
   defstruct [:value]
 
-  @type t :: %__MODULE__{value: (() -> term())}
+  @type t :: %__MODULE__{value: (... -> term())}
 
   @doc "Wraps the value of the option `:env`, if it is given and not wrapped yet."
   @spec wrap(keyword()) :: keyword()

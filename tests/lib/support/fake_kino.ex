@@ -34,7 +34,7 @@ defmodule PythonxPort.FakeKino do
   """
 
   @doc "Compiles the modules; the returned function removes them, and what this library has made for them."
-  @spec add() :: (() -> :ok)
+  @spec add() :: (... -> :ok)
   def add do
     modules = for {module, _bytes} <- Code.compile_string(@source), do: module
 

@@ -51,7 +51,7 @@ defmodule PythonxPort.FakeNx do
   """
 
   @doc "Compiles the modules; the returned function removes them."
-  @spec add() :: (() -> :ok)
+  @spec add() :: (... -> :ok)
   def add do
     modules = for {module, _bytes} <- Code.compile_string(@source), do: module
 
