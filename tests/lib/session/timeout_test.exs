@@ -192,6 +192,7 @@ defmodule PythonxPort.Session.TimeoutTest do
 
       for n <- 1..5 do
         previous = Process.whereis(name)
+
         # So long that it has begun by then, also on a busy machine; and the caller does not give up before the session.
         task = PythonxPort.async_exec(name, @stuck, timeout: 500)
         assert {:error, %Error{kind: :killed}} = PythonxPort.await(task, 20_000)
