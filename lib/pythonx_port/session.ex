@@ -12,12 +12,9 @@ defmodule PythonxPort.Session do
 
   use GenServer
 
-  require Logger
-
   alias PythonxPort.{
     Callback,
     Error,
-    Object,
     PortProgram,
     Protocol,
     Request,
@@ -26,7 +23,7 @@ defmodule PythonxPort.Session do
     Telemetry
   }
 
-  alias PythonxPort.Session.{Cancellation, Dispatch, Events, Objects, PortWriter, Startup, State}
+  alias PythonxPort.Session.{Cancellation, Delivery, Dispatch, Objects, PortWriter, Startup, State}
 
   # After a frame of this size the process frees it at once; else it would keep it for as long as it is idle.
   @large_size 256 * 1024
@@ -141,7 +138,7 @@ defmodule PythonxPort.Session do
     {:noreply,
      case state.ids do
        %{^token => id} -> Cancellation.abandon(state, id)
-       _done -> drop_result(state, token)
+       _done -> Delivery.drop_result(state, token)
      end}
   end
 
@@ -174,7 +171,7 @@ defmodule PythonxPort.Session do
   end
 
   def handle_info({port, {:data, frame}}, %{port_writer: %{port: port}} = state) do
-    frame |> handle_frame(state) |> noreply(byte_size(frame))
+    state |> Delivery.deliver(frame) |> noreply(byte_size(frame))
   end
 
   def handle_info(:init_timed_out, %{startup: %Startup{}} = state) do
@@ -250,8 +247,8 @@ defmodule PythonxPort.Session do
         {:noreply, %{state | upload: upload}}
 
       {:done, from, place, upload} ->
-        GenServer.reply(from, place)
-        {:noreply, uploaded(%{state | upload: upload}, from, number, place), {:continue, :free_binary}}
+        state = Delivery.uploaded(%{state | upload: upload}, from, number, place)
+        {:noreply, state, {:continue, :free_binary}}
     end
   end
 
@@ -338,7 +335,7 @@ defmodule PythonxPort.Session do
   # that it imports on its own (sitecustomize), may come first.
   defp handle_early_frame({:event, event}, _frame, %{startup: %{ready?: false}} = state)
        when elem(event, 0) in [:output, :log, :send],
-       do: {:noreply, handle_event(event, state)}
+       do: {:noreply, Delivery.handle_event(state, event)}
 
   defp handle_early_frame(first, _frame, %{startup: %{ready?: false}} = state) do
     state |> Startup.ready(first) |> start_result()
@@ -349,152 +346,7 @@ defmodule PythonxPort.Session do
     state |> Startup.init_done(frame) |> start_result()
   end
 
-  defp handle_early_frame(_other, frame, state), do: {:noreply, handle_frame(frame, state)}
-
-  defp handle_frame(frame, state) do
-    case Protocol.read(frame) do
-      {:reply, id} -> reply(id, frame, [], state)
-      {:reply, id, segments} -> reply(id, frame, segments, state)
-      {:items, id, segments} -> items(id, frame, segments, state)
-      {:invoke, call_id, {_number, id} = key} -> invoke(id, {call_id, key}, frame, state)
-      {:event, event} -> handle_event(event, state)
-    end
-  end
-
-  # `shared` are the segments that the value is in.
-  defp reply(id, frame, shared, state) do
-    {pending, state} = State.take(state, id)
-
-    case pending do
-      {:upload, from, binary} ->
-        upload(Protocol.result(frame), from, binary, state)
-
-      {:fetch, from} ->
-        GenServer.reply(from, frame)
-        state
-
-      %Request{return: :ref} = request ->
-        state = request |> close(frame, shared, state) |> State.give_back(request.segments ++ shared)
-        reply_object(Protocol.result(frame), request, frame, state)
-
-      :queue_report ->
-        {:ok, info} = Protocol.result(frame)
-        Dispatch.queue_reported(state, info)
-
-      %Request{from: nil} = request ->
-        request |> close(frame, shared, state) |> State.give_back(request.segments ++ shared)
-
-      %Request{} = request when shared == [] ->
-        state = close(request, frame, shared, state)
-        GenServer.reply(request.from, Request.answer(request, frame))
-        State.give_back(state, request.segments)
-
-      %Request{from: {pid, _tag}} = request ->
-        state = close(request, frame, shared, state)
-        shared_message = {:shared, frame, state.leases.directory, shared}
-        GenServer.reply(request.from, Results.wrap(shared_message, Request.results(request)))
-        state |> State.lease(pid, shared, request.token) |> State.give_back(request.segments)
-
-      nil ->
-        State.give_back(state, shared)
-    end
-  end
-
-  # A reference is small: it is decoded here, where its owner is recorded.
-  defp reply_object({:ok, value}, %{from: nil}, _frame, state) do
-    Dispatch.release(state, [object_in(value).ref])
-  end
-
-  defp reply_object({:ok, value}, %{from: {pid, _tag}} = request, _frame, state) do
-    sent = object_in(value)
-    # Python does not send the field `session`.
-    object = %Object{ref: sent.ref, type: sent.type, repr: sent.repr, session: self()}
-    message = {:object, put_object(value, object)}
-    GenServer.reply(request.from, Results.wrap(message, Request.results(request)))
-    %{state | objects: Objects.own(state.objects, object.ref, pid, request.token)}
-  end
-
-  defp reply_object({:error, _error}, %{from: nil}, _frame, state), do: state
-
-  defp reply_object({:error, _error}, request, frame, state) do
-    GenServer.reply(request.from, Request.answer(request, frame))
-    state
-  end
-
-  # An object of a type that the option `decode` names comes with that name.
-  defp object_in({:"$object", _name, _type, object}), do: object
-  defp object_in(object), do: object
-
-  defp put_object({:"$object", name, type, _sent}, object), do: {:"$object", name, type, object}
-  defp put_object(_sent, object), do: object
-
-  # Drops a result that was sent to its caller when that did not wait any more.
-  defp drop_result(state, token) do
-    state
-    |> Dispatch.release(Objects.of_request(state.objects, token))
-    |> State.give_back(SharedMemory.Leases.of_request(state.leases, token))
-  end
-
-  defp close(request, frame, shared, state) do
-    Request.close(request)
-    Telemetry.reply(request.telemetry, frame, shared, request.closed)
-    Dispatch.done(state, request)
-  end
-
-  defp items(id, frame, shared, state) do
-    case state.pending do
-      %{^id => %Request{from: {pid, _tag}} = request} when shared != [] ->
-        GenServer.reply(request.from, {:shared_items, frame, state.leases.directory, shared})
-
-        state
-        |> State.lease(pid, shared, request.token)
-        |> State.put_request(id, Request.measure_items(request, frame, shared))
-
-      %{^id => %Request{from: {_pid, _tag}} = request} ->
-        GenServer.reply(request.from, {:items, frame})
-        State.put_request(state, id, Request.measure_items(request, frame, shared))
-
-      _abandoned ->
-        State.give_back(state, shared)
-    end
-  end
-
-  # Python has reached its limit of segments.
-  defp upload({:ok, nil}, from, _binary, state) do
-    GenServer.reply(from, nil)
-    state
-  end
-
-  defp upload({:ok, segment}, from, binary, state) do
-    %{state | upload: SharedMemory.Upload.write(state.upload, segment, from, binary)}
-  end
-
-  # The segment could not be written.
-  defp uploaded(state, _from, number, nil), do: State.give_back(state, [number])
-
-  # Only from now on the segment may be given back when its process is gone: nothing writes into it any more.
-  defp uploaded(state, {pid, _tag}, number, _place), do: State.lease(state, pid, [number], nil)
-
-  defp handle_event({:error, _no_id, error}, state) do
-    Logger.warning("Python could not read a request: #{error[:message]}")
-    state
-  end
-
-  # How long a request was queued, and how long it ran.
-  defp handle_event({:timing, id, queue_us, run_us}, state) do
-    case state.pending do
-      %{^id => %Request{} = request} ->
-        State.put_request(state, id, Request.measure_timing(request, queue_us, run_us))
-
-      _unknown ->
-        state
-    end
-  end
-
-  defp handle_event(event, state) do
-    request = if tuple_size(event) > 1, do: State.request(state, elem(event, 1))
-    %{state | callbacks: Events.handle(event, request, state.options, state.callbacks)}
-  end
+  defp handle_early_frame(_other, frame, state), do: {:noreply, Delivery.deliver(state, frame)}
 
   # Callers learn of the end by the exit reason of this process, which comes when its name is free: a caller that goes
   # on at once must not meet what is left of this session.
@@ -517,11 +369,6 @@ defmodule PythonxPort.Session do
        {__MODULE__, :crash, 1,
         [file: String.to_charlist(Path.relative_to_cwd(__ENV__.file)), line: __ENV__.line]}
      ]}
-  end
-
-  defp invoke(id, call_id, frame, state) do
-    callbacks = Callback.Table.start(state.callbacks, call_id, frame, State.request(state, id))
-    %{state | callbacks: callbacks}
   end
 
   defp noreply(state, size) when size >= @large_size, do: {:noreply, state, :hibernate}

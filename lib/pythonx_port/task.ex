@@ -49,6 +49,7 @@ defmodule PythonxPort.Task do
   """
 
   alias PythonxPort.{Arguments, Client, Error}
+  alias PythonxPort.Client.Responses
 
   @derive {Inspect, only: [:ref, :owner]}
   @enforce_keys [:ref, :owner, :request]
@@ -67,7 +68,7 @@ defmodule PythonxPort.Task do
 
   def new({:failed, error}) do
     token = make_ref()
-    Client.reply_to_self(token, error)
+    Responses.reply_to_self(token, error)
     new({:sent, token, nil})
   end
 
@@ -86,9 +87,9 @@ defmodule PythonxPort.Task do
   @spec handle_reply(term(), t() | [t()] | %{reference() => t()}) ::
           {:reply, {:ok, term()} | {:error, Error.t()}, t()} | :no_reply
   def handle_reply(message, tasks) do
-    with {token, response} <- Client.response(message),
+    with {token, response} <- Responses.in_message(message),
          %__MODULE__{} = task <- find(tasks, token) do
-      {:reply, Client.to_result(response, own!(task)), task}
+      {:reply, Responses.to_result(response, own!(task)), task}
     else
       nil -> tasks |> find(nil) |> no_reply()
       other -> refuse(other)

@@ -6,6 +6,7 @@ defmodule PythonxPort.Client.Stream do
   # and grants more items when it has taken half of those that Python may be ahead, so that Python need not wait.
 
   alias PythonxPort.{Client, Error, Protocol, Request, Results, Telemetry}
+  alias PythonxPort.Client.Responses
 
   # With so many items ahead, the cost of a frame and of a grant does not count; `make bench` measures it.
   @demand 256
@@ -56,7 +57,7 @@ defmodule PythonxPort.Client.Stream do
   defp grant(stream), do: stream
 
   defp take(%{token: token, process: process} = stream) do
-    case Client.receive_message(token, remaining(stream.deadline)) do
+    case Responses.receive_message(token, remaining(stream.deadline)) do
       {:results, results} ->
         take(%{stream | results: results})
 
@@ -66,7 +67,7 @@ defmodule PythonxPort.Client.Stream do
 
       {:shared_items, frame, directory, segments} ->
         items = Protocol.items(frame)
-        read = items |> Client.read_segments(directory, segments, process) |> Error.value!()
+        read = items |> Responses.read_segments(directory, segments, process) |> Error.value!()
         bytes = Telemetry.bulk_bytes(items, segments)
         give_out(stream, Results.convert_value(read, stream.results, frame), bytes)
 
@@ -80,7 +81,7 @@ defmodule PythonxPort.Client.Stream do
 
       last ->
         close(stream)
-        last |> Client.last_result(token) |> Error.value!()
+        last |> Responses.last_result(token) |> Error.value!()
         {:halt, stream}
     end
   end
@@ -93,7 +94,7 @@ defmodule PythonxPort.Client.Stream do
 
   # Also called if the consumer or `take/1` has raised. A stream that is over is closed already.
   defp stop(%__MODULE__{token: token} = stream) do
-    if Client.open?(token) do
+    if Responses.open?(token) do
       GenServer.cast(stream.process, {:close, token})
       await_end(stream)
     end
@@ -101,7 +102,7 @@ defmodule PythonxPort.Client.Stream do
 
   # Python closes the iterator, which may take a while; the session ends what takes longer than its grace.
   defp await_end(stream) do
-    case Client.receive_message(stream.token, :infinity) do
+    case Responses.receive_message(stream.token, :infinity) do
       {:shared_items, _frame, _directory, segments} ->
         GenServer.cast(stream.process, {:give_back, segments})
         await_end(stream)
