@@ -75,10 +75,12 @@ PyObject *structs_build(PyObject *dict, PyObject *struct_key, int hashable)
     if (load() < 0)
         return NULL;
     PyObject *name = PyDict_GetItemWithError(dict, struct_key);
-    PyObject *builder = name == NULL ? NULL : PyDict_GetItemWithError(builders, name);
+    /* A new reference: some builders put another one into their place. */
+    PyObject *builder = name == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(builders, name));
     if (builder == NULL)
         return PyErr_Occurred() ? NULL : Py_NewRef(dict);
     PyObject *object = PyObject_CallFunctionObjArgs(builder, dict, NULL);
+    Py_DECREF(builder);
     if (object != NULL && hashable && PySet_Check(object))
         Py_SETREF(object, PyFrozenSet_New(object));
     return object;
