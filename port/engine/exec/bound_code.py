@@ -9,9 +9,9 @@ from keyword import kwlist
 
 import _pythonx
 
-ONLY_AST = 0x400  # ast.PyCF_ONLY_AST
-TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-COROUTINE = 0x80  # inspect.CO_COROUTINE
+unbound = _pythonx.embedded("compile")
+refuse_null, parse, compile_part, COROUTINE = unbound.refuse_null, unbound.parse, unbound.compile_part, unbound.COROUTINE
+
 FUNCTION_FLAGS = 0x1 | 0x2 | 0x10  # inspect.CO_OPTIMIZED, CO_NEWLOCALS, CO_NESTED
 OUTER = "<bindings>"
 INNER = "<module>"
@@ -48,8 +48,7 @@ def normalized(bindings):
 def compile_bound(text, file, keep_value, names):
     """Returns (body, None, awaits, file, names, hidden, text). The body has the names as its free variables, in this
     order; the hidden ones are for Names in bound_names.py."""
-    if "\0" in text:
-        raise SyntaxError("source code string cannot contain null bytes")
+    refuse_null(text)
     tree = parse(text, file)
     plain = compile_plain(tree, text, file, names)
     awaits = bool(plain.co_flags & COROUTINE)
@@ -61,25 +60,21 @@ def compile_bound(text, file, keep_value, names):
     return code, None, awaits, file, code.co_freevars, hidden_names(code), text
 
 
-def compile_quietly(tree, file):
-    """Compiles without the warnings that the plain code has led to."""
+def compile_quietly(source, file, flags=0):
+    """Compiles without the warnings that compiling the plain code leads to."""
     module = sys.modules.get("warnings") or __import__("_warnings")
     filters = module.filters
     filters.insert(0, SYNTAX_WARNINGS_IGNORED)
     try:
-        return compile(tree, file, "exec", dont_inherit=True)
+        return compile(source, file, "exec", flags, dont_inherit=True)
     finally:
         filters.remove(SYNTAX_WARNINGS_IGNORED)
-
-
-def parse(text, file):
-    return compile(text, file, "exec", ONLY_AST | TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
 def compile_plain(tree, text, file, names):
     """Compiles the code as it is, so that what may only stand in a function remains a SyntaxError."""
     try:
-        return compile(tree, file, "exec", TOP_LEVEL_AWAIT, dont_inherit=True)
+        return compile_part(tree, file, "exec")
     except SyntaxError:
         if "nonlocal" not in text:
             raise
@@ -88,7 +83,7 @@ def compile_plain(tree, text, file, names):
     for statement in tree.body:
         if not isinstance(statement, _ast.Nonlocal):
             remove_nonlocal(statement, names, isinstance(statement, scopes))
-    return compile(tree, file, "exec", TOP_LEVEL_AWAIT, dont_inherit=True)
+    return compile_part(tree, file, "exec")
 
 
 def remove_nonlocal(node, names, nested):

@@ -9,18 +9,26 @@ COROUTINE = 0x80  # inspect.CO_COROUTINE
 AWAITS = COROUTINE | 0x200  # inspect.CO_ASYNC_GENERATOR
 
 
+def refuse_null(text):
+    if "\0" in text:
+        raise SyntaxError("source code string cannot contain null bytes")  # a ValueError before Python 3.11.4
+
+
+def parse(text, file):
+    return compile(text, file, "exec", ONLY_AST | TOP_LEVEL_AWAIT, dont_inherit=True)
+
+
 def compile_part(part, file, mode):
     return compile(part, file, mode, TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
 def compile_block(text, file, keep_value):
     """Returns (body, expression, awaits, file): code objects or None, and whether any of them must be awaited."""
-    if "\0" in text:
-        raise SyntaxError("source code string cannot contain null bytes")  # a ValueError before Python 3.11.4
+    refuse_null(text)
     if not keep_value:
         body, expression = compile_part(text, file, "exec"), None
     else:
-        tree = compile(text, file, "exec", ONLY_AST | TOP_LEVEL_AWAIT, dont_inherit=True)
+        tree = parse(text, file)
         if not tree.body or not isinstance(tree.body[-1], _ast.Expr):
             body, expression = compile_part(tree, file, "exec"), None
         else:

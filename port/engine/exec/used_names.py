@@ -1,11 +1,10 @@
 """Finds the names that code uses and does not assign, so that a client's variables may stand for them."""
 
-import sys
+from _pythonx import embedded
 
-TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+compile_quietly, TOP_LEVEL_AWAIT = embedded("bound_code").compile_quietly, embedded("compile").TOP_LEVEL_AWAIT
 TEXTS_MAX = 512
 LENGTH_MAX = 65_536  # of a text that is kept
-SYNTAX_WARNINGS_IGNORED = ("ignore", None, SyntaxWarning, None, 0)
 
 uses = frozenset(("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"))
 assignments_of_module = frozenset(("STORE_NAME", "DELETE_NAME"))
@@ -28,23 +27,12 @@ def used_names(text):
 
 def find_names(text):
     try:
-        code = compile_quietly(text)
+        code = compile_quietly(text, "<used names>", TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError):
         return frozenset()
     used, assigned = set(), set()
     collect(code, used, assigned, assignments | assignments_of_module)
     return frozenset(used - assigned)
-
-
-def compile_quietly(text):
-    """Compiles without the warnings that compiling it again leads to."""
-    module = sys.modules.get("warnings") or __import__("_warnings")
-    filters = module.filters
-    filters.insert(0, SYNTAX_WARNINGS_IGNORED)
-    try:
-        return compile(text, "<used names>", "exec", TOP_LEVEL_AWAIT, dont_inherit=True)
-    finally:
-        filters.remove(SYNTAX_WARNINGS_IGNORED)
 
 
 def collect(code, used, assigned, assigning):
