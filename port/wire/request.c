@@ -307,14 +307,19 @@ void request_put_id(struct message *message, struct span id)
         message_put_atom_text(message, "nil");
 }
 
-void request_put_error(struct message *message, struct span id, const char *kind, const char *text)
+void request_begin_error(struct message *message, struct span id, const char *kind, uint32_t more)
 {
     message_put_tuple(message, 3);
     message_put_atom_text(message, PROTOCOL_ERROR);
     request_put_id(message, id);
-    message_put_map(message, 2);
+    message_put_map(message, 1 + more);
     message_put_atom_text(message, "kind");
     message_put_atom_text(message, kind);
+}
+
+void request_put_error(struct message *message, struct span id, const char *kind, const char *text)
+{
+    request_begin_error(message, id, kind, 1);
     message_put_atom_text(message, "message");
     message_put_text(message, text);
 }

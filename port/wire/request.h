@@ -64,7 +64,11 @@ bool request_send_error(struct writer *writer, struct span id, const char *kind,
  * was no memory for it. */
 bool request_send_reply(struct writer *writer, struct message *message, struct span id);
 
-/* Writes `{error, Id, #{kind => Kind, message => Message}}`, with nil for an empty id. */
+/* Writes the beginning of `{error, Id, #{kind => Kind, ...}}`, with nil for an empty id; so many pairs more must
+ * follow. */
+void request_begin_error(struct message *message, struct span id, const char *kind, uint32_t more);
+
+/* Writes `{error, Id, #{kind => Kind, message => Message}}`. */
 void request_put_error(struct message *message, struct span id, const char *kind, const char *text);
 
 /* Appends the id, or nil for an empty one. */

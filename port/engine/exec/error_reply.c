@@ -16,12 +16,7 @@ static void put_text_field(struct message *message, const char *key, PyObject *t
 
 static void put_described(struct message *message, struct span id, const char *kind, PyObject *description)
 {
-    message_put_tuple(message, 3);
-    message_put_atom_text(message, PROTOCOL_ERROR);
-    request_put_id(message, id);
-    message_put_map(message, 4);
-    message_put_atom_text(message, "kind");
-    message_put_atom_text(message, kind);
+    request_begin_error(message, id, kind, 3);
     put_text_field(message, "message", PyTuple_GetItem(description, 0));
     put_text_field(message, "type", PyTuple_GetItem(description, 1));
     put_text_field(message, "traceback", PyTuple_GetItem(description, 2));
@@ -43,34 +38,19 @@ void error_reply_put(struct message *message, struct span id, const char *kind)
     Py_XDECREF(exception);
 }
 
-/* As request_put_error, with the byte of the frame. */
-static void put_with_byte(struct message *message, struct span id, const char *kind, PyObject *utf8, long long byte)
-{
-    message_put_tuple(message, 3);
-    message_put_atom_text(message, PROTOCOL_ERROR);
-    request_put_id(message, id);
-    message_put_map(message, 3);
-    message_put_atom_text(message, "kind");
-    message_put_atom_text(message, kind);
-    message_put_atom_text(message, "message");
-    message_put_text(message, utf8 == NULL ? "" : PyBytes_AsString(utf8));
-    message_put_atom_text(message, "byte");
-    message_put_integer(message, byte);
-}
-
 /* An invalid request has no traceback; an exception of Python code has one. */
 void error_reply_put_refusal(struct message *message, struct span id, const char *kind)
 {
     PyObject *exception = errors_take();
     PyObject *text = exception == NULL ? NULL : PyObject_Str(exception);
-    PyObject *utf8 = lossy_text_utf8(text);
     long long byte = errors_byte_of(exception);
-    if (byte < 0)
-        request_put_error(message, id, kind, utf8 == NULL ? "" : PyBytes_AsString(utf8));
-    else
-        put_with_byte(message, id, kind, utf8, byte);
+    request_begin_error(message, id, kind, byte < 0 ? 1 : 2);
+    put_text_field(message, "message", text);
+    if (byte >= 0) {
+        message_put_atom_text(message, "byte");
+        message_put_integer(message, byte);
+    }
     PyErr_Clear();
-    Py_XDECREF(utf8);
     Py_XDECREF(text);
     Py_XDECREF(exception);
 }
