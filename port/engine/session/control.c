@@ -27,21 +27,13 @@ static void answer_info(const struct request *request)
     request_send_reply(session.writer, &message, request->id);
 }
 
-static void answer_segment(const struct request *request)
+/* `put` writes the whole reply. */
+static void answer(const struct request *request, void (*put)(struct message *message, const struct request *request))
 {
     struct message message = {0};
     message_begin(&message);
     if (!message.failed)
-        segment_request_lease(&message, request);
-    request_send_reply(session.writer, &message, request->id);
-}
-
-static void answer_fetch(const struct request *request)
-{
-    struct message message = {0};
-    message_begin(&message);
-    if (!message.failed)
-        segment_request_fetch(&message, request);
+        put(&message, request);
     request_send_reply(session.writer, &message, request->id);
 }
 
@@ -81,10 +73,10 @@ bool control_serve(struct request *request)
         answer_info(request);
         return true;
     case OPERATION_segment:
-        answer_segment(request);
+        answer(request, segment_request_lease);
         return true;
     case OPERATION_fetch:
-        answer_fetch(request);
+        answer(request, segment_request_fetch);
         return true;
     case OPERATION_give_back:
         if (!segment_request_give_back(request))
