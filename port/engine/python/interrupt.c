@@ -264,10 +264,10 @@ void interrupt_leave_thread(struct job *job)
  * be the engine's own, which decodes or encodes: Python checks for signals in PyObject_Str, for one. */
 static bool may_raise_in(const struct job *job, PyObject *frame)
 {
-    enum code_place place = code_place_of(frame);
     bool has_frame = frame != NULL && !Py_IsNone(frame);
     if (!has_frame && job->context->stage != STAGE_CODE)
         return false;
+    enum code_place place = code_place_of(frame);
     return place == CODE_OF_USER || (place == CODE_OF_SELECT && job->state != JOB_TASK);
 }
 
