@@ -83,6 +83,12 @@ defmodule PythonxPort.Arguments do
   @spec charlist?(term()) :: boolean()
   def charlist?(value), do: value != [] and proper_list?(value) and List.ascii_printable?(value)
 
+  @doc "Returns what to write instead of a list of characters; nil if the value is none."
+  @spec charlist_hint(term()) :: String.t() | nil
+  def charlist_hint(value) do
+    if charlist?(value), do: "Write it in double quotes: single quotes make a charlist"
+  end
+
   @doc "Checks environment variables for `owner`. No message shows a value, which may be secret."
   @spec variables!(term(), String.t()) :: :ok
   def variables!(env, owner) do

@@ -54,8 +54,7 @@ defmodule PythonxPort.Client.Arguments do
 
   @spec refuse_code(term()) :: no_return()
   defp refuse_code(code) do
-    hint = if Arguments.charlist?(code), do: "Write it in double quotes: single quotes make a charlist"
-    Arguments.refuse("code as a string, or a PythonxPort.Code", code, hint)
+    Arguments.refuse("code as a string, or a PythonxPort.Code", code, Arguments.charlist_hint(code))
   end
 
   @doc "Checks that a value can be a session; returns it."
@@ -98,9 +97,8 @@ defmodule PythonxPort.Client.Arguments do
   def target!(name) when is_atom(name) and name not in [nil, true, false], do: Atom.to_string(name)
 
   def target!(other) do
-    hint = if Arguments.charlist?(other), do: "Write it in double quotes: single quotes make a charlist"
     expected = ~s(the name of a Python function, such as "json.dumps" or :len, or a PythonxPort.Object)
-    Arguments.refuse(expected, other, hint)
+    Arguments.refuse(expected, other, Arguments.charlist_hint(other))
   end
 
   @doc "Checks positional arguments; returns them."

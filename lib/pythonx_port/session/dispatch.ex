@@ -140,8 +140,7 @@ defmodule PythonxPort.Session.Dispatch do
   @doc "Sends the requests that were held back, or those before the one with this id, as far as there is room for them."
   @spec resume(State.t(), Protocol.id() | nil) :: State.t()
   def resume(state, held \\ nil) do
-    {ready, send_queue} = SendQueue.release(state.send_queue, held)
-    Enum.reduce(ready, %{state | send_queue: send_queue}, &send_queued/2)
+    state.send_queue |> SendQueue.release(held) |> send_ready(state)
   end
 
   @doc "Grants items of a stream; one that is queued takes the grant along."
@@ -194,7 +193,10 @@ defmodule PythonxPort.Session.Dispatch do
   @doc "Takes note that a request has its reply, and sends those that there is room for now."
   @spec done(State.t(), Request.t()) :: State.t()
   def done(state, request) do
-    {ready, send_queue} = SendQueue.done(state.send_queue, request.size)
+    state.send_queue |> SendQueue.done(request.size) |> send_ready(state)
+  end
+
+  defp send_ready({ready, send_queue}, state) do
     Enum.reduce(ready, %{state | send_queue: send_queue}, &send_queued/2)
   end
 

@@ -192,7 +192,6 @@ defmodule PythonxPort.Session.Options do
 
   @spec refuse_init(term()) :: no_return()
   defp refuse_init(init) do
-    hint = if Arguments.charlist?(init), do: "Write it in double quotes: single quotes make a charlist"
-    Arguments.refuse("code, or a list of it, for the option :init", init, hint)
+    Arguments.refuse("code, or a list of it, for the option :init", init, Arguments.charlist_hint(init))
   end
 end
