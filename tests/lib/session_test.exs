@@ -22,11 +22,7 @@ defmodule PythonxPort.SessionTest do
         end)
 
       assert_receive {:session, session}
-      monitor = Process.monitor(session)
-      os_pid = OSProcess.of(session)
-      Process.exit(owner, :kill)
-      assert_receive {:DOWN, ^monitor, :process, ^session, :normal}
-      OSProcess.assert_gone(os_pid)
+      OSProcess.assert_ends_with_owner(session, owner)
     end
 
     test "gives up where its owner ends first" do

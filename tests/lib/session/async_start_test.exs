@@ -187,11 +187,7 @@ defmodule PythonxPort.Session.AsyncStartTest do
         end)
 
       assert_receive {:session, session}
-      monitor = Process.monitor(session)
-      os_pid = OSProcess.of(session)
-      Process.exit(owner, :kill)
-      assert_receive {:DOWN, ^monitor, :process, ^session, :normal}
-      OSProcess.assert_gone(os_pid)
+      OSProcess.assert_ends_with_owner(session, owner)
     end
 
     test "stop_session waits for the start, and for the requests that are there", context do

@@ -143,11 +143,7 @@ defmodule PythonxPort.Session.OwnerTest do
 
     test "still ends the session with its owner" do
       {owner, _monitor, session} = start_owner(link: false)
-      monitor = Process.monitor(session)
-      os_pid = OSProcess.of(session)
-      Process.exit(owner, :kill)
-      assert_receive {:DOWN, ^monitor, :process, ^session, :normal}
-      OSProcess.assert_gone(os_pid)
+      OSProcess.assert_ends_with_owner(session, owner)
     end
 
     test "is refused by start_link" do

@@ -35,15 +35,5 @@ defmodule PythonxPort.FakeKino do
 
   @doc "Compiles the modules; the returned function removes them, and what this library has made for them."
   @spec add() :: (... -> :ok)
-  def add do
-    modules = for {module, _bytes} <- Code.compile_string(@source), do: module
-
-    fn ->
-      Enum.each([Module.concat(Kino.Render, PythonxPort.Rich) | modules], fn module ->
-        :code.purge(module)
-        :code.delete(module)
-        :code.purge(module)
-      end)
-    end
-  end
+  def add, do: PythonxPort.MadeUpModules.add(@source, [Module.concat(Kino.Render, PythonxPort.Rich)])
 end

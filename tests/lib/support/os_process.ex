@@ -35,6 +35,16 @@ defmodule PythonxPort.OSProcess do
     assert eventually(fn -> not alive?(os_pid) end), "process #{os_pid} is still there"
   end
 
+  @doc "Kills the owner of a session, and expects that the session ends with it, and its Python process."
+  @spec assert_ends_with_owner(pid(), pid()) :: true
+  def assert_ends_with_owner(session, owner) do
+    monitor = Process.monitor(session)
+    os_pid = of(session)
+    Process.exit(owner, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^session, :normal}
+    assert_gone(os_pid)
+  end
+
   @doc "Calls a function until it returns true; returns false if it does not within the promised time."
   @spec eventually(function(), integer()) :: boolean()
   def eventually(question, deadline \\ later(@promised_ms)) do
