@@ -328,7 +328,7 @@ defmodule PythonxPort.Client do
   defp engine_option(key, value), do: Arguments.refuse_option(key, value, expected(key))
 
   defp expected(:concurrent), do: "true or false"
-  defp expected(:return), do: ":value or :ref"
+  defp expected(:return), do: ":value, :ref or :rich"
   defp expected(:binaries), do: ":str or :bytes"
   defp expected(:max_result), do: "a number of bytes, at least 1"
   defp expected(:file), do: "the name of a file, as a string"

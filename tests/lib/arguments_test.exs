@@ -106,7 +106,7 @@ defmodule PythonxPort.ArgumentsTest do
             {:timeout, -1, "milliseconds, or :infinity"},
             {:grace, 4_294_967_295, "milliseconds, or :infinity"},
             {:concurrent, nil, "true or false"},
-            {:return, :reference, ":value or :ref"},
+            {:return, :reference, ":value, :ref or :rich"},
             {:binaries, "bytes", ":str or :bytes"},
             {:max_result, 0, "a number of bytes"},
             {:file, ~c"a.py", "as a string"},
