@@ -59,7 +59,7 @@ list_check() {
 }
 
 list_exunit() {
-    ls tests/lib/*_test.exs tests/examples/*_test.exs tests/delivery/*_test.exs
+    find tests/lib tests/examples tests/delivery -name '*_test.exs' | sort
 }
 
 is_wanted() {
