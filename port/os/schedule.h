@@ -61,10 +61,14 @@ enum schedule_point {
         SCHEDULE_POINT_COUNT
 };
 
+/* SCHEDULE_LIMIT(time) is a time after which the port gives up. With points it is longer: a test drives an order of
+ * events, whatever else its machine does. */
 #ifdef PYTHONX_SCHEDULES
 void schedule_reach(enum schedule_point point);
 #    define SCHEDULE_POINT(name) schedule_reach(SCHEDULE_##name)
+#    define SCHEDULE_LIMIT(time) ((time) * 10)
 #else
+#    define SCHEDULE_LIMIT(time) (time)
 /* Names the constant even if points are off: a name that is not in the table does not compile in any build. */
 #    define SCHEDULE_POINT(name) ((void)SCHEDULE_##name)
 #endif

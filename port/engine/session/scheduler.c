@@ -21,7 +21,7 @@
 #include "session/shutdown.h"
 
 /* How long the end of the session waits for jobs on other threads, and how often it checks. */
-#define THREADS_MAX_US 1000000
+#define THREADS_MAX_US SCHEDULE_LIMIT(1000000)
 #define THREADS_LOOK_US 2000
 
 static const char ended_too_early[] = "the input ended before this request was run";

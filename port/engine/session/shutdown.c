@@ -14,7 +14,7 @@
 #include "session/abort.h"
 
 /* Between the interrupt and the end of the process. */
-#define GRACE_MS 500
+#define GRACE_MS SCHEDULE_LIMIT(500)
 /* How often it checks meanwhile that the client still reads. */
 #define LOOK_MS 20
 
