@@ -1,5 +1,6 @@
 /* Runs all suites; the exit status is 0 if every check held. CK_RUN_SUITE=name runs one of them, --list prints their
  * names. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@ int main(int count, char **arguments)
     if (count > 1 && strcmp(arguments[1], "--list") == 0)
         return list();
     time_factor_apply();
+    /* Under nohup(1) it is ignored, also by the children on terminals that end by it. */
+    signal(SIGHUP, SIG_DFL);
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < SUITE_COUNT; i++)
         srunner_add_suite(runner, suites[i].create());
