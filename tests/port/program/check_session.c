@@ -716,9 +716,12 @@ START_TEST(keeps_no_memory)
     send_steady(session, 2 * ROUNDS); /* until the caches are full */
     long before = blocks_of(session);
     send_steady(session, ROUNDS);
+    long between = blocks_of(session);
+    send_steady(session, ROUNDS);
     long after = blocks_of(session);
-    /* What leaks does so at least once in each round; Python's own tables grow at times. */
-    ck_assert_msg(after - before < ROUNDS, "%ld blocks more in %d rounds", after - before, ROUNDS);
+    /* What leaks does so at least once in each round; Python's own tables grow at times, but not all the time. */
+    ck_assert_msg(between - before < ROUNDS || after - between < ROUNDS, "%ld, then %ld blocks more, in %d rounds each",
+                  between - before, after - between, ROUNDS);
     session_end(session, 0);
 }
 END_TEST
