@@ -78,11 +78,15 @@ ENGINE := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/engine/*.c
 LAUNCHER := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/launcher/*.c)))
 PROGRAM := $(BUILD)/pythonx_port
 ENGINE_SO := $(BUILD)/pythonx_engine.so
+# What is preloaded into an interpreter's executable: Linux alone has such a start. A sanitizer must come before it.
+HOST_SO := $(if $(filter Linux,$(SYSTEM)),$(if $(PORTABLE)$(SANITIZE),,$(BUILD)/pythonx_host.so))
+HOST := $(patsubst port/%.c,$(BUILD)/obj/%.o,$(sort $(wildcard port/host/*.c))) \
+	$(addprefix $(BUILD)/obj/launcher/,options.o run_engine.o oom_score.o)
 # What `encode` and `decode` run.
 SCRIPT := $(BUILD)/pythonx_terms.escript
 
 .PHONY: all
-all: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## build the port program and its engine
+all: $(PROGRAM) $(ENGINE_SO) $(HOST_SO) $(SCRIPT) ## build the port program and its engine
 	@mkdir -p $(call quoted,$(PRIV)) && for file in $^; do \
 		place=$(call quoted,$(PRIV))/$$(basename $$file); new=$$place.$$$$; cp $$file "$$new" || exit 1; \
 		case $$file in *.escript) ;; *) $(STRIP) "$$new" || exit 1 ;; esac; \
@@ -99,6 +103,10 @@ $(PROGRAM): $(LAUNCHER)
 $(ENGINE_SO): $(ENGINE) $(COMMON)
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) $(ENGINE_LINK) -o $@ $^ -L$(EI_LIBDIR) -lei
+
+$(BUILD)/pythonx_host.so: $(HOST)
+	@echo '  LD $@'
+	@$(CC) $(LINK_FLAGS) -shared -o $@ $^ $(DLOPEN)
 
 $(SCRIPT): port/scripts/pythonx_terms.escript
 	@mkdir -p $(@D)
@@ -118,6 +126,11 @@ $(BUILD)/obj/launcher/%.o: port/launcher/%.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  CC $<'
 	@$(CC) $(COMMON_FLAGS) -DPYTHONX_MULTIARCH='"$(MULTIARCH)"' -c -o $@ $<
+
+$(BUILD)/obj/host/%.o: port/host/%.c $(CONFIG)
+	@mkdir -p $(@D)
+	@echo '  CC $<'
+	@$(CC) $(COMMON_FLAGS) -c -o $@ $<
 
 $(BUILD)/obj/engine/%.o: port/engine/%.c $(CONFIG) | $(BUILD)/generated/embedded_files.h
 	@mkdir -p $(@D)
@@ -147,12 +160,17 @@ $(BUILD)/fail_malloc.so: tests/preload/fail_malloc.c $(CONFIG)
 	@echo '  LD $@'
 	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -shared -o $@ $<
 
-$(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER)) | $(BUILD)/fail_malloc.so
+# What looks like an interpreter that holds all of Python.
+$(BUILD)/exports_python: tests/preload/exports_python.c $(CONFIG)
+	@echo '  LD $@'
+	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -rdynamic -o $@ $<
+
+$(CHECK_PORT): $(CHECKS) $(COMMON) $(ENGINE) $(filter-out %/main.o,$(LAUNCHER)) | $(BUILD)/fail_malloc.so $(BUILD)/exports_python
 	@echo '  LD $@'
 	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(shell pkg-config --libs check) $(DLOPEN)
 
 .PHONY: test-port
-test-port: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) $(CHECK_PORT) ## run the Check tests of port/
+test-port: $(PROGRAM) $(ENGINE_SO) $(HOST_SO) $(SCRIPT) $(CHECK_PORT) ## run the Check tests of port/
 	PYTHONX_PORT="$$(realpath $(PROGRAM))" sh tests/scripts/run_port_tests.sh $(CHECK_PORT) $(PYTHON)
 
 .PHONY: test-python3
@@ -193,7 +211,7 @@ portability: ## compile with every compiler that is here, for other systems, too
 	@mkdir -p build/portability && sh tests/scripts/cross_compile.sh
 
 .PHONY: objects
-objects: $(COMMON) $(ENGINE) $(LAUNCHER)
+objects: $(COMMON) $(ENGINE) $(LAUNCHER) $(HOST)
 
 .PHONY: asan
 # Leaks are those of Python itself; fatal signals are what some tests are about.
@@ -231,7 +249,7 @@ $(BUILD)/mixed_load: $(MIXED_LOAD) $(BUILD)/obj/tests/terms.o $(COMMON)
 	@$(CC) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei
 
 .PHONY: run-schedules
-run-schedules: $(PROGRAM) $(ENGINE_SO) $(BUILD)/schedule_test $(BUILD)/faults $(BUILD)/mixed_load
+run-schedules: $(PROGRAM) $(ENGINE_SO) $(HOST_SO) $(BUILD)/schedule_test $(BUILD)/faults $(BUILD)/mixed_load
 	$(BUILD)/schedule_test
 	PYTHONX_PORT="$$(realpath $(PROGRAM))" PYTHONX_TEST_PYTHONS=$(PYTHON) $(BUILD)/faults
 	$(if $(PACKAGES),PYTHONX_PORT="$$(realpath $(PROGRAM))" PYTHONX_TEST_PYTHONS=$(PACKAGES)/bin/python3 \
@@ -325,12 +343,13 @@ INSTALL ?= install
 ROOT = $(DESTDIR)$(PREFIX)
 
 .PHONY: install
-install: $(PROGRAM) $(ENGINE_SO) $(SCRIPT) ## install below $(DESTDIR)$(PREFIX)
+install: $(PROGRAM) $(ENGINE_SO) $(HOST_SO) $(SCRIPT) ## install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d $(call quoted,$(ROOT)/bin) $(call quoted,$(ROOT)/lib/pythonx_port) $(call quoted,$(ROOT)/share/man/man1)
 	$(INSTALL) -m 755 $(PROGRAM) $(call quoted,$(ROOT)/bin/pythonx_port)
 	$(INSTALL) -m 755 $(ENGINE_SO) $(call quoted,$(ROOT)/lib/pythonx_port/pythonx_engine.so)
 	$(INSTALL) -m 644 $(SCRIPT) $(call quoted,$(ROOT)/lib/pythonx_port/pythonx_terms.escript)
-	$(STRIP) $(call quoted,$(ROOT)/bin/pythonx_port) $(call quoted,$(ROOT)/lib/pythonx_port/pythonx_engine.so)
+	$(if $(HOST_SO),$(INSTALL) -m 755 $(HOST_SO) $(call quoted,$(ROOT)/lib/pythonx_port/pythonx_host.so))
+	$(STRIP) $(call quoted,$(ROOT)/bin/pythonx_port) $(call quoted,$(ROOT)/lib/pythonx_port)/*.so
 	$(INSTALL) -m 644 port/pythonx_port.1 $(call quoted,$(ROOT)/share/man/man1/pythonx_port.1)
 
 .PHONY: uninstall

@@ -225,6 +225,7 @@ defmodule PythonxPort do
           max_result: pos_integer(),
           atom_limit: non_neg_integer(),
           oom_score_adj: -1000..1000,
+          host: :library | :executable,
           children: :end | :keep,
           max_frame: pos_integer(),
           max_queue: pos_integer() | [requests: pos_integer(), bytes: pos_integer()] | :infinity,
@@ -297,8 +298,8 @@ defmodule PythonxPort do
 
   Raises a `PythonxPort.Error` if it cannot be started. Options:
 
-    * `:python` - the interpreter, such as a venv's `bin/python3`. Any CPython from 3.11 on with a shared libpython
-      works, except for free-threaded builds: a venv's, virtualenv's, conda's, pyenv's, uv's and the system's. Each
+    * `:python` - the interpreter, such as a venv's `bin/python3`. Any CPython from 3.11 on works, except for
+      free-threaded builds: a venv's, virtualenv's, conda's, pyenv's, uv's and the system's. Each
       session can have another. Defaults to the first of: the environment of `uv_init/1`, `config :pythonx_port,
       :python_path`, the environment variables `PYTHONX_PYTHON` and `VIRTUAL_ENV`, and `python3` on `PATH`.
     * `:init` - code, or a list of it, that runs before the first request.
@@ -331,6 +332,9 @@ defmodule PythonxPort do
       1000. By default it is raised to 500 unless it is higher, so that the kernel kills the session and not the BEAM.
       To lower it needs a privilege. Processes that Python starts inherit it. See the [guide to
       containers](guides/containers.md).
+    * `:host` - what the session runs in: `:executable` is the interpreter's own program, `:library` its shared
+      libpython. By default it is the program if that holds all of Python, as on Debian, where it is the faster one.
+      See the [guide to environments](guides/environments.md#the-host).
     * `:children` - what happens, on Linux, to processes that Python has started (`subprocess`, `os.fork`,
       `multiprocessing`) when the session ends, however it ends: `:end` gives them a moment to end on their own, sends
       SIGTERM, and SIGKILL after a second; `:keep` lets them live on. Daemons with a session of their own
@@ -798,7 +802,7 @@ defmodule PythonxPort do
     * `:problem` - what is wrong and what to do, or `nil`
     * `:traceback` - Python's traceback, if its start failed with one, or `nil`
     * `:text` - what was printed
-    * `:python`, `:libpython`, `:version`, `:prefix`, `:numpy`, `:chosen_by`, `:launcher` and `:engine`, if they are
+    * `:python`, `:libpython`, `:host`, `:version`, `:prefix`, `:numpy`, `:chosen_by`, `:launcher` and `:engine`, if they are
       known
 
       PythonxPort.doctor(python: "/opt/venv/bin/python")

@@ -14,6 +14,7 @@ defmodule PythonxPort.Doctor do
     "chosen by" => :chosen_by,
     "python" => :python,
     "libpython" => :libpython,
+    "host" => :host,
     "version" => :version,
     "prefix" => :prefix,
     "numpy" => :numpy,

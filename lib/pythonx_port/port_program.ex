@@ -122,6 +122,7 @@ defmodule PythonxPort.PortProgram do
           {"--max-result", options.max_result},
           {"--atom-limit", options.atom_limit},
           {"--oom-score-adj", options.oom_score_adj},
+          {"--host", options.host},
           {"--children", options.children},
           {"--spin", options.spin},
           {"--crash-file", crash_file},

@@ -146,7 +146,7 @@ static int start_session(const struct engine_options *options)
 static int start_engine(const struct engine_options *options)
 {
     if (options->end_children)
-        child_guard_prepare(options->has_oom_score_before ? &options->oom_score_before : NULL);
+        child_guard_prepare(options->launcher, options->has_oom_score_before ? &options->oom_score_before : NULL);
     if (erlang_module_announce() < 0 || python_start(options->program) < 0)
         return fail("Python could not be set up");
     session.python_version = python_version();

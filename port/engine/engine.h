@@ -9,7 +9,8 @@
 #define ENGINE_MAIN_SYMBOL "pythonx_engine_main"
 
 struct engine_options {
-    const char *program; /* becomes sys.executable; the interpreter as the user named it */
+    const char *program;  /* becomes sys.executable; the interpreter as the user named it */
+    const char *launcher; /* how to run the launcher again; NULL if that cannot be done */
     int input_fd;
     int output_fd;
     size_t max_frame;     /* bytes */

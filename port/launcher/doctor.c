@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "launcher/host.h"
 #include "launcher/interpreter.h"
-#include "launcher/loader.h"
+#include "launcher/own_files.h"
 #include "launcher/trial.h"
 #include "os/exit_status.h"
 
@@ -53,7 +54,7 @@ static const char *examine_python(const char *program)
 int doctor_run(const struct options *options, FILE *out)
 {
     struct interpreter interpreter;
-    char *engine = loader_engine_path();
+    char *engine = own_files_engine();
     const char *problem = NULL;
     int status;
     print_row(out, "launcher:", "pythonx_port " PYTHONX_PORT_VERSION);
@@ -65,15 +66,17 @@ int doctor_run(const struct options *options, FILE *out)
     print_row(out, "chosen by:", find_choice(options));
     print_row(out, "python:", interpreter.program == NULL ? "none" : interpreter.program);
     print_row(out, "libpython:", interpreter.library == NULL ? "none" : interpreter.library);
+    enum host host = host_choose(options, &interpreter, &problem);
+    print_row(out, "host:", host == HOST_EXECUTABLE ? "executable" : "library");
     fflush(out);
     if (interpreter.problem != NULL) {
         problem = interpreter.problem;
     } else if (engine == NULL) {
         problem = "the engine is missing: run make, or reinstall";
-    } else {
+    } else if (problem == NULL) {
         problem = examine_python(interpreter.program);
         if (problem == NULL)
-            problem = trial_session(options, &interpreter, engine);
+            problem = trial_session(options, &interpreter, host, engine);
     }
     status = print_verdict(out, problem);
 done:

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launcher/host.h"
 #include "launcher/probe.h"
 
 #define OLDEST_MINOR 11
@@ -219,6 +220,16 @@ static char *find_library(const char *prefix, int minor)
     return NULL;
 }
 
+/* Returns the file of the program, if a session can run in it. */
+static char *find_executable(const char *program)
+{
+    char *resolved = realpath(program, NULL);
+    if (resolved != NULL && host_is_executable(resolved))
+        return resolved;
+    free(resolved);
+    return NULL;
+}
+
 /* Returns whether the program is a python3: another program beside one is not, nor is the free-threaded python3.13t. */
 static bool is_named_python(const char *path)
 {
@@ -250,8 +261,9 @@ static bool read_layout(struct interpreter *found)
     if (minor < OLDEST_MINOR)
         goto done;
     found->library = find_library(prefix, minor);
+    found->executable = find_executable(program);
     found->minor = minor;
-    known = found->library != NULL;
+    known = found->library != NULL || found->executable != NULL;
 done:
     free(directory);
     free(base);
@@ -275,7 +287,9 @@ static bool apply_answer(struct interpreter *found, const struct probe_answer *a
     free(found->program);
     found->program = strdup(answer->executable);
     free(found->library);
-    found->library = answer->library[0] != '\0' ? strdup(answer->library) : NULL;
+    found->library = answer->library[0] != '\0' && is_file(answer->library) ? strdup(answer->library) : NULL;
+    free(found->executable);
+    found->executable = find_executable(answer->executable);
     found->minor = answer->major == 3 ? answer->minor : 0;
     found->asked = true;
     if (found->program == NULL)
@@ -289,10 +303,10 @@ static bool apply_answer(struct interpreter *found, const struct probe_answer *a
         made =
             asprintf(&text, "%s is a free-threaded build, which is not supported: use the usual build of Python 3.%d",
                      found->program, answer->minor);
-    else if (found->library == NULL || !is_file(found->library))
+    else if (found->library == NULL && found->executable == NULL)
         made = asprintf(&text,
-                        "%s has no shared libpython3.%d: install it (Debian: libpython3.%d, Fedora: python3-libs), or "
-                        "use a Python that was built with --enable-shared",
+                        "%s has no shared libpython3.%d, and does not export Python's API itself: install the library "
+                        "(Debian: libpython3.%d, Fedora: python3-libs), or use another build of Python",
                         found->program, answer->minor, answer->minor);
     found->problem = text;
     return made >= 0;
@@ -356,6 +370,7 @@ void interpreter_free(struct interpreter *interpreter)
 {
     free(interpreter->program);
     free(interpreter->library);
+    free(interpreter->executable);
     free(interpreter->problem);
     *interpreter = (struct interpreter){0};
 }

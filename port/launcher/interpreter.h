@@ -1,15 +1,16 @@
-/* Finds the interpreter to run, and the libpython that belongs to it. */
+/* Finds the interpreter to run, and the files of it that a session can run in. */
 #ifndef PYTHONX_INTERPRETER_H
 #define PYTHONX_INTERPRETER_H
 
 #include <stdbool.h>
 
 struct interpreter {
-    char *program; /* absolute path of the interpreter, inside its venv if it has one; becomes sys.executable */
-    char *library; /* absolute path of its shared libpython; NULL if it has none */
-    int minor;     /* 11 for Python 3.11; 0 if not known */
-    bool asked;    /* the interpreter itself was run to find out */
-    char *problem; /* what is wrong and how to repair it, in one line; NULL if it can be used */
+    char *program;    /* absolute path of the interpreter, inside its venv if it has one; becomes sys.executable */
+    char *library;    /* absolute path of its shared libpython; NULL if it has none */
+    char *executable; /* absolute path of the file of its program, if a session can run in it (host.h); else NULL */
+    int minor;        /* 11 for Python 3.11; 0 if not known */
+    bool asked;       /* the interpreter itself was run to find out */
+    char *problem;    /* what is wrong and how to repair it, in one line; NULL if it can be used */
 };
 
 /* Finds the interpreter for `python` (NULL: the environment decides). Returns false if memory is short; else *found is

@@ -7,10 +7,11 @@
 #include "launcher/children.h"
 #include "launcher/doctor.h"
 #include "launcher/guard.h"
+#include "launcher/host.h"
 #include "launcher/interpreter.h"
-#include "launcher/loader.h"
 #include "launcher/lock.h"
 #include "launcher/options.h"
+#include "launcher/own_files.h"
 #include "launcher/serve.h"
 #include "launcher/terms.h"
 #include "os/exit_status.h"
@@ -45,18 +46,22 @@ static int serve(struct options *options)
         fail("out of memory");
         goto done;
     }
-    if (interpreter.problem != NULL) {
-        if (!options->quiet)
-            fail(interpreter.problem);
-        goto done;
-    }
-    engine = loader_engine_path();
-    if (engine == NULL) {
+    engine = own_files_engine();
+    if (engine == NULL && interpreter.problem == NULL) {
         fail(
             "pythonx_engine.so is neither beside the program nor in ../lib/pythonx_port of it: run make, or reinstall");
         goto done;
     }
-    status = serve_session(options, &interpreter, engine);
+    const char *problem;
+    enum host host = host_choose(options, &interpreter, &problem);
+    if (interpreter.problem != NULL)
+        problem = interpreter.problem;
+    if (problem != NULL) {
+        if (!options->quiet)
+            fail(problem);
+        goto done;
+    }
+    status = serve_session(options, &interpreter, host, engine);
 done:
     interpreter_free(&interpreter);
     free(engine);

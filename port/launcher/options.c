@@ -18,6 +18,7 @@
 
 enum option_code {
     OPTION_PYTHON = 256,
+    OPTION_HOST,
     OPTION_FDS,
     OPTION_MAX_FRAME,
     OPTION_MEMORY_LIMIT,
@@ -37,6 +38,7 @@ enum option_code {
 
 static const struct option long_options[] = {
     {"python", required_argument, NULL, OPTION_PYTHON},
+    {"host", required_argument, NULL, OPTION_HOST},
     {"fds", required_argument, NULL, OPTION_FDS},
     {"max-frame", required_argument, NULL, OPTION_MAX_FRAME},
     {"memory-limit", required_argument, NULL, OPTION_MEMORY_LIMIT},
@@ -69,6 +71,8 @@ static const char help[] =
     "Options:\n"
     "  --python PATH           the interpreter, or a venv's bin/python; else $PYTHONX_PYTHON,\n"
     "                          $VIRTUAL_ENV/bin/python3, or python3 on PATH\n"
+    "  --host WHAT             library or executable: load libpython, or run in the interpreter's own\n"
+    "                          program; else $PYTHONX_HOST, or the program if it exports Python's API\n"
     "  --fds IN,OUT            descriptors for frames instead of 0,1 (3,4 for nouse_stdio)\n"
     "  --max-frame BYTES       longest frame that is accepted (4294967295)\n"
     "  --memory-limit BYTES    most address space that the process may have (no limit)\n"
@@ -123,6 +127,13 @@ static bool read_oom_score(const char *text, struct options *options)
     return true;
 }
 
+enum host options_host(const char *name)
+{
+    if (strcmp(name, "library") == 0)
+        return HOST_LIBRARY;
+    return strcmp(name, "executable") == 0 ? HOST_EXECUTABLE : HOST_ANY;
+}
+
 static bool read_fds(const char *text, struct engine_options *engine)
 {
     unsigned long long in, out;
@@ -157,6 +168,9 @@ static bool read_option(enum option_code option, const char *value, struct optio
     case OPTION_PYTHON:
         options->python = value;
         return *value != '\0' || complain("python", "the path of an interpreter", value);
+    case OPTION_HOST:
+        options->host = options_host(value);
+        return options->host != HOST_ANY || complain("host", "library or executable", value);
     case OPTION_FDS:
         return read_fds(value, &options->engine);
     case OPTION_MAX_FRAME:
@@ -226,7 +240,8 @@ static bool read_command(const char *word, struct options *options)
 
 bool options_read(int argc, char **argv, struct options *options)
 {
-    *options = (struct options){.engine = {.input_fd = 0,
+    *options = (struct options){.arguments = argv,
+                                .engine = {.input_fd = 0,
                                            .output_fd = 1,
                                            .max_frame = FRAME_LENGTH_MAX,
                                            .segment_limit = DEFAULT_SEGMENT_LIMIT,

@@ -12,7 +12,7 @@
 
 #include "launcher/feed.h"
 #include "launcher/interpreter.h"
-#include "launcher/loader.h"
+#include "launcher/own_files.h"
 #include "os/exit_status.h"
 
 #define SCRIPT_FILE "pythonx_terms.escript"
@@ -154,7 +154,7 @@ int terms_run(const char *command)
 {
     struct boot boot = {0};
     const char *wanted = getenv("ERL");
-    char *erl = find_erl(), *script = loader_file_path(SCRIPT_FILE);
+    char *erl = find_erl(), *script = own_files_path(SCRIPT_FILE);
     if (erl == NULL && wanted != NULL && *wanted != '\0') {
         complain(command, "$ERL is not on PATH: ", wanted);
     } else if (erl == NULL) {

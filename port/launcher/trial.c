@@ -13,6 +13,7 @@
 
 #include "launcher/serve.h"
 #include "os/clock.h"
+#include "os/exit_status.h"
 #include "os/platform.h"
 
 /* Longer than the import of NumPy from a slow disk. */
@@ -94,9 +95,24 @@ static void drain(int output, unsigned long long until_us)
         ;
 }
 
+/* Returns the arguments with the descriptors behind them; the last one counts. NULL if memory is short. The process
+ * that needs them keeps them. */
+static char *const *add_descriptors(char *const *arguments, int input, int output)
+{
+    size_t count = 0;
+    while (arguments[count] != NULL)
+        count++;
+    char **longer = calloc(count + 2, sizeof *longer), *option;
+    if (longer == NULL || asprintf(&option, "--fds=%d,%d", input, output) < 0)
+        return NULL;
+    memcpy(longer, arguments, count * sizeof *longer);
+    longer[count] = option;
+    return longer;
+}
+
 /* Starts a session on the ends of two pipes that are not ours. */
-static pid_t start(const struct options *options, const struct interpreter *interpreter, const char *engine,
-                   const int input[2], const int output[2])
+static pid_t start(const struct options *options, const struct interpreter *interpreter, enum host host,
+                   const char *engine, const int input[2], const int output[2])
 {
     pid_t child = fork();
     if (child != 0)
@@ -104,9 +120,10 @@ static pid_t start(const struct options *options, const struct interpreter *inte
     struct options own = *options;
     own.engine.input_fd = input[0];
     own.engine.output_fd = output[1];
+    own.arguments = add_descriptors(options->arguments, input[0], output[1]);
     close(input[1]);
     close(output[0]);
-    int status = serve_session(&own, interpreter, engine);
+    int status = own.arguments == NULL ? EXIT_STATUS_FAILURE : serve_session(&own, interpreter, host, engine);
     fflush(NULL);
     _exit(status);
 }
@@ -126,7 +143,8 @@ static const char *describe(bool was_ready, bool late, int status)
     return text;
 }
 
-const char *trial_session(const struct options *options, const struct interpreter *interpreter, const char *engine)
+const char *trial_session(const struct options *options, const struct interpreter *interpreter, enum host host,
+                          const char *engine)
 {
     int input[2], output[2];
     if (!platform_pipe(input))
@@ -137,7 +155,7 @@ const char *trial_session(const struct options *options, const struct interprete
         return "no pipe could be made";
     }
     unsigned long long until_us = clock_us() + START_TIMEOUT_US;
-    pid_t child = start(options, interpreter, engine, input, output);
+    pid_t child = start(options, interpreter, host, engine, input, output);
     close(input[0]);
     close(output[1]);
     bool was_ready = child > 0 && becomes_ready(output[0], until_us);

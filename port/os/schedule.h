@@ -66,7 +66,7 @@ enum schedule_point {
 #ifdef PYTHONX_SCHEDULES
 void schedule_reach(enum schedule_point point);
 #    define SCHEDULE_POINT(name) schedule_reach(SCHEDULE_##name)
-#    define SCHEDULE_LIMIT(time) ((time) * 10)
+#    define SCHEDULE_LIMIT(time) ((time)*10)
 #else
 #    define SCHEDULE_LIMIT(time) (time)
 /* Names the constant even if points are off: a name that is not in the table does not compile in any build. */

@@ -5,7 +5,7 @@ defmodule PythonxPort.BuildTest do
   import PythonxPort.Scratch
 
   @moduletag timeout: 300_000
-  @programs ~w(pythonx_port pythonx_engine.so)
+  @programs ~w(pythonx_port pythonx_engine.so pythonx_host.so)
 
   @tag :slow
   test "builds in two folders have the same bytes" do
@@ -36,7 +36,7 @@ defmodule PythonxPort.BuildTest do
     run!("mix compile.pythonx_port", cd: place, env: env)
 
     tools = File.read!(Path.join(folder, "log")) |> String.split() |> Enum.frequencies()
-    assert %{"gcc" => objects, "strip" => 2} = tools
+    assert %{"gcc" => objects, "strip" => 3} = tools
     assert objects > 50
     refute File.exists?(Path.join(place, "priv"))
     one_and_one!(Path.join(place, "_build/board_dev/lib/pythonx_port/priv/pythonx_port"))

@@ -106,7 +106,7 @@ defmodule PythonxPort.DependencyTest do
 
         defp print(session) do
           {:ok, sum} = PythonxPort.call(session, "sum", [[1, 2, 3]])
-          {:ok, program} = PythonxPort.call(session, "os.readlink", ["/proc/self/exe"])
+          {:ok, program} = PythonxPort.eval(session, "open('/proc/self/cmdline').read().split(chr(0))[0]")
           IO.puts("\#{sum} by \#{program}")
         end
 

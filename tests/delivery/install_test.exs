@@ -5,7 +5,7 @@ defmodule PythonxPort.InstallTest do
   import PythonxPort.Scratch
 
   @moduletag timeout: 300_000
-  @limit 400 * 1024
+  @limit 440 * 1024
 
   test "make install and make uninstall" do
     scratch = folder!()
@@ -16,6 +16,7 @@ defmodule PythonxPort.InstallTest do
     assert files(scratch) == [
              "a root/opt/py/bin/pythonx_port",
              "a root/opt/py/lib/pythonx_port/pythonx_engine.so",
+             "a root/opt/py/lib/pythonx_port/pythonx_host.so",
              "a root/opt/py/lib/pythonx_port/pythonx_terms.escript",
              "a root/opt/py/share/man/man1/pythonx_port.1"
            ]
@@ -33,7 +34,11 @@ defmodule PythonxPort.InstallTest do
     run!("make -s DESTDIR='#{scratch}' install", cd: root())
 
     sizes =
-      for file <- ["bin/pythonx_port", "lib/pythonx_port/pythonx_engine.so"],
+      for file <- [
+            "bin/pythonx_port",
+            "lib/pythonx_port/pythonx_engine.so",
+            "lib/pythonx_port/pythonx_host.so"
+          ],
           do: File.stat!(Path.join([scratch, "usr/local", file])).size
 
     assert Enum.sum(sizes) < @limit

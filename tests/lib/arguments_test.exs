@@ -285,7 +285,17 @@ defmodule PythonxPort.ArgumentsTest do
   defp session_options do
     for option <-
           [:python, :init, :init_timeout, :output, :log, :allow, :grace, :env, :cd, :memory_limit] ++
-            [:oom_score_adj, :children, :max_frame, :max_result, :atom_limit, :spin, :name, :executable] do
+            [
+              :oom_score_adj,
+              :host,
+              :children,
+              :max_frame,
+              :max_result,
+              :atom_limit,
+              :spin,
+              :name,
+              :executable
+            ] do
       fn x -> PythonxPort.Session.Options.new([{option, x}]) end
     end
   end

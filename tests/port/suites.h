@@ -11,6 +11,7 @@
     SUITE(session_bulk)                                                                                                \
     SUITE(session)                                                                                                     \
     SUITE(program)                                                                                                     \
+    SUITE(hosts)                                                                                                       \
     SUITE(session_input)                                                                                               \
     SUITE(session_signals)                                                                                             \
     SUITE(session_children)                                                                                            \
@@ -39,6 +40,7 @@
     SUITE(job)                                                                                                         \
     SUITE(writer)                                                                                                      \
     SUITE(children)                                                                                                    \
+    SUITE(host)                                                                                                        \
     SUITE(options)                                                                                                     \
     SUITE(interpreter)
 

@@ -59,6 +59,9 @@ check_includes() {
             if (from == "launcher") {
                 if (to != "os" && to != "wire" && path != "engine/engine.h")
                     complain("launcher/ includes os/, wire/ and engine/engine.h alone")
+            } else if (from == "host") {
+                if (to != "os" && to != "launcher")
+                    complain("host/ includes os/ and launcher/ alone")
             } else if (!(from in rank)) {
                 complain("no room of this name has a place in the order")
             } else if (!(to in rank) || rank[to] > rank[from]) {

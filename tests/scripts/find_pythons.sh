@@ -1,13 +1,12 @@
 #!/bin/sh
-# Prints the interpreters to run the session tests under, joined by colons: one for each minor version of CPython, from
-# 3.11 on, that is installed with a shared libpython.
+# find_pythons.sh [whole]: prints the interpreters to run the session tests under, joined by colons: one for each minor
+# version of CPython, from 3.11 on, that exports its API; with "whole" only those whose own program holds all of Python.
 usable='
 import sys, sysconfig
 assert sys.version_info >= (3, 11) and not sysconfig.get_config_var("Py_GIL_DISABLED")
-import os
-base, var = sys.base_prefix, sysconfig.get_config_var
-name = "libpython%d.%d.so.1.0" % sys.version_info[:2]
-assert any(os.path.exists(os.path.join(p, name)) for p in (var("LIBDIR"), base + "/lib", base + "/lib64"))
+import ctypes
+ctypes.pythonapi.Py_InitializeEx
+assert sys.argv[1:] != ["whole"] or "/libpython" not in open("/proc/self/maps").read()
 print("%d.%d" % sys.version_info[:2], sys.executable)
 '
 
@@ -19,5 +18,5 @@ candidates() {
 }
 
 candidates | while read -r python; do
-    "$python" -I -c "$usable" 2>/dev/null
+    "$python" -I -c "$usable" "$@" 2>/dev/null
 done | sort -s -u -k1,1 | cut -d' ' -f2- | paste -s -d: -

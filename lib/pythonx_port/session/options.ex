@@ -21,6 +21,7 @@ defmodule PythonxPort.Session.Options do
     :max_result,
     :atom_limit,
     :oom_score_adj,
+    :host,
     :cd,
     :executable,
     :spin,
@@ -50,6 +51,7 @@ defmodule PythonxPort.Session.Options do
           max_result: pos_integer() | nil,
           atom_limit: non_neg_integer() | nil,
           oom_score_adj: -1000..1000 | nil,
+          host: :library | :executable | nil,
           cd: Path.t() | nil,
           executable: Path.t() | nil,
           spin: non_neg_integer() | nil,
@@ -112,7 +114,7 @@ defmodule PythonxPort.Session.Options do
 
   # Those without a default here.
   @optional [:python, :memory_limit, :segment_limit, :max_result, :atom_limit] ++
-              [:oom_score_adj, :cd, :executable, :spin, :name, :decode, :tensors]
+              [:oom_score_adj, :host, :cd, :executable, :spin, :name, :decode, :tensors]
 
   defp check({key, nil}) when key in @optional, do: :ok
 
@@ -124,6 +126,7 @@ defmodule PythonxPort.Session.Options do
   defp check({:atom_limit, value}) when value in 0..0xFFFF_FFFF, do: :ok
   defp check({:segment_limit, value}) when is_integer(value) and value >= 0, do: :ok
   defp check({:oom_score_adj, value}) when value in -1000..1000, do: :ok
+  defp check({:host, value}) when value in [:library, :executable], do: :ok
   defp check({:children, value}) when value in [:end, :keep], do: :ok
   defp check({:start, value}) when value in [:sync, :async], do: :ok
   defp check({:link, value}) when is_boolean(value), do: :ok
@@ -165,6 +168,7 @@ defmodule PythonxPort.Session.Options do
     oom_score_adj: "a number from -1000 to 1000",
     spin: "a number of microseconds, at most 1_000_000",
     children: ":end or :keep",
+    host: ":library or :executable",
     link: "true or false",
     max_queue: "a number of requests, [requests: number, bytes: number], or :infinity",
     start: ":sync or :async",

@@ -1,4 +1,4 @@
-/* Starts the program again, as the guard. It is no child of the session, whose code may wait for its children: a
+/* Starts the launcher again, as the guard. It is no child of the session, whose code may wait for its children: a
  * process between the two ends before this returns, so that Python code cannot meet it. */
 #include "python/child_guard.h"
 
@@ -28,6 +28,7 @@
 static bool wanted;
 
 #ifdef HAS_GUARD
+static const char *launcher;
 static char score_text[16];
 static atomic_bool begun; /* a forked child finds it set, since the fork has started the guard */
 
@@ -59,7 +60,7 @@ IN_CHILD static int exec_guard(void *argument)
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (null >= 0 && dup2(start->pidfd, STDIN_FILENO) == STDIN_FILENO && dup2(null, STDOUT_FILENO) == STDOUT_FILENO &&
         dup2(null, STDERR_FILENO) == STDERR_FILENO)
-        execve("/proc/self/exe", start->arguments, environment);
+        execve(launcher, start->arguments, environment);
     return EXIT_STATUS_FAILURE;
 }
 
@@ -101,9 +102,10 @@ static void before_fork(void)
     errno = error;
 }
 
-void child_guard_prepare(const int *oom_score)
+void child_guard_prepare(const char *program, const int *oom_score)
 {
-    wanted = pthread_atfork(before_fork, NULL, NULL) == 0;
+    launcher = program;
+    wanted = program != NULL && pthread_atfork(before_fork, NULL, NULL) == 0;
     if (oom_score != NULL)
         snprintf(score_text, sizeof score_text, "%d", *oom_score);
 }
@@ -112,8 +114,9 @@ static void before_fork(void)
 {
 }
 
-void child_guard_prepare(const int *oom_score)
+void child_guard_prepare(const char *program, const int *oom_score)
 {
+    (void)program;
     (void)oom_score;
 }
 #endif

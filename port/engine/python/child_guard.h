@@ -5,9 +5,10 @@
 
 #include "python/py_api.h"
 
-/* Has forks, and the functions that child_guard_wrap_function has returned, start the guard. The guard gets this
- * oom_score_adj; NULL: none. Does nothing on systems that have no guard. */
-void child_guard_prepare(const int *oom_score);
+/* Has forks, and the functions that child_guard_wrap_function has returned, start the guard: the launcher, by this
+ * path, which must stay valid; NULL: there shall be none. The guard gets this oom_score_adj; NULL: none. Does nothing
+ * on systems that have no guard. */
+void child_guard_prepare(const char *launcher, const int *oom_score);
 
 /* Takes a builtin function that starts a process. Returns one that starts the guard first, with the same name,
  * signature and text; or the function itself if children are kept. */

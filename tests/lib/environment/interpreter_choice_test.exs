@@ -200,6 +200,24 @@ defmodule PythonxPort.Environment.InterpreterChoiceTest do
     end
   end
 
+  # Which of them a Python has depends on how it was built; it has one in any case.
+  test "the host is the one that was wished for, or the problem says why not" do
+    reports = for host <- [:library, :executable], do: {host, doctor(host: host)}
+    assert doctor([]).host in ["library", "executable"]
+    assert Enum.any?(reports, fn {_host, report} -> report.ok end)
+
+    for {host, report} <- reports do
+      if report.ok do
+        assert report.host == to_string(host)
+        PythonxPort.session([host: host], fn session -> assert PythonxPort.eval!(session, "1 + 1") == 2 end)
+      else
+        assert report.problem =~ "the host shall be the #{host}, but the interpreter"
+        assert %PythonxPort.Error{message: message} = catch_error(PythonxPort.start_session(host: host))
+        assert message =~ report.problem
+      end
+    end
+  end
+
   describe "it is told" do
     test "that a path is wrong", context do
       assert_problem("/no/such/python3", "/no/such/python3 is not there, or not an executable file")
@@ -239,8 +257,10 @@ defmodule PythonxPort.Environment.InterpreterChoiceTest do
     end
 
     test "that a Python has no shared library", context do
-      text = assert_problem(answering(context, "3.12", "", ""), "has no shared libpython3.12: install it")
-      assert text =~ "--enable-shared"
+      text =
+        assert_problem(answering(context, "3.12", "", ""), "has no shared libpython3.12, and does not export")
+
+      assert text =~ "or use another build of Python"
     end
 
     test "that a venv has lost its Python, of links", context do

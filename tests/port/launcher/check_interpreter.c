@@ -270,8 +270,8 @@ START_TEST(refuses_what_cannot_serve)
     expect_problem(make_answer("2.7", "", "/x"), "is Python 2.7: CPython 3.11 or later is needed");
     expect_problem(make_answer("4.11", "", "/x"), "is Python 4.11: CPython 3.11 or later is needed");
     expect_problem(make_answer("3.13", "t", "/x"), "is a free-threaded build, which is not supported");
-    expect_problem(make_answer("3.12", "", ""), "has no shared libpython3.12: install it");
-    expect_problem(make_answer("3.12", "", folder_path("gone.so")), "has no shared libpython3.12: install it");
+    expect_problem(make_answer("3.12", "", ""), "has no shared libpython3.12, and does not export");
+    expect_problem(make_answer("3.12", "", folder_path("gone.so")), "has no shared libpython3.12, and does not export");
 }
 END_TEST
 

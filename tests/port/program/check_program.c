@@ -205,7 +205,7 @@ START_TEST(finds_its_engine)
            "$FOLDER/bin/pythonx_port --python $PYTHON </dev/null",
            1, "pythonx_engine.so is neither beside the program nor in ../lib/pythonx_port of it");
     expect("$FOLDER/bin/pythonx_port doctor --python $PYTHON", 1, "the engine is missing: run make, or reinstall");
-    expect("cp $(dirname $PORT)/pythonx_engine.so $FOLDER/lib/pythonx_port/ && "
+    expect("cp $(dirname $PORT)/pythonx_*.so $FOLDER/lib/pythonx_port/ && "
            "$FOLDER/bin/pythonx_port --python $PYTHON </dev/null | $PORT decode",
            0, "{ready,");
     expect("echo broken > $FOLDER/lib/pythonx_port/pythonx_engine.so; "

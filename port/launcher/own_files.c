@@ -1,6 +1,4 @@
-/* Loads libpython by dlopen(3) with RTLD_GLOBAL, because extension modules search for its symbols in the whole
- * process. */
-#include "launcher/loader.h"
+#include "launcher/own_files.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -51,7 +49,7 @@ static char *find_own_path(void)
 }
 #endif
 
-char *loader_file_path(const char *name)
+char *own_files_path(const char *name)
 {
     static const char *const places[] = {"", "../lib/pythonx_port/"};
     char *self = find_own_path(), *path = NULL;
@@ -70,29 +68,7 @@ char *loader_file_path(const char *name)
     return path;
 }
 
-char *loader_engine_path(void)
+char *own_files_engine(void)
 {
-    return loader_file_path(ENGINE_FILE);
-}
-
-static void *complain(const char *what)
-{
-    fprintf(stderr, "pythonx_port: %s\n", what);
-    return NULL;
-}
-
-engine_main_function *loader_load(const char *libpython, const char *engine)
-{
-    if (dlopen(libpython, RTLD_NOW | RTLD_GLOBAL) == NULL)
-        return complain(dlerror());
-    void *handle = dlopen(engine, RTLD_NOW | RTLD_LOCAL);
-    if (handle == NULL)
-        return complain(dlerror());
-    void *symbol = dlsym(handle, ENGINE_MAIN_SYMBOL);
-    if (symbol == NULL)
-        return complain(dlerror());
-    /* C has no cast from an object pointer to a function pointer: dlsym(3). */
-    engine_main_function *entry;
-    memcpy(&entry, &symbol, sizeof entry);
-    return entry;
+    return own_files_path(ENGINE_FILE);
 }
