@@ -42,6 +42,7 @@ static pthread_once_t started = PTHREAD_ONCE_INIT;
 /* Written once, by start(), and read afterwards. */
 static pid_t owner;
 static int control = -1;
+static unsigned long_wait_ms; /* 0: as usual */
 static bool is_random;
 static uint64_t seed;
 
@@ -196,15 +197,24 @@ static void leave_control(void)
 static void start(void)
 {
     const char *path = getenv("PYTHONX_SCHEDULE_SOCKET"), *number = getenv("PYTHONX_SCHEDULE_SEED");
+    const char *wait = getenv("PYTHONX_SCHEDULE_LONG_WAIT_MS");
     owner = getpid();
     if (number != NULL) {
         seed = strtoull(number, NULL, 10);
         is_random = true;
     }
+    if (wait != NULL)
+        long_wait_ms = (unsigned)strtoul(wait, NULL, 10);
     if (path != NULL) {
         connect_control(path);
         pthread_atfork(NULL, NULL, leave_control);
     }
+}
+
+unsigned schedule_long_wait_ms(unsigned otherwise)
+{
+    pthread_once(&started, start);
+    return long_wait_ms > 0 ? long_wait_ms : otherwise;
 }
 
 void schedule_reach(enum schedule_point point)

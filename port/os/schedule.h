@@ -14,7 +14,8 @@
  *   PYTHONX_SCHEDULE_SEED=N       At each point a thread goes on, yields, or sleeps for up to 2 ms, at random. With
  *                                 the same seed, a thread does the same at its Nth point.
  *
- * A third, PYTHONX_SCHEDULE_LOOK_MS=N, has an idle session look for debuggers so often, under any Python.
+ * A third, PYTHONX_SCHEDULE_LOOK_MS=N, has an idle session look for debuggers so often, under any Python. A fourth,
+ * PYTHONX_SCHEDULE_LONG_WAIT_MS=N, is how long a wait for the BEAM must last to be a long one (exec/invoke_table.h).
  *
  * Any thread may reach a point, with or without the GIL and whatever locks it holds; a signal handler must not. In a
  * forked child points do nothing. */
@@ -62,15 +63,19 @@ enum schedule_point {
 };
 
 /* SCHEDULE_LIMIT(time) is a time after which the port gives up. With points it is longer: a test drives an order of
- * events, whatever else its machine does. */
+ * events, whatever else its machine does. SCHEDULE_LONG_WAIT(time) is the one that a test can choose. */
 #ifdef PYTHONX_SCHEDULES
 void schedule_reach(enum schedule_point point);
+/* Returns PYTHONX_SCHEDULE_LONG_WAIT_MS, or the other number if it is not set. */
+unsigned schedule_long_wait_ms(unsigned otherwise);
 #    define SCHEDULE_POINT(name) schedule_reach(SCHEDULE_##name)
 #    define SCHEDULE_LIMIT(time) ((time)*10)
+#    define SCHEDULE_LONG_WAIT(time) schedule_long_wait_ms(time)
 #else
-#    define SCHEDULE_LIMIT(time) (time)
 /* Names the constant even if points are off: a name that is not in the table does not compile in any build. */
 #    define SCHEDULE_POINT(name) ((void)SCHEDULE_##name)
+#    define SCHEDULE_LIMIT(time) (time)
+#    define SCHEDULE_LONG_WAIT(time) (time)
 #endif
 
 #endif

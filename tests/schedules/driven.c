@@ -23,17 +23,18 @@ static const char preparation[] = "import contextvars, erlang, os, sys, threadin
                                   "    run = lambda: contextvars.Context().run(function)\n"
                                   "    threading.Thread(target=run, daemon=True).start()\n";
 
-void driven_start(const char *variable)
+void driven_start(const char *variable, const char *linger_ms)
 {
     control = schedule_control_new();
-    session = session_start(&(struct session_setup){.environment = {schedule_control_variable(control), variable}});
+    session = session_start(&(struct session_setup){.environment = {schedule_control_variable(control), variable},
+                                                    .options = {"--linger", linger_ms == NULL ? "1000" : linger_ms}});
     session_send(session, "{exec, 0, %s}", preparation);
     session_expect(session, "{ok,0,nil}");
 }
 
 void driven_set_up(void)
 {
-    driven_start(NULL);
+    driven_start(NULL, NULL);
 }
 
 void import_asyncio(void)

@@ -22,9 +22,9 @@ void import_asyncio(void);
 TCase *driven_case(Suite *suite, const char *name);
 
 /* A test case with another set-up, which calls driven_start: for a session with one more variable (NAME=value; or
- * NULL) in its environment. */
+ * NULL) in its environment, and with another time to linger after the end of the input (NULL: 1 s). */
 TCase *driven_case_with(Suite *suite, const char *name, void (*set_up)(void));
-void driven_start(const char *variable);
+void driven_start(const char *variable, const char *linger_ms);
 
 /* -- points ------------------------------------------------------------------------------------------------------- */
 

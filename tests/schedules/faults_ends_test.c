@@ -5,6 +5,11 @@
 #include "driven.h"
 #include "faults.h"
 
+static void set_up_end(void)
+{
+    driven_start(NULL, "300");
+}
+
 /* Sleeps, so that a thousand rounds are no more than an hour; the tests of a task and of a stream spin. */
 static const char endless[] = "print('in')\nwhile True: time.sleep(0.001)";
 
@@ -169,7 +174,7 @@ END_TEST
 Suite *ends_suite(void)
 {
     Suite *suite = suite_create("ends");
-    TCase *over = driven_case(suite, "time_is_over");
+    TCase *over = driven_case_with(suite, "time_is_over", set_up_end);
     tcase_add_test(over, interrupts_what_runs_and_begins_nothing_more);
     tcase_add_test(over, begins_nothing_more_in_the_event_loop);
     tcase_add_test(over, begins_nothing_more_within_a_call);

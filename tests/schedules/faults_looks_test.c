@@ -4,7 +4,7 @@
 
 static void set_up_looks(void)
 {
-    driven_start("PYTHONX_SCHEDULE_LOOK_MS=20");
+    driven_start("PYTHONX_SCHEDULE_LOOK_MS=20", NULL);
 }
 
 static void hold_look(void)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "os/schedule.h"
 #include "python/context.h"
 #include "queue/job.h"
 
@@ -37,7 +38,7 @@ void invoke_table_add(struct invocation *invocation);
 void invoke_table_remove(struct invocation *invocation);
 
 /* How long a wait for the BEAM may last before jobs and streams that it may depend on run elsewhere than usual. */
-#define INVOKE_TABLE_LONG_WAIT_US 500000
+#define INVOKE_TABLE_LONG_WAIT_US (SCHEDULE_LONG_WAIT(500) * 1000ULL)
 
 /* The work of a thread that waits: a job, started on it, or a stream, entered by it; neither if the wait is over. */
 struct nested_work {
