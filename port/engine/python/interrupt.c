@@ -323,6 +323,8 @@ static bool rearm_swallowed(PyObject *exception)
         session_lock();
         job_rearm_abort(context->job);
         handoff_interrupt_main();
+        job_retry_abort(context->job); /* if the code blocks before it notices the signal: abort_deliver */
+        timer_at(context->job->retry_us);
         session_unlock();
     }
     Py_XDECREF((PyObject *)context);

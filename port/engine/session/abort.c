@@ -7,7 +7,7 @@
 #include "queue/session.h"
 #include "queue/timer.h"
 
-void abort_deliver(struct job *job)
+static void wake(struct job *job)
 {
     switch (job->state) {
     case JOB_ON_MAIN:
@@ -38,6 +38,17 @@ void abort_deliver(struct job *job)
     case JOB_NESTED:
     case JOB_ENDED:
         break;
+    }
+}
+
+/* A signal may come after the thread has checked for signals for the last time, and before it enters a call that blocks:
+ * another one must cut that short. */
+void abort_deliver(struct job *job)
+{
+    wake(job);
+    if (job_abort_is_due(job)) {
+        job_retry_abort(job);
+        timer_at(job->retry_us);
     }
 }
 

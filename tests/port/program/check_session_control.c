@@ -99,6 +99,53 @@ START_TEST(times_out_what_runs)
 }
 END_TEST
 
+/* The signal comes after Python has checked for signals for the last time, and before the call that blocks: no code of
+ * Python's runs between the two calls. */
+#define ABOUT_TO_BLOCK                                                                                                 \
+    "import ctypes, functools, operator\n"                                                                             \
+    "calls = [ctypes.PyDLL(None).pause, functools.partial(time.sleep, 100)]\n"
+
+static const char *const about_to_block[] = {
+    ABOUT_TO_BLOCK "list(map(operator.call, calls))",
+    ABOUT_TO_BLOCK "async def block(): list(map(operator.call, calls))\nawait block()",
+    ABOUT_TO_BLOCK "def block(): yield list(map(operator.call, calls))\nnext(block())",
+    /* Here the exception is swallowed before the call. */
+    ABOUT_TO_BLOCK "class Slow:\n    def __del__(self):\n        for _ in range(10**9): pass\n"
+                   "all(map(operator.call, [Slow, calls[1]]))",
+};
+
+START_TEST(cancels_what_is_about_to_block)
+{
+    struct session *session = start(_i);
+    for (size_t i = 0; i < sizeof about_to_block / sizeof *about_to_block; i++) {
+        begin(session, about_to_block[i], "");
+        session_send(session, "{cancel, 5}");
+        session_expect_error(session, "5", "cancelled", "the request was cancelled");
+        begin(session, about_to_block[i], "timeout => 200");
+        session_expect_error(session, "5", "timeout", "longer than its timeout of 200 ms");
+        expect_usable(session);
+    }
+    session_end(session, 0);
+}
+END_TEST
+
+START_TEST(cancels_a_stream_that_is_about_to_block)
+{
+    struct session *session = start(_i);
+    ask(session, "exec", "1",
+        ABOUT_TO_BLOCK "def block():\n    print('begun')\n    yield list(map(operator.call, calls))", "");
+    session_expect(session, "{ok,1,nil}");
+    ask(session, "stream", "5", "block()", "");
+    session_send(session, "{next, 5, 1}");
+    session_expect(session, "{output,5,stdout,'begun\n'}");
+    usleep(5000);
+    session_send(session, "{cancel, 5}");
+    session_expect_error(session, "5", "cancelled", "");
+    expect_usable(session);
+    session_end(session, 0);
+}
+END_TEST
+
 START_TEST(lets_finally_run)
 {
     struct session *session = start(_i);
@@ -738,6 +785,8 @@ Suite *session_control_suite(void)
     TCase *tcase = tcase_create("control");
     tcase_add_loop_test(tcase, cancels_what_runs, 0, pythons);
     tcase_add_loop_test(tcase, times_out_what_runs, 0, pythons);
+    tcase_add_loop_test(tcase, cancels_what_is_about_to_block, 0, pythons);
+    tcase_add_loop_test(tcase, cancels_a_stream_that_is_about_to_block, 0, pythons);
     tcase_add_loop_test(tcase, lets_finally_run, 0, pythons);
     tcase_add_loop_test(tcase, cancels_in_spite_of_finalizers, 0, pythons);
     tcase_add_loop_test(tcase, lets_imports_end, 0, pythons);
