@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/huge_pages.h"
 #include "os/platform.h"
 
 #define READ_AHEAD ((size_t)64 * 1024)
@@ -105,6 +106,8 @@ static void allocate_body(struct frame_reader *reader, size_t length)
     unsigned char *allocation = room > length ? malloc(room) : NULL;
     size_t shift =
         bulk > 0 ? (FRAME_ALIGNMENT - ((uintptr_t)allocation + bulk) % FRAME_ALIGNMENT) % FRAME_ALIGNMENT : 0;
+    if (allocation != NULL)
+        huge_pages_advise(allocation, room);
     reader->frame.allocation = allocation;
     reader->frame.bytes = allocation == NULL ? NULL : allocation + shift;
 }

@@ -31,6 +31,7 @@
     SUITE(tensor)                                                                                                      \
     SUITE(memory)                                                                                                      \
     SUITE(segment)                                                                                                     \
+    SUITE(huge_pages)                                                                                                  \
     SUITE(poller)                                                                                                      \
     SUITE(term)                                                                                                        \
     SUITE(term_check)                                                                                                  \

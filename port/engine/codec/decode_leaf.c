@@ -9,6 +9,9 @@
 #include "codec/decode_fail.h"
 #include "codec/intern.h"
 #include "codec/types.h"
+#include "os/huge_pages.h"
+
+#define LARGE ((size_t)1024 * 1024)
 
 static struct intern atoms, texts;
 
@@ -89,11 +92,24 @@ static PyObject *make_text(const unsigned char *bytes, size_t length)
     return PyUnicode_DecodeUTF8((const char *)bytes, (Py_ssize_t)length, NULL);
 }
 
+/* Large bytes are copied into memory that may be of huge pages. */
+static PyObject *make_bytes(const unsigned char *data, size_t length)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    char *to = bytes == NULL ? NULL : PyBytes_AsString(bytes);
+    if (to == NULL)
+        return bytes;
+    huge_pages_advise(to, length);
+    memcpy(to, data, length);
+    return bytes;
+}
+
 PyObject *decode_binary(const struct decoder *decoder, const unsigned char *start, const unsigned char *data,
                         size_t length, bool is_key)
 {
     if (decoder->bytes)
-        return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)length);
+        return length < LARGE ? PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)length)
+                              : make_bytes(data, length);
     PyObject *text = is_key ? intern_get(&texts, data, length, make_text) : make_text(data, length);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
