@@ -38,6 +38,7 @@ defmodule Bulk do
 
     large(session, pipe, kept, "128 MiB", 128 * @mib, 9)
     large(session, pipe, kept, "1 MiB", @mib, 60)
+    bytes(session, pipe, 128 * @mib)
     small(session)
     lasting(session)
     bound(session)
@@ -71,6 +72,18 @@ defmodule Bulk do
         line("#{label} out, to memcpy", made, copy * 1.0e-9)
         line("#{label} out and kept, to memcpy", kept, copy * 1.0e-9)
       end
+    end
+  end
+
+  defp bytes(session, pipe, size) do
+    bytes = PythonxPort.Bytes.new(:binary.copy("x", size))
+    into = fn -> {:ok, ^size} = PythonxPort.call(session, "len", [bytes]) end
+    into.()
+
+    for _round <- 1..9 do
+      ours = time(into)
+      <<copy::64>> = ask(pipe, ["m", <<size::32>>])
+      line("#{div(size, @mib)} MiB of bytes in, to memcpy", ours, copy * 1.0e-9)
     end
   end
 

@@ -2,6 +2,8 @@
 
 usage: run.py BUILD
 
+With PEER=FILE in the environment, a module of Elixir in that file puts another system beside the port.
+
 Machines are noisy, and differ: only the ratios mean something. Each round measures the port and its baseline one right
 after the other; the ratio is the median of the rounds' ratios, and the spread is where their middle half lies. What is
 built is expected in BUILD (make bench sees to that); the Python that runs this is the Python of the measurements.
@@ -19,6 +21,7 @@ PYTHON = sys.executable
 
 START_ROUNDS = 40
 MEMORY_ROUNDS = 5
+HOST_ROUNDS = 9
 SPINS = ["20", "50", "100"]  # microseconds
 MIB = 1024 * 1024
 ROW = "{:44}{:>11}{:>11}{:>10}  {:<14}{:>6}  {}"
@@ -47,6 +50,8 @@ TARGETS = {
     "100,000 items, to as many evals": 0.05,
     "a call to the BEAM, to an eval": 1.5,
     "500 sleeps of 100 ms, to one": 5.0,
+    "a job of pure Python, to python3": 1.03,
+    "import numpy, to python3": 1.03,
     "start to ready": 1.5,
     "idle memory, resident": 4.0,
     "eval 1+1, one CPU": 1.2,
@@ -135,6 +140,39 @@ def measure_memory(program):
             yield f"idle memory, {name}", size, baseline[name]
 
 
+# What Python itself says that code took, in a session and in python3.
+TIMED = "import time\nstart = time.perf_counter()\n{}\nprint(int((time.perf_counter() - start) * 1e9), flush=True)"
+JOB = """
+def step(n, value): return (value * 31 + n) % 1000003
+total = 0
+for n in range(300000):
+    total = step(n, total)
+"""
+
+
+def timed_in_session(program, code):
+    port = Child(program, "--python", PYTHON)
+    port.read_frame()
+    text = TIMED.format(code).encode()
+    port.write_frame(b"\x83h\x03w\x04execa\x01m" + struct.pack(">I", len(text)) + text)
+    # {output, 1, stdout, <<"...">>}, then {ok, 1, nil}
+    output = port.read_frame()
+    port.read_frame()
+    port.end()
+    return int(output[output.rindex(b"m", 0, -1) + 5 :]) * 1e-9
+
+
+def timed_in_python(code):
+    done = subprocess.run([PYTHON, "-c", TIMED.format(code)], stdout=subprocess.PIPE, check=True)
+    return int(done.stdout) * 1e-9
+
+
+def measure_host(program):
+    for name, code in ("a job of pure Python", JOB), ("import numpy", "import numpy"):
+        for _ in range(HOST_ROUNDS):
+            yield f"{name}, to python3", timed_in_session(program, code), timed_in_python(code)
+
+
 # -- the other programs -----------------------------------------------------------------------------------------------
 
 
@@ -211,8 +249,13 @@ def main(build):
     print_part("codec; baseline: pickle", samples_of(codec))
     print_part("tensors; baseline: the name tells", measure_library("bulk.exs", bulk))
     print_part("control; baseline: the name tells", measure_library("control.exs"))
+    print_part("callers; baseline: the floor", measure_library("callers.exs", echo))
+    print_part("Python itself; baseline: python3", measure_host(program))
     print_part("start; baseline: python3 -c pass", measure_start(program))
     print_part("memory; baseline: idle python3", measure_memory(program))
+    if os.environ.get("PEER"):
+        peer = os.path.abspath(os.environ["PEER"])
+        print_part(f"{os.path.basename(peer)}; baseline: it", measure_library("peer.exs", peer))
 
 
 if __name__ == "__main__":
