@@ -8,7 +8,7 @@ enum elf_symbol {
     ELF_SYMBOL_DEFINED,
 };
 
-/* Tells for each of the `count` names what the file says about the dynamic symbol of that name. */
+/* Looks each of the `count` names up among the dynamic symbols of the file. */
 void elf_find_symbols(const char *path, const char *const *names, enum elf_symbol *found, int count);
 
 #endif

@@ -121,7 +121,7 @@ static bool set_launcher(void)
     return setenv(HOST_VARIABLE_LAUNCHER, number, 1) == 0;
 }
 
-/* The executable inherits the descriptors of the frames; whether they are open it finds out by itself. */
+/* The executable inherits the descriptors of the frames; the engine checks whether they are open. */
 static void keep_open(int fd)
 {
     int flags = fcntl(fd, F_GETFD);

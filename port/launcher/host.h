@@ -1,5 +1,5 @@
 /* Chooses the program that a session runs in: this one, which loads libpython, or the interpreter's own executable,
- * which is the faster of the two where it is built without a shared libpython. */
+ * which is the faster of the two if it is built without a shared libpython. */
 #ifndef PYTHONX_HOST_H
 #define PYTHONX_HOST_H
 
@@ -11,7 +11,7 @@ enum host {
     HOST_EXECUTABLE,
 };
 
-/* What the launcher tells the start hook, which takes it out of the environment before Python starts. */
+/* What the launcher passes to the start hook, which takes it out of the environment before Python starts. */
 #define HOST_VARIABLE_PROGRAM "PYTHONX_PORT_PROGRAM"   /* the interpreter as the user named it */
 #define HOST_VARIABLE_ENGINE "PYTHONX_PORT_ENGINE"     /* the path of the engine */
 #define HOST_VARIABLE_LAUNCHER "PYTHONX_PORT_LAUNCHER" /* a descriptor of the launcher's file; none: not known */

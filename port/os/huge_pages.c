@@ -15,7 +15,7 @@
 static pthread_once_t asked = PTHREAD_ONCE_INIT;
 static bool on_wish;
 
-/* "always [madvise] never": with "always" nobody needs to ask. */
+/* "always [madvise] never": with "always" all memory has them. */
 static void ask(void)
 {
     char modes[64] = {0};

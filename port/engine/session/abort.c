@@ -41,8 +41,8 @@ static void wake(struct job *job)
     }
 }
 
-/* A signal may come after the thread has checked for signals for the last time, and before it enters a call that blocks:
- * another one must cut that short. */
+/* A signal may come after the thread has checked for signals for the last time, and before it enters a call that
+ * blocks: another one must cut that short. */
 void abort_deliver(struct job *job)
 {
     wake(job);

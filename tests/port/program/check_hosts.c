@@ -77,7 +77,7 @@ START_TEST(is_the_same_in_both)
 }
 END_TEST
 
-/* What the launcher tells the start hook is gone before Python starts; what is preloaded otherwise stays. */
+/* What the launcher passes to the start hook is gone before Python starts; what is preloaded otherwise stays. */
 START_TEST(passes_nothing_on)
 {
     (void)set_up_python(_i);
@@ -134,7 +134,7 @@ START_TEST(ends_children_without_its_files)
 }
 END_TEST
 
-/* Without the hook the library will do. */
+/* Without the hook the library is the host. */
 START_TEST(does_without_a_hook)
 {
     bool has_executable = set_up_python(_i);
