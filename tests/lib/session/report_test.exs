@@ -7,20 +7,22 @@ defmodule PythonxPort.Session.ReportTest do
   @secret "secret-value-of-a-token"
   @env [{"TOKEN", @secret}]
 
-  # A handler of Erlang's logger: it gets each report as it is, also those that Logger does not print.
-  def log(event, %{config: %{test: test}}), do: send(test, {:report, event})
-
-  setup do
-    :ok = :logger.add_handler(:reports, __MODULE__, %{level: :all, config: %{test: self()}})
-    on_exit(fn -> :logger.remove_handler(:reports) end)
+  # A filter of Erlang's logger: it gets each report as it is, also those that Logger does not print.
+  def log(event, test) do
+    send(test, {:report, event})
+    :ignore
   end
 
-  # From Elixir 1.15 on, Logger has a filter that keeps reports of supervisors from all handlers.
-  defp let_all_reports_pass do
-    for {:logger_translator = id, filter} <- :logger.get_primary_config().filters do
-      :ok = :logger.remove_primary_filter(id)
-      on_exit(fn -> :logger.add_primary_filter(id, filter) end)
-    end
+  # From Elixir 1.15 on, Logger has a filter that makes texts of reports, and drops those of supervisors. Filters run in
+  # the order in which they were added.
+  setup do
+    translators =
+      for {:logger_translator, _filter} = translator <- :logger.get_primary_config().filters, do: translator
+
+    for {id, _filter} <- translators, do: :ok = :logger.remove_primary_filter(id)
+    :ok = :logger.add_primary_filter(:reports, {&__MODULE__.log/2, self()})
+    for {id, filter} <- translators, do: :ok = :logger.add_primary_filter(id, filter)
+    on_exit(fn -> :logger.remove_primary_filter(:reports) end)
   end
 
   defp reports(found \\ []) do
@@ -54,8 +56,6 @@ defmodule PythonxPort.Session.ReportTest do
   end
 
   test "no secret of the environment, in a supervisor's tree" do
-    let_all_reports_pass()
-
     {text, reports} =
       capture(fn ->
         name = start_supervisor(env: @env)
@@ -74,8 +74,6 @@ defmodule PythonxPort.Session.ReportTest do
   end
 
   test "no secret of the environment, under the application's supervisor" do
-    let_all_reports_pass()
-
     {text, reports} =
       capture(fn ->
         session = PythonxPort.start_session(env: @env, link: false)
