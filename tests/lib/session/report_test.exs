@@ -13,15 +13,10 @@ defmodule PythonxPort.Session.ReportTest do
     :ignore
   end
 
-  # From Elixir 1.15 on, Logger has a filter that makes texts of reports, and drops those of supervisors. Filters run in
-  # the order in which they were added.
+  # From Elixir 1.15 on, Logger has a filter that makes texts of reports, and drops those of supervisors. The filter that
+  # was added last comes first.
   setup do
-    translators =
-      for {:logger_translator, _filter} = translator <- :logger.get_primary_config().filters, do: translator
-
-    for {id, _filter} <- translators, do: :ok = :logger.remove_primary_filter(id)
     :ok = :logger.add_primary_filter(:reports, {&__MODULE__.log/2, self()})
-    for {id, filter} <- translators, do: :ok = :logger.add_primary_filter(id, filter)
     on_exit(fn -> :logger.remove_primary_filter(:reports) end)
   end
 
