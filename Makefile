@@ -277,7 +277,7 @@ $(BUILD)/bench/echo: tests/bench/echo.c $(CONFIG)
 	@echo '  LD $@'
 	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -o $@ $<
 
-$(BUILD)/bench/bulk: tests/bench/bulk.c $(BUILD)/obj/wire/frame.o
+$(BUILD)/bench/bulk: tests/bench/bulk.c $(addprefix $(BUILD)/obj/,wire/frame.o os/huge_pages.o)
 	@mkdir -p $(@D)
 	@echo '  LD $@'
 	@$(CC) $(COMMON_FLAGS) $(LINK_FLAGS) -o $@ $^
