@@ -83,11 +83,17 @@ static int run_session(int argc, char **argv, char **environment)
     if (program == NULL || engine == NULL) {
         fputs("pythonx_port: out of memory\n", stderr);
         status = EXIT_STATUS_FAILURE;
-    } else if (options_read(argc, argv, &options)) {
-        options.engine.program = program;
-        options.engine.launcher = launcher;
-        status = run_engine(&options, NULL, engine);
+        goto not_begun;
     }
+    if (!options_read(argc, argv, &options))
+        goto not_begun;
+    /* Threads may use these two until the process has ended. */
+    options.engine.program = program;
+    options.engine.launcher = launcher;
+    status = run_engine(&options, NULL, engine);
+    free(engine);
+    return status;
+not_begun:
     free(program);
     free(engine);
     free(launcher);

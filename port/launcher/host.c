@@ -133,6 +133,9 @@ void host_execute(const struct options *options, const struct interpreter *inter
 {
     keep_open(options->engine.input_fd);
     keep_open(options->engine.output_fd);
+    /* Set below only if there is something to say. */
+    unsetenv(HOST_VARIABLE_LAUNCHER);
+    unsetenv(HOST_VARIABLE_PRELOAD);
     if (setenv(HOST_VARIABLE_PROGRAM, interpreter->program, 1) == 0 && setenv(HOST_VARIABLE_ENGINE, engine, 1) == 0 &&
         set_launcher() && set_preload())
         execv(interpreter->executable, options->arguments);
