@@ -272,6 +272,8 @@ model: ## prove what the models of tests/model say, with Spin
 
 # -- benchmarks -------------------------------------------------------------------------------------------------------
 
+BENCH := $(addprefix $(BUILD)/bench/,echo codec bulk)
+
 $(BUILD)/bench/echo: tests/bench/echo.c $(CONFIG)
 	@mkdir -p $(@D)
 	@echo '  LD $@'
@@ -288,7 +290,7 @@ $(BUILD)/bench/codec: tests/bench/codec.c $(COMMON) $(ENGINE)
 	@$(CC) $(COMMON_FLAGS) $(PYTHON_FLAGS) $(LINK_FLAGS) -o $@ $^ -L$(EI_LIBDIR) -lei $(PYTHON_EMBED) $(DLOPEN)
 
 .PHONY: bench
-bench: all $(BUILD)/bench/echo $(BUILD)/bench/codec $(BUILD)/bench/bulk ## measure speed and memory, each beside a baseline of the same run
+bench: all $(BENCH) ## measure speed and memory, each beside a baseline of the same run
 	@$(MIX) compile
 	PYTHONX_PORT_SKIP_MAKE=1 $(PYTHON) tests/bench/run.py $(BUILD)
 
@@ -311,7 +313,7 @@ fuzz: ## feed mutated frames to the decoder for FUZZ_SECONDS (needs clang)
 SOURCES := $(wildcard port/*/*.[ch] port/*/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
 .PHONY: check
-check: all ## check formats, includes, cycles and words, and read the code with clang-tidy and cppcheck
+check: all $(BENCH) ## build the benchmarks, check formats, includes, cycles and words, and read the code with clang-tidy and cppcheck
 	@sh port/scripts/install_tools.sh check
 	@sh tests/scripts/check_rooms.sh
 	@sh tests/scripts/check_words.sh
