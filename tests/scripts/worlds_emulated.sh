@@ -124,7 +124,8 @@ install_prebuilt() {
     mkdir -p "$to/build" "$to/priv"
     touch "$output/prebuilt"
     cp "$PREBUILT/pythonx_port" "$PREBUILT/"pythonx_*.so "$PREBUILT/pythonx_terms.escript" "$to/priv/" &&
-        cp "$to/priv/"* "$PREBUILT/check_port" "$PREBUILT/fail_malloc.so" "$PREBUILT/exports_python" "$to/build/" || fail "$PREBUILT is not whole"
+        cp "$to/priv/"* "$PREBUILT/check_port" "$PREBUILT/fail_malloc.so" "$PREBUILT/exports_python" "$to/build/" ||
+        fail "$PREBUILT is not whole"
 }
 
 run_emulated() {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "builds.h"
 #include "folder.h"
 #include "launcher/elf.h"
 #include "launcher/host.h"
@@ -196,19 +197,12 @@ START_TEST(finds_an_interpreter_without_a_library)
 }
 END_TEST
 
-/* A sanitizer must come before what is preloaded, so its builds have no hook. */
-#if defined(__linux__) && !defined(PYTHONX_PORTABLE) && !defined(__SANITIZE_ADDRESS__)
-#    define HAS_HOOK true
-#else
-#    define HAS_HOOK false
-#endif
-
 Suite *host_suite(void)
 {
     Suite *suite = suite_create("host");
     TCase *tcase = tcase_create("programs");
     tcase_add_checked_fixture(tcase, folder_make, folder_remove);
-    if (HAS_HOOK) {
+    if (BUILD_HAS_HOOK) {
         tcase_add_test(tcase, finds_symbols);
         tcase_add_test(tcase, finds_an_interpreter_without_a_library);
         tcase_add_test(tcase, chooses);

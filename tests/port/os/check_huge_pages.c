@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builds.h"
 #include "os/huge_pages.h"
 #include "suites.h"
 
@@ -68,18 +69,11 @@ START_TEST(leaves_small_memory_alone)
 }
 END_TEST
 
-/* A sanitizer has a malloc of its own. */
-#if defined(__linux__) && !defined(PYTHONX_PORTABLE) && !defined(__SANITIZE_ADDRESS__)
-#    define HAS_ADVICE true
-#else
-#    define HAS_ADVICE false
-#endif
-
 Suite *huge_pages_suite(void)
 {
     Suite *suite = suite_create("huge_pages");
     TCase *tcase = tcase_create("advice");
-    if (HAS_ADVICE) {
+    if (BUILD_IS_FOR_LINUX && !BUILD_IS_SANITIZED) {
         tcase_add_test(tcase, marks_large_memory);
     }
     tcase_add_test(tcase, leaves_small_memory_alone);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "builds.h"
 #include "folder.h"
 #include "pythons.h"
 #include "shell.h"
@@ -173,20 +174,13 @@ START_TEST(needs_no_library)
 }
 END_TEST
 
-/* A sanitizer must come before what is preloaded, so its builds have no hook. */
-#if defined(__linux__) && !defined(PYTHONX_PORTABLE) && !defined(__SANITIZE_ADDRESS__)
-#    define HAS_HOOK true
-#else
-#    define HAS_HOOK false
-#endif
-
 Suite *hosts_suite(void)
 {
     Suite *suite = suite_create("hosts");
     TCase *tcase = tcase_create("hosts");
     int pythons = pythons_count();
     tcase_add_checked_fixture(tcase, shell_set_up, folder_remove);
-    if (HAS_HOOK) {
+    if (BUILD_HAS_HOOK) {
         tcase_add_loop_test(tcase, says_which_host_it_is, 0, pythons);
         tcase_add_loop_test(tcase, runs_in_its_host, 0, pythons);
         tcase_add_loop_test(tcase, is_the_same_in_both, 0, pythons);

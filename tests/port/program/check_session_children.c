@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "builds.h"
 #include "launcher/process_table.h"
 #include "os/clock.h"
-#include "os/platform.h"
 #include "pythons.h"
 #include "session_driver.h"
 #include "shell.h"
@@ -395,18 +395,12 @@ START_TEST(keeps_children_if_asked)
 }
 END_TEST
 
-#ifdef PLATFORM_IS_LINUX
-#    define HAS_GUARD true
-#else
-#    define HAS_GUARD false
-#endif
-
 Suite *session_children_suite(void)
 {
     Suite *suite = suite_create("session_children");
     TCase *tcase = tcase_create("children");
     int pythons = pythons_count();
-    if (HAS_GUARD) {
+    if (BUILD_HAS_GUARD) {
         tcase_add_loop_test(tcase, ends_children_with_the_session, 0, 2 * ENDS);
         tcase_add_loop_test(tcase, ends_children_of_any_function, 0, 2 * STARTERS * pythons);
         tcase_add_loop_test(tcase, ends_pools_cleanly, 0, 3 * pythons);
